@@ -1,0 +1,1 @@
+"""Singer target that exports customer segments to Omnisend."""

@@ -1,0 +1,1 @@
+"""Everything that knows Omnisend's HTTP API."""

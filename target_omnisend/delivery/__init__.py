@@ -1,0 +1,1 @@
+"""The delivery engine: admit, submit, confirm, enrol, settle."""

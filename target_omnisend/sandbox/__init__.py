@@ -1,0 +1,1 @@
+"""A local Omnisend, for trying the target and for its tests."""
