@@ -102,7 +102,7 @@ class MemberMapper:
         self._email = self.columns["mapping.email"]
         self._status = self.columns.get("mapping.subscription_status", "")
         self._changed_at = self.columns.get("mapping.subscription_changed_at", "")
-        self._default_status = normalize.subscription_status(default_status)
+        self._default_status = normalize.subscription_status(default_status) or "nonSubscribed"
         self._dated = bool(self._status) or self._default_status != "nonSubscribed"
         self._not_after = consent_not_after and normalize.moment(consent_not_after) + _LEEWAY
         self._welcome = send_welcome_message
@@ -173,13 +173,11 @@ class MemberMapper:
         if status == "nonSubscribed":
             return _NON_SUBSCRIBED
         try:
-            changed_at = normalize.moment(
-                record.get(self._changed_at) if self._changed_at else None
-            )
-        except ValueError:
-            return self._undated(f"Status '{status}' needs the date of the consent in the record.")
+            changed_at = normalize.moment(record[self._changed_at] if self._changed_at else None)
+        except (ValueError, KeyError):
+            return self._undated("A status needs the record's own date of its last change.")
         if self._not_after and changed_at > self._not_after:
-            return self._undated("The date of the consent lies in the future.")
+            return self._undated("The status has changed at a date in the future.")
         return channels("email", status, normalize.rfc3339(changed_at))
 
     def _mapped_status(self, record: Record, warnings: list[str]) -> str:
@@ -206,7 +204,9 @@ class MemberMapper:
                 continue
             value = property_or_warning(value, warnings)
             if isinstance(value, str) and len(value) > MAX_TEXT:
-                return Rejection("value_too_long", column, f"Over {MAX_TEXT:,} characters.")
+                return Rejection(
+                    "value_too_long", column, f"A property holds at most {MAX_TEXT:,} characters."
+                )
             if value is not None:
                 properties[name] = value
         properties |= self._constants
@@ -257,5 +257,7 @@ def _check(mapping: Mapping[str, str | Sequence[str]], properties: Iterable[str]
 def _sealed(email: str, body: Body, warnings: list[str]) -> Contact | Rejection:
     encoded = encode(body)
     if len(encoded) > MAX_BODY_BYTES:
-        return Rejection("value_too_long", None, f"Over {MAX_BODY_BYTES:,} bytes in all.")
+        return Rejection(
+            "value_too_long", None, f"A contact holds at most {MAX_BODY_BYTES:,} bytes."
+        )
     return Contact(email, encoded, tuple(warnings))

@@ -21,8 +21,9 @@ MAX_PROPERTY_NAME: Final = 128  # Omnisend's reference, "Custom properties"
 _MAX_DIGITS: Final = 100  # "1E+1000000" is a short Decimal and a long text
 
 _ORDINARY_LENGTH: Final = 64
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]++"  # RFC 5322, 3.2.3
 _ORDINARY_EMAIL = re.compile(
-    r"[a-z0-9_+-]++(?:\.[a-z0-9_+-]++)*+"
+    rf"{_ATOM}(?:\.{_ATOM})*+"
     r"@(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+"
     r"(?!(?:arpa|invalid|local|localhost|onion)\Z)[a-z]{2,}"
 )
@@ -53,10 +54,16 @@ def email(text: str) -> str:
     """
     if len(text) <= _ORDINARY_LENGTH and _ORDINARY_EMAIL.fullmatch(text):
         return text
+    if not text.isprintable() and _has_words(text):
+        raise ValueError("white space inside")  # its halves joined may be someone else's address
     key = email_key(text)
     if not key or (len(key) <= _ORDINARY_LENGTH and _ORDINARY_EMAIL.fullmatch(key)):
         return key
     return _unusual_email(key)
+
+
+def _has_words(text: str) -> bool:
+    return len("".join(c for c in text if unicodedata.category(c) != "Cf").split()) > 1
 
 
 def _unusual_email(key: str) -> str:
