@@ -1,0 +1,193 @@
+"""`meltano run tap-jsonl target-omnisend`, in a copy of the project, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+MELTANO = os.environ.get("MELTANO") or shutil.which("meltano")
+TAG = "VIP customers"
+REFUSED = {"email_missing": 4, "email_invalid": 6}  # sample/README.md says so too
+MEMBERS = 380
+
+pytestmark = [
+    pytest.mark.timeout(900),  # installs from the package index
+    pytest.mark.skipif(MELTANO is None, reason="no meltano: run the nox session e2e"),
+]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project with Meltano's plugins installed."""
+
+    folder: Path
+
+    def meltano(self, *args: str, api_url: str = "") -> str:
+        """Run Meltano to its end; its output."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_")}
+        done = subprocess.run(
+            [str(MELTANO), *args],
+            cwd=self.folder,
+            env=environment | ({"TARGET_OMNISEND_API_URL": api_url} if api_url else {}),
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def rejections(self) -> Counter[str]:
+        """Codes of refused records, from every file of rejects."""
+        files = (self.folder / "output" / "rejects").glob("*.jsonl")
+        messages = [json.loads(line) for file in files for line in file.open(encoding="utf-8")]
+        return Counter(m["rejection"]["code"] for m in messages if m["type"] == "RECORD")
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A local Omnisend."""
+
+    site: str
+
+    def state(self) -> dict[str, Any]:
+        answer = requests.get(f"{self.site}/_sandbox/state", timeout=30)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def contacts(self) -> dict[str, dict[str, Any]]:
+        """Every contact by e-mail, through the public API."""
+        query = {"limit": "250"}
+        headers = {
+            "Authorization": "Omnisend-API-Key sandbox-key",
+            "Omnisend-Version": "2026-03-15",
+        }
+        found: dict[str, dict[str, Any]] = {}
+        while True:
+            answer = requests.get(
+                f"{self.site}/api/contacts", params=query, headers=headers, timeout=30
+            )
+            answer.raise_for_status()
+            page = answer.json()
+            found |= {contact["email"]: contact for contact in page["contacts"]}
+            if not page["paging"]["hasMore"]:
+                return found
+            query["after"] = page["paging"]["cursors"]["after"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("a checkout") / "target omnisend"  # spaces on purpose
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    copy = Project(folder)
+    copy.meltano("install")
+    return copy
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "target_omnisend.sandbox", "--port", str(port)]
+    with subprocess.Popen(command) as server:
+        local = Sandbox(f"http://127.0.0.1:{port}")
+        try:
+            _wait_for(local)
+            yield local
+        finally:
+            server.terminate()
+
+
+def _wait_for(sandbox: Sandbox) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            sandbox.state()
+        except requests.RequestException:
+            assert time.monotonic() < deadline, "the sandbox did not start"
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _sample() -> list[dict[str, Any]]:
+    lines = (ROOT / "sample" / "vip_customers.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+RUN = ("--environment=sandbox", "run", "tap-jsonl", "target-omnisend")
+
+
+def test_the_sample_segment_arrives_once_and_is_remembered(
+    project: Project, sandbox: Sandbox
+) -> None:
+    output = project.meltano(*RUN, api_url=f"{sandbox.site}/api")
+
+    contacts = sandbox.contacts()
+    assert len(contacts) == MEMBERS
+    assert [email for email, contact in contacts.items() if contact["tags"] != [TAG]] == []
+    assert {contact["status"] for contact in contacts.values()} == {"nonSubscribed"}
+    assert sandbox.state()["welcome_messages"] == []
+    assert project.rejections() == REFUSED
+    assert not [email for email in contacts if email in output.lower()]
+    assert "sandbox-key" not in output
+
+    newest = {
+        (record.get("email") or "").strip("\u200b \t\n").lower(): record for record in _sample()
+    }
+    wanted = {email: newest[email]["lifetime_value"] for email in contacts}
+    held = {email: c["customProperties"]["lifetimeValue"] for email, c in contacts.items()}
+    assert held == wanted
+
+    project.meltano(*RUN, api_url=f"{sandbox.site}/api")
+    assert project.rejections() == REFUSED, "the second run read nothing: the state had arrived"
+    assert sandbox.contacts() == contacts
+
+
+def test_the_readme_first_command_says_what_arrived(project: Project) -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/try.py", "--meltano", str(MELTANO)],
+        cwd=project.folder,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert f"{MEMBERS} contacts, {MEMBERS} of them tagged '{TAG}'" in done.stdout
+    assert "10 records refused: 6 email_invalid, 4 email_missing" in done.stdout
+
+
+def test_meltano_leaves_its_project_file_as_it_is(project: Project) -> None:
+    project.meltano("config", "list", "target-omnisend")
+
+    theirs = (project.folder / "meltano.yml").read_bytes()
+    assert theirs == (ROOT / "meltano.yml").read_bytes()
