@@ -114,12 +114,10 @@ def run_meltano(meltano: str, site: str) -> int:
     if install.returncode:
         say(install.stdout)
         return install.returncode
-    # The sandbox is new each time: what an earlier run remembers is of no use, nor is this one's.
-    run = ["--environment=sandbox", "run", "--full-refresh", "--no-state-update"]
-    say(f"meltano {' '.join(run)} tap-jsonl target-omnisend")
-    return subprocess.run(
-        [meltano, *run, "tap-jsonl", "target-omnisend"], cwd=ROOT, env=environment, check=False
-    ).returncode
+    # A full refresh, because the local Omnisend is new and empty each time.
+    run = ["--environment=sandbox", "run", "--full-refresh", "tap-jsonl", "target-omnisend"]
+    say(f"meltano {' '.join(run)}")
+    return subprocess.run([meltano, *run], cwd=ROOT, env=environment, check=False).returncode
 
 
 def arrived(site: str) -> list[str]:
@@ -149,8 +147,11 @@ def all_contacts(api: str) -> Iterator[dict[str, Any]]:
 
 def refused(files: set[Path]) -> list[str]:
     """Counts of refused records by code, and where they are, in sentences."""
-    messages = [json.loads(line) for file in files for line in file.open(encoding="utf-8")]
-    codes = Counter(m["rejection"]["code"] for m in messages if m["type"] == "RECORD")
+    codes: Counter[str] = Counter()
+    for file in files:
+        with file.open(encoding="utf-8") as lines:
+            messages = [json.loads(line) for line in lines]
+        codes.update(m["rejection"]["code"] for m in messages if m["type"] == "RECORD")
     where = [f"  in {file.relative_to(ROOT)}" for file in sorted(files)]
     return [f"  {codes.total()} records refused: {counts(codes)}", *where] if codes else []
 
