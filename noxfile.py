@@ -1,0 +1,69 @@
+"""Sessions of work on target-omnisend; plain `nox` runs lint, tests and e2e."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+MELTANO = Path(".nox", "meltano").absolute()
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "tests", "e2e"]
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the package, editable and with the sandbox, and groups of what work on it needs."""
+    session.install("-e", ".[sandbox]", *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+def install_meltano(session: nox.Session) -> str:
+    """Install Meltano apart from the package, whose dependencies are not Meltano's to choose."""
+    python = MELTANO / "bin" / "python"
+    if not python.exists():
+        session.run_install("uv", "venv", "--quiet", "--python", sys.executable, str(MELTANO))
+    session.run_install("uv", "pip", "install", "--quiet", "--python", str(python), "meltano~=4.4")
+    return str(MELTANO / "bin" / "meltano")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, the arrows between modules, declared dependencies."""
+    install(session, "dev")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("lint-imports")
+    session.run("deptry", ".")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test but the end-to-end ones, with coverage."""
+    install(session, "test")
+    session.run("coverage", "erase")
+    session.run(
+        *("coverage", "run", "-m", "pytest", "-n", "2", "--ignore", "tests/e2e"),
+        *session.posargs,
+    )
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report", "--skip-covered")
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """From a tap through Meltano to the sandbox."""
+    install(session, "test")
+    session.run("pytest", "tests/e2e", *session.posargs, env={"MELTANO": install_meltano(session)})
+
+
+@nox.session(name="try")
+def try_(session: nox.Session) -> None:
+    """Send the sample segment to a local Omnisend and show what arrived."""
+    install(session)
+    meltano = install_meltano(session)
+    session.run("python", "scripts/try.py", "--meltano", meltano, *session.posargs)

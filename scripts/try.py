@@ -1,0 +1,174 @@
+"""Send the sample segment to a local Omnisend with Meltano, and say what arrived.
+
+Run it as `scripts/try.sh`, which makes the environment that it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+REJECTS = ROOT / "output" / "rejects"
+KEY = "sandbox-key"
+TAG = "VIP customers"
+USUAL_PORT = 8765
+START_SECONDS = 30
+
+
+def main() -> int:
+    """Run the sample through; the exit code is Meltano's."""
+    parser = argparse.ArgumentParser(prog="scripts/try.sh", description=__doc__)
+    parser.add_argument("--meltano", default="meltano", help=argparse.SUPPRESS)
+    parser.add_argument("--keep", action="store_true", help="leave the local Omnisend running")
+    asked = parser.parse_args()
+    with sandbox(free_port()) as site:
+        say(f"A local Omnisend listens on {site}/")
+        before = set(REJECTS.glob("*.jsonl"))
+        if code := run_meltano(asked.meltano, site):
+            say(f"Meltano ended with exit code {code}; its reasons are above.")
+            return code
+        say("", "What arrived", *arrived(site), *refused(set(REJECTS.glob("*.jsonl")) - before))
+        if asked.keep:
+            say(f"Look at it: {site}/ (Ctrl-C ends it)")
+            wait_for_interrupt()
+        else:
+            say("To look at it in a browser: scripts/try.sh --keep")
+    return 0
+
+
+def say(*lines: str) -> None:
+    """Print at once, so that lines keep their place among those of other programs."""
+    print(*lines, sep="\n", flush=True)
+
+
+def free_port() -> int:
+    """The port that `meltano.yml` names, or any free one where it is taken."""
+    for port in (USUAL_PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise SystemExit("No port is free on 127.0.0.1.")
+
+
+@contextmanager
+def sandbox(port: int) -> Iterator[str]:
+    """Run the local Omnisend; yields its address once it answers."""
+    site = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "target_omnisend.sandbox", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_until_it_answers(site, server)
+            yield site
+        finally:
+            server.terminate()
+
+
+def wait_until_it_answers(site: str, server: subprocess.Popen[bytes]) -> None:
+    """Return when the sandbox answers; exit with a sentence when it does not."""
+    deadline = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            requests.get(f"{site}/_sandbox/state", timeout=5).raise_for_status()
+        except requests.RequestException:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit("The local Omnisend did not start.")
+
+
+def run_meltano(meltano: str, site: str) -> int:
+    """Install the plugins and run the sample; returns Meltano's exit code."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_OMNISEND_")}
+    # These win over a developer's .env, which may hold a real key.
+    environment |= {"TARGET_OMNISEND_API_URL": f"{site}/api", "TARGET_OMNISEND_API_KEY": KEY}
+    say("Installing the tap and the target for Meltano …")
+    install = subprocess.run(
+        [meltano, "install"],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if install.returncode:
+        say(install.stdout)
+        return install.returncode
+    # A full refresh, because the local Omnisend is new and empty each time.
+    run = ["--environment=sandbox", "run", "--full-refresh", "tap-jsonl", "target-omnisend"]
+    say(f"meltano {' '.join(run)}")
+    return subprocess.run([meltano, *run], cwd=ROOT, env=environment, check=False).returncode
+
+
+def arrived(site: str) -> list[str]:
+    """What the local Omnisend holds, in sentences."""
+    contacts = list(all_contacts(f"{site}/api"))
+    tagged = sum(TAG in contact["tags"] for contact in contacts)
+    consent = Counter(contact["status"] for contact in contacts)
+    return [
+        f"  {len(contacts)} contacts, {tagged} of them tagged '{TAG}'",
+        f"  e-mail consent: {counts(consent)}",
+    ]
+
+
+def all_contacts(api: str) -> Iterator[dict[str, Any]]:
+    """Every contact, page by page, through the API that the target uses too."""
+    query: dict[str, str] = {"limit": "250"}
+    headers = {"Authorization": f"Omnisend-API-Key {KEY}", "Omnisend-Version": "2026-03-15"}
+    while True:
+        answer = requests.get(f"{api}/contacts", params=query, headers=headers, timeout=30)
+        answer.raise_for_status()
+        page = answer.json()
+        yield from page["contacts"]
+        if not page["paging"]["hasMore"]:
+            return
+        query["after"] = page["paging"]["cursors"]["after"]
+
+
+def refused(files: set[Path]) -> list[str]:
+    """Counts of refused records by code, and where they are, in sentences."""
+    codes: Counter[str] = Counter()
+    for file in files:
+        with file.open(encoding="utf-8") as lines:
+            messages = [json.loads(line) for line in lines]
+        codes.update(m["rejection"]["code"] for m in messages if m["type"] == "RECORD")
+    where = [f"  in {file.relative_to(ROOT)}" for file in sorted(files)]
+    return [f"  {codes.total()} records refused: {counts(codes)}", *where] if codes else []
+
+
+def counts(counter: Counter[str]) -> str:
+    """`6 email_invalid, 4 email_missing`."""
+    return ", ".join(f"{number} {name}" for name, number in counter.most_common())
+
+
+def wait_for_interrupt() -> None:
+    """Return at Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        say("")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,325 @@
+"""Batches: taken in, worked off on the schedule, shown."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from .contact import Contact, hex_id
+from .faults import Fault, among
+from .wire import FieldError, Refused, Reply, day, decode, invalid, not_found, ok, stamp, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from .schedule import Schedule
+    from .wire import Request
+
+PREFIX = 0x6A1D2C5F
+ITEM_PREFIX = 0x6A1D2C17
+MAX_ITEMS = 100
+MAX_BYTES = 1_000_000
+RETENTION = 7 * 86_400.0
+STEPS = 4
+SHARE_PENDING = 0.25
+ENDPOINTS = frozenset({"products", "contacts", "events"})
+STATUSES = frozenset({"pending", "inProgress", "finished", "stopped"})
+
+Status = Literal["pending", "inProgress", "finished", "stopped"]
+Result = tuple[Contact, int] | Refused
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """One batch; dates are seconds since the epoch.
+
+    Attributes:
+        body: The request as it came; items are read from it when they are needed.
+        results: One an item worked off, in order: contact and code, or the refusal.
+        to_do: How many items will be worked off; fewer than `total` in one that stops.
+    """
+
+    serial: int
+    body: bytes
+    total: int
+    origin: str
+    created: float
+    to_do: int
+    status: Status = "pending"
+    started: float | None = None
+    ended: float | None = None
+    vanishes: float | None = None
+    errors: int = 0
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The 24-hex identifier."""
+        return hex_id(self.serial, PREFIX)
+
+    def as_json(self, struck: Sequence[Fault] = ()) -> dict[str, Any]:
+        """The `Batch` of the API without its items."""
+        shown: dict[str, Any] = {
+            "batchID": self.id,
+            "method": "POST",
+            "endpoint": "contacts",
+            "status": self.status,
+            "createdAt": stamp(self.created),
+            "startedAt": None if self.started is None else stamp(self.started),
+            "endedAt": None if self.ended is None else stamp(self.ended),
+            "totalCount": self.total,
+            "finishedCount": len(self.results),
+            "errorsCount": self.errors,
+            "eventID": None,
+            "origin": self.origin,
+            "errors": None,
+            "responses": None,
+        }
+        if (fault := among(struck, "no_counts")) is not None:
+            _hide(shown, fault, "finishedCount", "errorsCount")
+        return shown
+
+    def with_items(self, struck: Sequence[Fault] = ()) -> dict[str, Any]:
+        """The `Batch` of the API with what became of its items."""
+        shown = self.as_json(struck)
+        requests = msgspec.json.decode(self.body, type=_RawEnvelope).items if self.results else []
+        answers = among(struck, "answers")
+        errors: list[Any] = []
+        responses: list[Any] = []
+        for position, result in enumerate(self.results):
+            item = {
+                "itemID": hex_id((self.serial << 16) + position, ITEM_PREFIX),
+                "request": requests[position],
+                **_shown(result, "" if answers is None else answers.shape),
+                "status": "finished",
+            }
+            if answers is not None and answers.shape == "no_request":
+                del item["request"]
+            (errors if isinstance(result, Refused) else responses).append(item)
+        if among(struck, "shuffled") is not None:
+            # Seeded by the batch: another order, and the same one each time.
+            shuffle = random.Random(self.serial).shuffle  # noqa: S311
+            shuffle(errors)
+            shuffle(responses)
+        shown["errors"], shown["responses"] = errors, responses
+        if (fault := among(struck, "no_arrays")) is not None:
+            _hide(shown, fault, "errors", "responses")
+        return shown
+
+
+class _RawEnvelope(msgspec.Struct):
+    items: list[msgspec.Raw]
+
+
+class Batches:
+    """All batches.
+
+    Attributes:
+        all: In order of submission.
+        latency: Seconds from submission to the end; 0 works a batch off at once.
+            May be changed at any time, for the batches submitted from then on.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        work: Callable[[Any, float], Result],
+        *,
+        latency: float,
+        progressive: bool,
+    ) -> None:
+        """Take what works off one item (`work(item, now)`) and how long a batch takes.
+
+        Args:
+            schedule: Where later is kept.
+            work: Works off one item; never raises.
+            latency: See the class.
+            progressive: Work off in quarters, rather than all at the end.
+        """
+        self.all: list[Batch] = []
+        self.latency = latency
+        self._schedule = schedule
+        self._work = work
+        self._progressive = progressive
+
+    def submit(self, request: Request) -> Reply:
+        """`POST /batches`."""
+        if len(request.body) > MAX_BYTES:
+            raise Refused(413, "payload-too-large", "A batch may be 1 MB at most")
+        body = request.json()
+        total = _items(body)
+        batch = Batch(
+            len(self.all), request.body, total, str(body.get("origin") or "api"), request.now, total
+        )
+        self.all.append(batch)
+        self._plan(batch, request)
+        return ok(201, {"batchID": batch.id, "totalCount": total})
+
+    def show(self, request: Request) -> Reply:
+        """`GET /batches/{id}`."""
+        return ok(200, self._find(request).as_json(request.faults))
+
+    def show_items(self, request: Request) -> Reply:
+        """`GET /batches/{id}/items`."""
+        return ok(200, self._find(request).with_items(request.faults))
+
+    def show_all(self, request: Request) -> Reply:
+        """`GET /batches`: newest first, pages by offset."""
+        query = request.query
+        limit = whole(query, "limit", 100, 1, 250)
+        offset = whole(query, "offset", 0, 0, 10**9 - 1)
+        found = self._filtered(query, request.now)
+        for _ in range(offset):
+            next(found, None)
+        page = [batch for batch, _ in zip(found, range(limit), strict=False)]
+        more = next(found, None) is not None
+        struck = request.faults
+        return ok(
+            200,
+            {
+                "batches": [batch.as_json(struck) for batch in page],
+                "paging": {
+                    "limit": limit,
+                    "offset": offset,
+                    "next": _link(query, offset + limit, limit) if more else None,
+                    "previous": _link(query, max(0, offset - limit), limit) if offset else None,
+                },
+            },
+        )
+
+    def _filtered(self, query: Mapping[str, str], now: float) -> Iterator[Batch]:
+        endpoint, status = query.get("endpoint"), query.get("status")
+        if endpoint not in ENDPOINTS:
+            code = "required" if endpoint is None else "invalid_value"
+            raise invalid(FieldError("endpoint", code, "endpoint: products, contacts or events"))
+        if status is not None and status not in STATUSES:
+            raise invalid(FieldError("status", "invalid_value", "Unknown batch status"))
+        start, end = _midnight(query, "dateFrom"), _midnight(query, "dateTo")
+        return (
+            batch
+            for batch in (reversed(self.all) if endpoint == "contacts" else ())
+            if (status is None or batch.status == status)
+            and (start is None or batch.created >= start)
+            and (end is None or batch.created < end + 86_400)
+            and not _gone(batch, now)
+        )
+
+    def _find(self, request: Request) -> Batch:
+        name = request.resource
+        serial = int(name[8:], 16) if name.startswith(f"{PREFIX:08x}") and name[8:] else -1
+        if not 0 <= serial < len(self.all) or _gone(self.all[serial], request.now):
+            raise not_found("Batch")
+        return self.all[serial]
+
+    def _plan(self, batch: Batch, request: Request) -> None:
+        now = request.now
+        if among(request.faults, "stopped") is not None:
+            batch.to_do = batch.total // 2
+        if (vanished := among(request.faults, "vanished")) is not None:
+            batch.vanishes = now + vanished.seconds
+            if not vanished.acted:
+                return
+        held = 0.0
+        if (stuck := among(request.faults, "stuck")) is not None:
+            if not stuck.seconds:
+                return
+            held = stuck.seconds
+        if not self.latency and not held:
+            self._begin(batch, now)
+            self._end(batch, now)
+            return
+        start = now + held + self.latency * SHARE_PENDING
+        end = now + held + self.latency
+        self._schedule.at(start, partial(self._begin, batch))
+        for step in range(1, STEPS) if self._progressive else ():
+            due, upto = start + (end - start) * step / STEPS, batch.to_do * step // STEPS
+            self._schedule.at(due, partial(self._advance, batch, upto))
+        self._schedule.at(end, partial(self._end, batch))
+
+    @staticmethod
+    def _begin(batch: Batch, now: float) -> None:
+        batch.status, batch.started = "inProgress", now
+
+    def _advance(self, batch: Batch, upto: int, now: float) -> None:
+        done = len(batch.results)
+        for item in decode(batch.body)["items"][done:upto]:
+            result = self._work(item, now)
+            batch.errors += isinstance(result, Refused)
+            batch.results.append(result)
+
+    def _end(self, batch: Batch, now: float) -> None:
+        self._advance(batch, batch.to_do, now)
+        batch.status = "finished" if batch.to_do == batch.total else "stopped"
+        batch.ended = now
+
+
+def _items(body: dict[str, Any]) -> int:
+    """How many items a batch holds, if it is one of contacts.
+
+    Raises:
+        Refused: Anything about its envelope is wrong (400).
+    """
+    items = body.get("items")
+    errors = []
+    if body.get("method") != "POST":
+        errors.append(FieldError("method", "invalid_value", "method must be POST for contacts"))
+    if body.get("endpoint") != "contacts":
+        message = "endpoint must be contacts: this sandbox models no other"
+        errors.append(FieldError("endpoint", "invalid_value", message))
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+        errors.append(FieldError("items", "out_of_range", f"items must be 1 to {MAX_ITEMS}"))
+    if errors or not isinstance(items, list):
+        raise invalid(*errors)
+    return len(items)
+
+
+def _shown(result: Result, shape: str) -> dict[str, Any]:
+    """`responseCode` and `response` of an item."""
+    if not isinstance(result, Refused):
+        contact, code = result
+        name = "contactID" if shape == "contact_id" else "id"
+        response: Any = {name: contact.id, "email": contact.email}
+        return {"responseCode": code, "response": None if shape == "null" else response}
+    if shape == "fields":
+        # The documented example of v3.
+        count = max(1, len(result.errors))
+        fields = {str(at): [f"{one.field}: {one.message}"] for at, one in enumerate(result.errors)}
+        response = {"error": f"{count} error(s) found. {result.detail}", "fields": fields}
+    elif shape == "string":
+        response = result.detail
+    else:
+        response = None if shape == "null" else result.problem()
+    return {"responseCode": result.status, "response": response}
+
+
+def _gone(batch: Batch, now: float) -> bool:
+    if batch.vanishes is not None and batch.vanishes <= now:
+        return True
+    return batch.created + RETENTION <= now
+
+
+def _hide(shown: dict[str, Any], fault: Fault, *names: str) -> None:
+    for name in names:
+        if fault.shape == "missing":
+            del shown[name]
+        else:
+            shown[name] = None
+
+
+def _midnight(query: Mapping[str, str], name: str) -> float | None:
+    if name not in query:
+        return None
+    date = day(query[name])
+    if date is None:
+        raise invalid(FieldError(name, "invalid_format", f"{name} must be yyyy-mm-dd"))
+    return datetime(date.year, date.month, date.day, tzinfo=UTC).timestamp()
+
+
+def _link(query: Mapping[str, str], offset: int, limit: int) -> str:
+    kept = "&".join(f"{k}={v}" for k, v in query.items() if k not in ("offset", "limit"))
+    return f"/batches?{kept}&limit={limit}&offset={offset}"

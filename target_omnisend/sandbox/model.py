@@ -1,0 +1,347 @@
+"""A model of an Omnisend store: no HTTP, no clock of its own, no threads.
+
+It follows Omnisend's public documentation of version 2026-03-15, and where that is
+silent, the reading that hurts a careless client most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from .batches import Batch, Batches, Result
+from .directory import Directory
+from .faults import Faults, instead, spoil
+from .limits import LIMITS, Called, Requests
+from .people import People
+from .schedule import Schedule
+from .segments import Segments
+from .wire import PROBLEM_HEADERS, FieldError, Refused, Reply, Request, day, encode, invalid, ok
+
+if TYPE_CHECKING:
+    from .contact import Contact
+
+DEFAULT_KEY = "sandbox-key"
+SCHEME = "Omnisend-API-Key "
+FIRST_VERSION = "2026-03-15"
+CONTACT_QUERY = "after before direction email limit phone segmentID sort status tag updatedAtFrom"
+
+Keys = Mapping[str, Iterable[str] | None]
+
+
+class Route(NamedTuple):
+    """What answers an endpoint, the query parameters it knows, the scopes one of which it needs."""
+
+    answer: Callable[[Request], Reply]
+    query: frozenset[str]
+    scopes: frozenset[str]
+
+
+def _route(answer: Callable[[Request], Reply], scopes: str, query: str = "") -> Route:
+    return Route(answer, frozenset(query.split()), frozenset(scopes.split()))
+
+
+class Store:
+    """One brand's store.
+
+    Drive it with `handle`; look at it through the attributes, after `advance` if only
+    the clock has moved since the last call.
+
+    Attributes:
+        contacts: Contacts by e-mail.
+        batches: Batches, oldest first.
+        requests: Counts and recent calls by endpoint.
+        faults: Trouble to make.
+        schedule: What the clock has still to bring.
+    """
+
+    def __init__(  # noqa: PLR0913 - a switch each, all optional
+        self,
+        clock: Callable[[], float],
+        *,
+        keys: Keys | None = None,
+        retired: Iterable[str] = (),
+        limits: Mapping[str, int] | Literal["on", "off"] = "on",
+        batch_latency: float = 0.0,
+        progressive: bool = False,
+        tag_latency: float = 0.0,
+        visibility_delay: float = 0.0,
+        build_time: float = 0.0,
+        max_contacts: int | None = None,
+        when_full: Literal["402", "403-items"] = "402",
+        eager_consent: bool = False,
+        faults: Faults | None = None,
+    ) -> None:
+        """Open an empty store.
+
+        Args:
+            clock: Seconds since the epoch; never goes back.
+            keys: API keys, each with its scopes, or None for all scopes.
+            retired: Values of `Omnisend-Version` answered with 410.
+            limits: `on`, `off`, or limits per minute by endpoint over the usual ones.
+            batch_latency: Seconds from a batch's submission to its end; 0 ends it at once.
+            progressive: Work a batch off in quarters rather than all at its end.
+            tag_latency: Seconds until a tag call takes effect.
+            visibility_delay: Seconds from a batch item's processing until tag calls
+                find the contact it created.
+            build_time: Seconds a segment is building.
+            max_contacts: The plan's limit.
+            when_full: At the limit refuse `POST /batches`, or every item.
+            eager_consent: Let `subscribed` win over `nonSubscribed` whatever its date,
+                as one live account did (2026-09) against the documented rule.
+            faults: Trouble to start with.
+        """
+        self.faults = faults if faults is not None else Faults()
+        self.schedule = Schedule()
+        self.people = People(eager_consent=eager_consent)
+        self.segments = Segments(self.people, build_time=build_time)
+        self.directory = Directory(
+            self.people, self.segments, self.schedule, tag_latency=tag_latency
+        )
+        self.queue = Batches(
+            self.schedule, self._work, latency=batch_latency, progressive=progressive
+        )
+        tighter = limits if isinstance(limits, Mapping) else {}
+        self.requests = Requests(None if limits == "off" else {**LIMITS, **tighter})
+        self.visibility_delay = visibility_delay
+        self.max_contacts = max_contacts
+        self.when_full = when_full
+        self._clock = clock
+        self._keys = {
+            key: None if scopes is None else frozenset(scopes)
+            for key, scopes in (keys if keys is not None else {DEFAULT_KEY: None}).items()
+        }
+        self._retired = frozenset(retired)
+        self._asked = 0
+        self._routes = self._make_routes()
+
+    @property
+    def contacts(self) -> dict[str, Contact]:
+        """Contacts by e-mail, as it was written."""
+        return self.people.by_email
+
+    @property
+    def batches(self) -> list[Batch]:
+        """Batches, oldest first."""
+        return self.queue.all
+
+    @property
+    def welcome_messages(self) -> list[str]:
+        """E-mails that would have got a welcome message."""
+        return self.people.welcome_messages
+
+    @property
+    def tag_misses(self) -> int:
+        """Selectors of tag calls that met nobody."""
+        return self.people.tag_misses
+
+    @property
+    def ignored_fields(self) -> Mapping[str, int]:
+        """How often each body field nobody reads was sent, by dotted path."""
+        return self.people.ignored_fields
+
+    def advance(self) -> float:
+        """Bring everything due up to date.
+
+        Returns:
+            Now.
+        """
+        now = self._clock()
+        self.schedule.run(now)
+        return now
+
+    def seed(self, contacts: Iterable[dict[str, Any]]) -> None:
+        """Put contacts in as others left them; see `People.seed`."""
+        now = self.advance()
+        for contact in contacts:
+            self.people.seed(contact, now)
+
+    def handle(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Reply:
+        """Answer one call.
+
+        Args:
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: Below the API base, `/batches`; a leading `/api` is passed over.
+            query: Parameters, decoded.
+            headers: Names in any case.
+            body: As sent.
+        """
+        now = self.advance()
+        path = path.removeprefix("/api")
+        endpoint, resource = self._endpoint(method, path)
+        self.requests.arrived(endpoint, now)
+        struck = self.faults.strike(endpoint)
+        reply = instead(struck)
+        if reply is None:
+            request = Request(endpoint, resource, dict(query), body, now, struck)
+            reply = spoil(self._answer(request, headers or {}), struck)
+        self.requests.answered(endpoint, Called(now, method, path, reply.status))
+        return reply
+
+    def snapshot(self, *, contacts: bool = True) -> dict[str, Any]:
+        """Everything as plain JSON; leave the contacts out of it when they are many."""
+        now = self.advance()
+        requests = self.requests
+        people = self.people
+        held = [one.as_json(self.segments.of(one)) for one in people.all] if contacts else []
+        return {
+            "contactsCount": len(people.all),
+            "contacts": held,
+            "segments": [
+                {**one.as_json(now), "contactsCount": one.count(people)}
+                for one in self.segments.by_id.values()
+            ],
+            "batches": [batch.as_json() for batch in self.batches],
+            "requests": {
+                "counts": dict(requests.counts),
+                "busiest": requests.busiest,
+                "throttled": +requests.throttled,
+                "statuses": [[*key, count] for key, count in requests.statuses.items()],
+            },
+            "welcomeMessages": list(people.welcome_messages),
+            "tagMisses": people.tag_misses,
+            "ignoredFields": dict(people.ignored_fields),
+            "faults": {"hits": dict(self.faults.hits), "inForce": self.faults.in_force()},
+        }
+
+    def _endpoint(self, method: str, path: str) -> tuple[str, str]:
+        """Name of the endpoint and the id in its path; an unknown path names itself."""
+        name = f"{method} {path}"
+        if name in self._routes:
+            return name, ""
+        parts = path.split("/")
+        if len(parts) > 2:  # noqa: PLR2004 - "", collection, id
+            template = "/".join((*parts[:2], "{id}", *parts[3:]))
+            if f"{method} {template}" in self._routes:
+                return f"{method} {template}", parts[2]
+        return "unknown", ""
+
+    def _answer(self, request: Request, headers: Mapping[str, str]) -> Reply:
+        try:
+            route = self._admit(request, {name.lower(): headers[name] for name in headers})
+            return route.answer(request)
+        except Refused as refused:
+            return self._problem(refused)
+
+    def _problem(self, refused: Refused) -> Reply:
+        self._asked += 1
+        problem = refused.problem()
+        if refused.status == 401:  # noqa: PLR2004
+            # Word for word from a live answer of 2026-09: neither detail nor instance.
+            del problem["detail"]
+        else:
+            number = f"{self._asked:012x}"
+            problem["instance"] = f"urn:omnisend:request:00000000-0000-4000-8000-{number}"
+        return Reply(refused.status, PROBLEM_HEADERS, encode(problem))
+
+    def _admit(self, request: Request, headers: Mapping[str, str]) -> Route:
+        """The route of a call that has the right to it.
+
+        Raises:
+            Refused: 401, 400 or 410 (version), 404, 403, 429, 400 (query), in this order.
+        """
+        sent = headers.get("authorization", "")
+        key = sent.removeprefix(SCHEME)
+        if not sent.startswith(SCHEME) or key not in self._keys:
+            raise Refused(401, "unauthorized", "")
+        self._check_version(headers.get("omnisend-version"))
+        route = self._routes.get(request.endpoint)
+        if route is None:
+            raise Refused(404, "not-found", "No such endpoint")
+        scopes = self._keys[key]
+        if scopes is not None and route.scopes.isdisjoint(scopes):
+            raise Refused(403, "forbidden", f"Key lacks {' or '.join(sorted(route.scopes))}")
+        if wait := self.requests.wait(request.endpoint, request.now):
+            raise Refused(429, "rate-limit-exceeded", "Too many requests", retryAfter=wait)
+        if unknown := request.query.keys() - route.query:
+            raise invalid(
+                *(FieldError(name, "unknown", f"{name} is unknown") for name in sorted(unknown))
+            )
+        return route
+
+    def _check_version(self, version: str | None) -> None:
+        if version is None:
+            raise invalid(FieldError("Omnisend-Version", "required", "Header required"))
+        if day(version) is None:
+            raise invalid(FieldError("Omnisend-Version", "invalid_format", "Not a date"))
+        if version in self._retired or version < FIRST_VERSION:
+            raise Refused(410, "version-retired", f"Version {version} is retired")
+
+    def _work(self, item: Any, now: float) -> Result:
+        """Work off one item of a batch."""
+        try:
+            if self.faults.touches_items:
+                planted = self.faults.strike_item(_email_of(item))
+                if planted is not None:
+                    return planted
+            if self.when_full == "403-items" and self._is_full():
+                return Refused(403, "plan-limit-reached", "Contact limit of the plan reached")
+            contact, created = self.people.upsert(item, now, now + self.visibility_delay)
+        except Refused as refused:
+            # Kept as long as the batch: its frames need not be.
+            return refused.with_traceback(None)
+        return contact, 201 if created else 200
+
+    def _is_full(self) -> bool:
+        return self.max_contacts is not None and len(self.people.all) >= self.max_contacts
+
+    def _brand(self, _: Request) -> Reply:
+        return ok(
+            200,
+            {
+                "brandID": "6c0000000000000000000001",
+                "connected": True,
+                "currency": "EUR",
+                "name": "Sandbox",
+                "platform": "api",
+                "timezone": "UTC",
+                "version": "",
+                "website": "https://sandbox.example",
+            },
+        )
+
+    def _submit(self, request: Request) -> Reply:
+        if self.when_full == "402" and self._is_full():
+            raise Refused(402, "plan-limit-reached", "Contact limit of the plan reached")
+        return self.queue.submit(request)
+
+    def _make_routes(self) -> dict[str, Route]:
+        people, segments, batches = self.directory, self.segments, self.queue
+        write, either = "contacts.write", "contacts.read contacts.write"
+        return {
+            "GET /brands/current": _route(self._brand, "brands.read"),
+            "GET /contacts": _route(people.show_all, "contacts.read", CONTACT_QUERY),
+            "GET /contacts/{id}": _route(people.show, "contacts.read"),
+            "POST /contacts": _route(people.upsert, write),
+            "PATCH /contacts": _route(people.patch, write, "email"),
+            "PATCH /contacts/{id}": _route(people.patch, write),
+            "POST /contacts/tags": _route(people.tag, write),
+            "DELETE /contacts/tags": _route(people.untag, write),
+            "POST /batches": _route(self._submit, write),
+            "GET /batches": _route(
+                batches.show_all, either, "dateFrom dateTo endpoint limit offset status"
+            ),
+            "GET /batches/{id}": _route(batches.show, either),
+            "GET /batches/{id}/items": _route(batches.show_items, either),
+            "POST /segments": _route(segments.create, "segments.write"),
+            "GET /segments": _route(segments.show_all, "segments.read", "after before limit"),
+            "GET /segments/{id}": _route(segments.show, "segments.read"),
+            "GET /segments/{id}/statistics": _route(segments.statistics, "segments.read"),
+            "PUT /segments/{id}": _route(segments.replace, "segments.write"),
+            "DELETE /segments/{id}": _route(segments.delete, "segments.write"),
+        }
+
+
+def _email_of(item: Any) -> str:
+    """The e-mail of an item of any shape; empty when it has none."""
+    try:
+        return next(str(one["id"]) for one in item["identifiers"] if one["type"] == "email")
+    except (LookupError, TypeError, StopIteration):
+        return ""

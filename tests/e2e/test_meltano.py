@@ -1,0 +1,208 @@
+"""`meltano run tap-jsonl target-omnisend`, in a copy of the project, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+MELTANO = os.environ.get("MELTANO") or shutil.which("meltano")
+TAG = "VIP customers"
+REFUSED = {"email_missing": 4, "email_invalid": 6}  # sample/README.md says so too
+MEMBERS = 380
+
+pytestmark = [
+    pytest.mark.timeout(900),  # installs from the package index
+    pytest.mark.skipif(MELTANO is None, reason="no meltano: run the nox session e2e"),
+]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project with Meltano's plugins installed."""
+
+    folder: Path
+
+    def meltano(self, *args: str, **settings: object) -> str:
+        """Run Meltano to its end, with settings of the target; its output."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_")}
+        environment |= {f"TARGET_OMNISEND_{k.upper()}": str(v) for k, v in settings.items()}
+        return self.run(str(MELTANO), *args, environment=environment)
+
+    def run(self, *command: str, environment: dict[str, str] | None = None) -> str:
+        """Run a command that has to succeed; its output."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A local Omnisend."""
+
+    site: str
+
+    def state(self) -> dict[str, Any]:
+        answer = requests.get(f"{self.site}/_sandbox/state", timeout=30)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def contacts(self) -> dict[str, dict[str, Any]]:
+        """Every contact by e-mail, through the public API."""
+        query = {"limit": "250"}
+        headers = {
+            "Authorization": "Omnisend-API-Key sandbox-key",
+            "Omnisend-Version": "2026-03-15",
+        }
+        found: dict[str, dict[str, Any]] = {}
+        while True:
+            answer = requests.get(
+                f"{self.site}/api/contacts", params=query, headers=headers, timeout=30
+            )
+            answer.raise_for_status()
+            page = answer.json()
+            found |= {contact["email"]: contact for contact in page["contacts"]}
+            if not page["paging"]["hasMore"]:
+                return found
+            query["after"] = page["paging"]["cursors"]["after"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("a checkout") / "target omnisend"  # spaces on purpose
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    copy = Project(folder)
+    copy.meltano("install")
+    return copy
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "target_omnisend.sandbox", "--port", str(port)]
+    with subprocess.Popen(command) as server:
+        local = Sandbox(f"http://127.0.0.1:{port}")
+        try:
+            _wait_for(local)
+            yield local
+        finally:
+            server.terminate()
+
+
+def _wait_for(sandbox: Sandbox) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            sandbox.state()
+        except requests.RequestException:
+            assert time.monotonic() < deadline, "the sandbox did not start"
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _records(file: Path) -> list[dict[str, Any]]:
+    with file.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _rejections(folder: Path) -> Counter[str]:
+    messages = [message for file in folder.glob("*.jsonl") for message in _records(file)]
+    return Counter(m["rejection"]["code"] for m in messages if m["type"] == "RECORD")
+
+
+def _newest_lifetime_values() -> dict[str, float]:
+    return {
+        (record.get("email") or "").strip("\u200b \t\n").lower(): record["lifetime_value"]
+        for record in _records(ROOT / "sample" / "vip_customers.jsonl")
+    }
+
+
+def test_the_sample_segment_arrives_and_a_repeat_changes_nothing(
+    project: Project, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    def run(rejects: Path) -> str:
+        return project.meltano(
+            *("--environment=sandbox", "run", "tap-jsonl", "target-omnisend"),
+            api_url=f"{sandbox.site}/api",
+            rejects_path=rejects,
+        )
+
+    output = run(tmp_path / "first")
+
+    contacts = sandbox.contacts()
+    assert len(contacts) == MEMBERS
+    assert [email for email, contact in contacts.items() if contact["tags"] != [TAG]] == []
+    assert {contact["status"] for contact in contacts.values()} == {"nonSubscribed"}
+    assert sandbox.state()["welcome_messages"] == []
+    newest = _newest_lifetime_values()
+    assert {email: c["customProperties"]["lifetimeValue"] for email, c in contacts.items()} == {
+        email: newest[email] for email in contacts
+    }
+    assert _rejections(tmp_path / "first") == REFUSED
+    assert [email for email in contacts if email in output.lower()] == []
+    assert "sandbox-key" not in output
+    state = project.meltano("state", "get", "sandbox:tap-jsonl-to-target-omnisend")
+    assert '"replication_key_value"' in state, "STATE came back to Meltano"
+
+    run(tmp_path / "second")  # tap-jsonl 0.3.1 reads the whole file again, whatever the state
+
+    assert _but_for_update_times(sandbox.contacts()) == _but_for_update_times(contacts)
+    assert sandbox.state()["welcome_messages"] == []
+
+
+def _but_for_update_times(contacts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        email: {name: value for name, value in contact.items() if name != "updatedAt"}
+        for email, contact in contacts.items()
+    }
+
+
+def test_the_try_command_says_what_arrived(project: Project) -> None:
+    output = project.run(sys.executable, "scripts/try.py", "--meltano", str(MELTANO))
+
+    assert f"{MEMBERS} contacts, {MEMBERS} of them tagged '{TAG}'" in output
+    assert "10 records refused: 6 email_invalid, 4 email_missing" in output
+    assert _rejections(project.folder / "output" / "rejects") == REFUSED
+
+
+def test_meltano_leaves_its_project_file_as_it_is(project: Project) -> None:
+    project.meltano("config", "list", "target-omnisend")
+
+    theirs = (project.folder / "meltano.yml").read_bytes()
+    assert theirs == (ROOT / "meltano.yml").read_bytes()
