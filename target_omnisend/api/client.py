@@ -1,0 +1,148 @@
+"""`OmnisendClient`: one method an endpoint, each one HTTP call and one `Answer`.
+
+It neither repeats a call nor waits: that is decided where the whole run is known.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import urlencode
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+
+from target_omnisend.api.answers import Answer, Kind, read_problem
+
+if t.TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+PAGE: t.Final = 250
+"""Batches that one `GET /batches` lists at the most."""
+
+
+class OmnisendClient:
+    """Omnisend's API over HTTP; safe to use from many threads."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str,
+        api_version: str,
+        user_agent: str,
+        timeout: float,
+        connections: int,
+    ) -> None:
+        """Open a session; `timeout` is in seconds, for each call."""
+        self._url = url
+        self._timeout = timeout
+        self._headers = {
+            "Authorization": f"Omnisend-API-Key {api_key}",
+            "Omnisend-Version": api_version,
+            "User-Agent": user_agent,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+        }
+        self._session = requests.Session()
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+        # Proxy and certificate settings of the environment, read once and not at each call.
+        self._environment = self._session.merge_environment_settings(url, {}, None, None, None)
+
+    def current_brand(self) -> Answer:
+        """`GET /brands/current`: the store that the key belongs to."""
+        return self._call("GET", "/brands/current")
+
+    def any_contact(self) -> Answer:
+        """`GET /contacts?limit=1`: the cheapest call that needs contacts.read."""
+        return self._call("GET", "/contacts", {"limit": "1"})
+
+    def post_batch(self, items: Sequence[bytes]) -> Answer:
+        """`POST /batches`: contacts, each already encoded as JSON. Body: {batchID, totalCount}."""
+        answer = self._call(
+            "POST",
+            "/batches",
+            body=b'{"method":"POST","endpoint":"contacts","origin":"api","items":['
+            + b",".join(items)
+            + b"]}",
+        )
+        return _with(answer, "batchID", str)
+
+    def list_batches(self, since: dt.date, offset: int) -> Answer:
+        """`GET /batches`: one page of `PAGE` contact batches, without items."""
+        answer = self._call(
+            "GET",
+            "/batches",
+            {
+                "endpoint": "contacts",
+                "dateFrom": since.isoformat(),
+                "limit": str(PAGE),
+                "offset": str(offset),
+            },
+        )
+        return _with(answer, "batches", list)
+
+    def batch(self, batch_id: str) -> Answer:
+        """`GET /batches/{id}`."""
+        return _with(self._call("GET", f"/batches/{batch_id}"), "batchID", str)
+
+    def batch_items(self, batch_id: str) -> Answer:
+        """`GET /batches/{id}/items`: the batch with its errors and responses."""
+        return _with(self._call("GET", f"/batches/{batch_id}/items"), "batchID", str)
+
+    def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
+        """`POST /contacts/tags`: every tag to every contact; 202 without a body."""
+        return self._call(
+            "POST", "/contacts/tags", body=msgspec.json.encode({"emails": emails, "tags": tags})
+        )
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        url = f"{self._url}{path}?{urlencode(query)}" if query else f"{self._url}{path}"
+        headers = self._headers if body is None else {**self._headers, **_JSON}
+        request = requests.Request(method, url, headers=headers, data=body).prepare()
+        try:
+            response = self._session.send(
+                request, timeout=self._timeout, allow_redirects=False, **self._environment
+            )
+        except requests.RequestException as error:
+            # The text of such an error names hosts and URLs; its type says enough.
+            return Answer(Kind.RETRY, fault=type(error).__name__)
+        return _read(response)
+
+
+_JSON: t.Final = {"Content-Type": "application/json"}
+
+
+def _read(response: requests.Response) -> Answer:
+    body, broken = _decode(response.content)
+    if not 200 <= response.status_code < 300:
+        return read_problem(response.status_code, body, response.headers)
+    if broken:
+        return Answer(Kind.RETRY, response.status_code, fault="an answer that is not JSON")
+    return Answer(Kind.DONE, response.status_code, body)
+
+
+def _with(answer: Answer, key: str, kind: type) -> Answer:
+    """A success without what it is for tells nothing: the same as no answer."""
+    if answer.kind is not Kind.DONE:
+        return answer
+    if isinstance(answer.body, dict) and isinstance(answer.body.get(key), kind):
+        return answer
+    return Answer(Kind.RETRY, answer.status, fault=f"an answer without {key}")
+
+
+def _decode(content: bytes) -> tuple[t.Any, bool]:
+    if not content:
+        return None, False
+    try:
+        return msgspec.json.decode(content), False
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None, True

@@ -1,0 +1,36 @@
+"""What the engine needs of Omnisend; `api.client.OmnisendClient` has it."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from target_omnisend.api.answers import Answer
+
+
+class Api(t.Protocol):
+    """Each method makes one call and never raises for what Omnisend or the network does."""
+
+    def current_brand(self) -> Answer:
+        """`GET /brands/current`."""
+
+    def any_contact(self) -> Answer:
+        """`GET /contacts?limit=1`."""
+
+    def post_batch(self, items: Sequence[bytes]) -> Answer:
+        """`POST /batches`; DONE has a body {batchID}."""
+
+    def list_batches(self, since: dt.date, offset: int) -> Answer:
+        """`GET /batches`; DONE has a body {batches: [Batch]}."""
+
+    def batch(self, batch_id: str) -> Answer:
+        """`GET /batches/{id}`; DONE has a Batch for a body."""
+
+    def batch_items(self, batch_id: str) -> Answer:
+        """`GET /batches/{id}/items`; DONE has a Batch with errors and responses."""
+
+    def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
+        """`POST /contacts/tags`."""

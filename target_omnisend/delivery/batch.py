@@ -1,0 +1,100 @@
+"""What the engine moves: entries, in batches, for segments."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import deque
+from dataclasses import dataclass, field
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_omnisend.delivery.checkpoint import Epoch
+    from target_omnisend.outcome import StreamCounts
+
+MAX_ITEMS: t.Final = 100
+"""Items of one batch (2026-03-15; v3 and v5 took 1,000)."""
+
+MAX_BYTES: t.Final = 900_000
+"""Bytes of one batch's items; Omnisend's guide recommends a body of up to 1 MB."""
+
+MAX_TAG_EMAILS: t.Final = 250
+"""E-mails of one tag call."""
+
+
+class Entry:
+    """One record on its way: there may be `max_unconfirmed` of these, so it is small.
+
+    Attributes:
+        email: the person, normalised.
+        line: the record's Singer message as it was read, for the rejects and for `remake`.
+        item: the contact as JSON, until Omnisend has taken the batch; then None.
+        epoch: the stretch of input between two STATE messages that it belongs to.
+    """
+
+    __slots__ = ("email", "epoch", "item", "line")
+
+    def __init__(self, email: str, line: bytes, item: bytes, epoch: Epoch) -> None:
+        """Keep the four."""
+        self.email = email
+        self.line = line
+        self.item: bytes | None = item
+        self.epoch = epoch
+
+
+@dataclass(eq=False, slots=True)
+class Segment:
+    """Where one sink's records go, and those of them that are not in a batch yet.
+
+    Attributes:
+        stream: name of the stream.
+        schema: the SCHEMA message of its records, as it was read.
+        tags: given to every member once its contact is confirmed; may be empty.
+        counts: the stream's verdicts.
+        remake: makes `Entry.item` from `Entry.line` again.
+        pending: entries that no batch holds yet, by e-mail.
+        waiting: number of entries whose person is still in an open batch.
+        untagged: confirmed entries, with the time from which they can be tagged.
+    """
+
+    stream: str
+    schema: bytes
+    tags: tuple[str, ...]
+    counts: StreamCounts
+    remake: Callable[[bytes], bytes]
+    pending: dict[str, Entry] = field(default_factory=dict)
+    pending_since: float = 0.0
+    waiting: int = 0
+    untagged: deque[tuple[float, list[Entry]]] = field(default_factory=deque)
+    tags_taken: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Batch:
+    """Entries that go to Omnisend in one call.
+
+    Attributes:
+        attempt: how often its entries were sent before.
+        id: Omnisend's name for it, once taken.
+        submitted_at: when it was taken, in the clock's seconds.
+        vanished: an earlier batch with these entries vanished.
+        unseen: complete listings in a row that did not show it.
+        asked: a call about it alone is under way.
+    """
+
+    segment: Segment
+    entries: list[Entry]
+    attempt: int = 0
+    vanished: bool = False
+    id: str = ""
+    submitted_at: float = 0.0
+    unseen: int = 0
+    asked: bool = False
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """The same entries in two batches."""
+        middle = len(self.entries) // 2
+        return tuple(  # type: ignore[return-value]
+            Batch(self.segment, part, self.attempt, self.vanished)
+            for part in (self.entries[:middle], self.entries[middle:])
+        )

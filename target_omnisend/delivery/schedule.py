@@ -1,0 +1,246 @@
+"""When each call may go out: budgets, pauses, retries. No thread, no clock, no I/O."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import math
+import typing as t
+from dataclasses import dataclass, field
+
+import backoff
+
+from target_omnisend.api.answers import Answer, Kind
+from target_omnisend.api.budget import WINDOW_SECONDS, Budget, Endpoint, allowance
+from target_omnisend.outcome import ExitCode, RunFailed
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_omnisend.delivery.api import Api
+
+logger = logging.getLogger("target-omnisend.delivery")
+
+MAX_FAULTS: t.Final = 6
+"""Faults of one call, while others succeed, after which it is given up as it is."""
+
+OUTAGE_SECONDS: t.Final = 600.0
+"""Without any success for so long, Omnisend is out of reach and the run ends."""
+
+FIRST_CONTACT_SECONDS: t.Final = 60.0
+"""The same before any success: a wrong address should not take ten minutes to be told."""
+
+MAX_FORBIDDEN: t.Final = 3
+"""403 in a row, without any success, that are no chance any more."""
+
+FIRST_CALLS: t.Final = 4
+"""Calls of one endpoint under way before its first success: what finding out may cost."""
+
+_TELLING: t.Final = frozenset({1, 10, 100, 1000})
+"""Faults in a row that are worth a line in the log."""
+
+_MARGIN: t.Final = 1.0
+"""Seconds on top of `retryAfter`, which is a whole number."""
+
+_FATAL: t.Final = {
+    Kind.UNAUTHORIZED: "Omnisend does not accept the API key; check the setting 'api_key'.",
+    Kind.FORBIDDEN: "Omnisend forbids the call; give the API key the scopes contacts.read and "
+    "contacts.write, or ask Omnisend whether the store is blocked.",
+    Kind.PLAN_FULL: "The store's Omnisend plan takes no more contacts; raise the plan, then run "
+    "again.",
+    Kind.RETIRED: "Omnisend has retired this API version; set 'api_version' to a current one.",
+}
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One call to make, as often as it takes.
+
+    Attributes:
+        run: makes it.
+        done: gets its answer, of kind DONE, INVALID, TOO_LARGE, GONE or (given up) RETRY;
+            FORBIDDEN too if `may_be_forbidden`.
+    """
+
+    endpoint: Endpoint
+    run: Callable[[Api], Answer]
+    done: Callable[[Answer, float], None]
+    may_be_forbidden: bool = False
+    faults: int = 0
+    last_fault_at: float = -math.inf
+    waits: t.Any = field(default=None)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Requests of one endpoint, as the report shows them; times in seconds."""
+
+    sent: int = 0
+    throttled: int = 0
+    retried: int = 0
+    seconds_waited: float = 0.0
+
+
+class Lane:
+    """The calls of one endpoint."""
+
+    def __init__(self, endpoint: Endpoint, share: float) -> None:
+        """Start with an unused budget."""
+        self.endpoint = endpoint
+        self.budget = Budget(allowance(endpoint, share))
+        self.tally = Tally()
+        self.queue: list[tuple[float, int, Call]] = []
+        self.paused_until = -math.inf
+        self.proven = False
+        self.failing = 0
+        self._waiting_since: float | None = None
+
+    def ready_at(self, now: float) -> float:
+        """When its next call may start; infinity while none may or none is there."""
+        if not self.queue or self.budget.in_flight >= self._most_at_once():
+            return math.inf
+        return max(self.queue[0][0], self.paused_until, self.budget.ready_at(now))
+
+    def take(self, now: float) -> Call:
+        """Start the next call."""
+        if self._waiting_since is not None:
+            self.tally.seconds_waited += now - self._waiting_since
+            self._waiting_since = None
+        self.budget.start()
+        self.tally.sent += 1
+        return heapq.heappop(self.queue)[2]
+
+    def note_waiting(self, now: float) -> None:
+        """Remember since when a call is held back by the budget or a pause."""
+        if self._waiting_since is None and self.queue and self.queue[0][0] <= now:
+            self._waiting_since = now
+
+    def _most_at_once(self) -> float:
+        if self.failing >= MAX_FAULTS:
+            return 1
+        return math.inf if self.proven else FIRST_CALLS
+
+
+class Scheduler:
+    """All lanes; the calls that are due, in order of urgency.
+
+    Lanes are asked in the order of `Endpoint`'s members, so that confirming and tagging
+    go before submitting more.
+    """
+
+    def __init__(self, share: float, now: float) -> None:
+        """`share` is the share of Omnisend's limits to use, 0 for no pacing."""
+        order = sorted(Endpoint, key=lambda endpoint: endpoint is Endpoint.POST_BATCH)
+        self.lanes = {endpoint: Lane(endpoint, share) for endpoint in order}
+        self.last_success = now
+        self._patience = FIRST_CONTACT_SECONDS
+        self._forbidden = 0
+        self._ids = itertools.count()
+
+    def add(self, call: Call, not_before: float = -math.inf) -> None:
+        """Queue a call."""
+        queue = self.lanes[call.endpoint].queue
+        heapq.heappush(queue, (not_before, next(self._ids), call))
+
+    def cancel(self, endpoint: Endpoint) -> None:
+        """Forget the queued calls of an endpoint."""
+        self.lanes[endpoint].queue.clear()
+
+    def next(self, now: float) -> Call | None:
+        """The call to make now, counted as started; or None."""
+        for lane in self.lanes.values():
+            if lane.ready_at(now) <= now:
+                return lane.take(now)
+            lane.note_waiting(now)
+        return None
+
+    def wake_at(self, now: float) -> float:
+        """When a call may become due without anything else happening."""
+        return min(lane.ready_at(now) for lane in self.lanes.values())
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is queued or under way."""
+        return any(lane.queue or lane.budget.in_flight for lane in self.lanes.values())
+
+    def answered(self, call: Call, answer: Answer, now: float) -> None:
+        """Take an answer: hand it to the call, or queue the call again.
+
+        Raises:
+            RunFailed: for an answer that no other call can expect to escape.
+        """
+        lane = self.lanes[call.endpoint]
+        lane.budget.end(now)
+        match answer.kind:
+            case Kind.THROTTLED:
+                self._throttled(lane, call, answer, now)
+            case Kind.RETRY:
+                self._fault(lane, call, answer, now)
+            case Kind.FORBIDDEN if not call.may_be_forbidden:
+                self._forbid(lane, call, answer, now)
+            case Kind.UNAUTHORIZED | Kind.PLAN_FULL | Kind.RETIRED:
+                raise fatal(answer)
+            case _:
+                self._succeeded(lane, answer, now)
+                call.done(answer, now)
+
+    def _succeeded(self, lane: Lane, answer: Answer, now: float) -> None:
+        lane.failing = 0
+        lane.proven = lane.proven or answer.kind is Kind.DONE
+        self._forbidden = 0
+        self._patience = OUTAGE_SECONDS
+        self.last_success = now
+
+    def _throttled(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
+        lane.tally.throttled += 1
+        until = now + answer.retry_after + _MARGIN
+        if lane.paused_until <= now:
+            lane.budget.narrow(now, until + WINDOW_SECONDS)
+        lane.paused_until = max(lane.paused_until, until)
+        # Omnisend is there and works: this is neither a fault nor a success.
+        self.last_success = now
+        self.add(call, until)
+
+    def _forbid(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
+        self._forbidden += 1
+        if self._forbidden >= MAX_FORBIDDEN:
+            raise fatal(answer)
+        self._again(lane, call, now)
+
+    def _fault(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
+        lane.failing += 1
+        if lane.failing in _TELLING:
+            logger.warning("%s: %s; trying again.", lane.endpoint.label, answer.fault)
+        if now - self.last_success > self._patience:
+            raise RunFailed(
+                ExitCode.FAULT,
+                f"Omnisend has not answered for {now - self.last_success:.0f} seconds "
+                f"({answer.fault}); check the network and 'api_url', then run again: it "
+                "continues from the last state.",
+            )
+        # A fault counts against the call only if others got through in the meantime.
+        call.faults += self.last_success > call.last_fault_at
+        call.last_fault_at = now
+        if call.faults >= MAX_FAULTS:
+            call.done(answer, now)
+        else:
+            self._again(lane, call, now)
+
+    def _again(self, lane: Lane, call: Call, now: float) -> None:
+        if call.waits is None:
+            call.waits = waits()
+        lane.tally.retried += 1
+        self.add(call, now + backoff.full_jitter(next(call.waits)))
+
+
+def waits() -> t.Iterator[float]:
+    """Seconds to wait at the most before each next try: 1, 2, 4, … 60, 60, …"""
+    generator = backoff.expo(max_value=60)
+    next(generator)  # its first value only primes it
+    return generator
+
+
+def fatal(answer: Answer) -> RunFailed:
+    """What to tell the user about an answer that ends the run."""
+    return RunFailed(ExitCode.SETTINGS, f"{_FATAL[answer.kind]} (Omnisend: {answer.fault})")

@@ -1,0 +1,150 @@
+"""Reading what Omnisend says of a batch's items. Pure: JSON in, one verdict an item out."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from target_omnisend.api.answers import as_int, as_list
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+_TRANSIENT: t.Final = frozenset({403, 408, 425, 429})
+"""Item codes that Omnisend's own WooCommerce plug-in sends again, with all of 5xx."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why Omnisend refused one item. `message` may quote the person's data: never log it."""
+
+    status: int | None
+    field: str | None
+    code: str
+    message: str
+    item_id: str | None
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same item may succeed when sent again."""
+        return self.status is None or self.status in _TRANSIENT or self.status >= 500
+
+    @property
+    def reason(self) -> str:
+        """What refusals have in common, without any person's data."""
+        return " ".join(str(word) for word in (self.status, self.code, self.field) if word)
+
+
+@dataclass(slots=True)
+class Judgement:
+    """One batch's verdicts by e-mail; `undone` lists those that nothing vouches for.
+
+    `accepted` has True for a contact that was created, False for one that was updated and
+    None where Omnisend does not tell.
+    """
+
+    accepted: dict[str, bool | None] = field(default_factory=dict)
+    refused: dict[str, Refusal] = field(default_factory=dict)
+    undone: list[str] = field(default_factory=list)
+
+
+def is_over(batch: Mapping[str, t.Any]) -> bool:
+    """Whether Omnisend has done with a batch, well or badly."""
+    return _status(batch) in {"finished", "stopped"}
+
+
+def all_done(batch: Mapping[str, t.Any], items: int) -> bool:
+    """Whether the counts alone say that each of `items` items succeeded."""
+    return (
+        _status(batch) == "finished"
+        and as_int(batch.get("errorsCount")) == 0
+        and as_int(batch.get("finishedCount")) == items
+    )
+
+
+def has_counts(batch: Mapping[str, t.Any]) -> bool:
+    """Whether the counts are there at all; a list may leave them out."""
+    return None not in {as_int(batch.get("errorsCount")), as_int(batch.get("finishedCount"))}
+
+
+def judge(
+    batch: Mapping[str, t.Any], emails: Collection[str], key: Callable[[str], str]
+) -> Judgement:
+    """Give each e-mail of a batch that is over its verdict.
+
+    Items are matched by the e-mail they echo, normalised by `key`: neither their order nor
+    `itemID` is documented to mean anything. Those that the answer does not name are
+    accepted only if the counts leave no room for another verdict.
+    """
+    ours = set(emails)
+    judgement = Judgement()
+    errors, responses = as_list(batch.get("errors")), as_list(batch.get("responses"))
+    for item, failed in [*((e, True) for e in errors), *((r, False) for r in responses)]:
+        email = _echoed(item, key)
+        if email not in ours:
+            continue
+        code = as_int(item.get("responseCode"))
+        if 200 <= code < 300 if code is not None else not failed:
+            judgement.accepted[email] = {201: True, 200: False}.get(code or 0)
+        else:
+            judgement.refused[email] = _refusal(item, code)
+    # An item that is listed on both sides counts as refused: sending twice does no harm.
+    for email in judgement.refused:
+        judgement.accepted.pop(email, None)
+    unnamed = [e for e in emails if e not in judgement.accepted and e not in judgement.refused]
+    if _vouched(batch, len(ours), len(judgement.refused)):
+        judgement.accepted.update(dict.fromkeys(unnamed))
+    else:
+        judgement.undone = unnamed
+    return judgement
+
+
+def _vouched(batch: Mapping[str, t.Any], items: int, refused: int) -> bool:
+    return (
+        _status(batch) == "finished"
+        and as_int(batch.get("errorsCount")) == refused
+        and as_int(batch.get("finishedCount")) == items
+    )
+
+
+def _status(batch: Mapping[str, t.Any]) -> str:
+    return str(batch.get("status")).lower()
+
+
+def _echoed(item: t.Any, key: Callable[[str], str]) -> str | None:
+    if not isinstance(item, dict):
+        return None
+    request, response = item.get("request"), item.get("response")
+    if isinstance(request, dict):
+        for identifier in as_list(request.get("identifiers")):
+            if isinstance(identifier, dict) and identifier.get("type") == "email":
+                return key(str(identifier.get("id")))
+    if isinstance(response, dict) and isinstance(response.get("email"), str):
+        return key(response["email"])
+    return None
+
+
+def _refusal(item: Mapping[str, t.Any], code: int | None) -> Refusal:
+    where, what, message = _complaint(item.get("response"))
+    item_id = item.get("itemID")
+    return Refusal(code, where, what, message, str(item_id) if item_id else None)
+
+
+def _complaint(response: t.Any) -> tuple[str | None, str, str]:
+    """Field, code and message from any of the shapes that `response` is known to have."""
+    if isinstance(response, str):
+        return None, "", response
+    if not isinstance(response, dict):
+        return None, "", ""
+    for error in as_list(response.get("errors")):
+        if isinstance(error, dict):
+            words = error.get("field"), error.get("code"), error.get("message")
+            where, code, message = (str(word) if word else "" for word in words)
+            return where or None, code, message or code
+    message = response.get("error") or response.get("detail") or response.get("title") or ""
+    return None, str(response.get("type") or "").rsplit("/", 1)[-1], _with_fields(message, response)
+
+
+def _with_fields(message: t.Any, response: Mapping[str, t.Any]) -> str:
+    fields = response.get("fields")
+    return f"{message} {fields}" if fields else str(message)

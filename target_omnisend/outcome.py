@@ -1,0 +1,116 @@
+"""What became of a run: counts a stream, the accounting law, the exit code.
+
+The law: received = accepted + rejected + duplicates + unchanged + unconfirmed. It holds by
+construction, since `unconfirmed` is what has no other verdict.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+class ExitCode(enum.IntEnum):
+    """Exit codes of the command; 128 + signal number when it was stopped."""
+
+    DONE = 0
+    FAULT = 1
+    USAGE = 2
+    SETTINGS = 3
+    REJECTED = 4
+    UNCONFIRMED = 5
+
+
+class RunFailed(Exception):  # noqa: N818 - not an error of the program's
+    """What ends a run before its input does.
+
+    Attributes:
+        exit_code: of the command.
+        sentence: one plain sentence, saying what to do; free of personal data.
+    """
+
+    def __init__(self, exit_code: ExitCode, sentence: str) -> None:
+        """Keep both."""
+        super().__init__(sentence)
+        self.exit_code = exit_code
+        self.sentence = sentence
+
+
+@dataclass(slots=True)
+class StreamCounts:
+    """Verdicts of one stream's records.
+
+    `created` and `updated` count those accepted whose batch told which; Omnisend tells it
+    only where items are read one by one.
+    """
+
+    received: int = 0
+    accepted: int = 0
+    created: int = 0
+    updated: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    unchanged: int = 0
+    tagged: int = 0
+    removed: int = 0
+    warnings: Counter[str] = field(default_factory=Counter)
+    rejections: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def unconfirmed(self) -> int:
+        """Records that have no other verdict."""
+        return self.received - self.accepted - self.rejected - self.duplicates - self.unchanged
+
+    def reject(self, code: str) -> None:
+        """Count a refused record."""
+        self.rejected += 1
+        self.rejections[code] += 1
+
+    def numbers(self) -> dict[str, int]:
+        """The counts as the report shows them."""
+        names = ("received", "accepted", "created", "updated", "rejected", "duplicates")
+        more = ("unchanged", "unconfirmed", "tagged", "removed")
+        return {name: getattr(self, name) for name in (*names, *more)} | {
+            "warnings": self.warnings.total()
+        }
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Counts by stream, and what ended the run early, if anything did."""
+
+    max_rejected_percent: float = 100.0
+    streams: dict[str, StreamCounts] = field(default_factory=dict)
+    failure: RunFailed | None = None
+    stopped_by: int | None = None
+    lost_batches: list[str] = field(default_factory=list)
+
+    def stream(self, name: str) -> StreamCounts:
+        """The counts of a stream, made at its first mention."""
+        return self.streams.setdefault(name, StreamCounts())
+
+    def total(self) -> StreamCounts:
+        """All streams in one."""
+        total = StreamCounts()
+        for counts in self.streams.values():
+            for name in StreamCounts.__slots__:
+                setattr(total, name, getattr(total, name) + getattr(counts, name))
+        return total
+
+    def too_many_rejected(self) -> bool:
+        """Whether more were refused than the operator accepts; never before 100 were read."""
+        received = sum(counts.received for counts in self.streams.values())
+        rejected = sum(counts.rejected for counts in self.streams.values())
+        return received >= 100 and rejected * 100 > received * self.max_rejected_percent
+
+    @property
+    def exit_code(self) -> int:
+        """The command's exit code."""
+        if self.stopped_by is not None:
+            return 128 + self.stopped_by
+        if self.failure is not None:
+            return self.failure.exit_code
+        if self.too_many_rejected():
+            return ExitCode.REJECTED
+        return ExitCode.UNCONFIRMED if self.total().unconfirmed else ExitCode.DONE

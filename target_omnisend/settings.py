@@ -1,0 +1,366 @@
+"""The one declaration of settings, and `Settings`, their frozen typed view.
+
+`--about`, the README, `meltano.yml` and `.env.example` are made from or checked
+against `CONFIG_JSONSCHEMA`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import typing as t
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from singer_sdk import typing as th
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from jsonschema import ValidationError
+
+CONTACT_FIELDS: t.Final = {
+    "email": "Column with the e-mail address; it identifies the person.",
+    "first_name": "Column with the first name.",
+    "last_name": "Column with the last name.",
+    "address": "Column with the street address, or a list of columns that are joined.",
+    "city": "Column with the city.",
+    "state": "Column with the state or region.",
+    "country": "Column with the country: a name in any language, ISO alpha-2 or alpha-3.",
+    "postal_code": "Column with the postal code.",
+    "phone": "Column with the phone number.",
+    "birthdate": "Column with the date of birth.",
+    "gender": "Column with the gender (f, m, female or male).",
+    "subscription_status": "Column with the e-mail channel's status.",
+    "subscription_changed_at": "Column with the moment at which that status was given.",
+}
+STATUSES: t.Final = ("nonSubscribed", "subscribed", "unsubscribed")
+MEMBERSHIPS: t.Final = ("tag", "property", "none")
+
+_column_or_columns = th.CustomType({"type": ["string", "array"], "items": {"type": "string"}})
+
+
+def _mapping() -> th.ObjectType:
+    return th.ObjectType(
+        *(
+            th.Property(
+                name,
+                _column_or_columns if name == "address" else th.StringType,
+                required=name == "email",
+                description=text,
+            )
+            for name, text in CONTACT_FIELDS.items()
+        ),
+        additional_properties=False,
+    )
+
+
+def _per_stream() -> list[th.Property[t.Any]]:
+    """Settings that `streams` may give for one stream."""
+    return [
+        th.Property(
+            "custom_properties",
+            th.ObjectType(additional_properties=th.StringType),
+            description="Omnisend custom property name → column.",
+        ),
+        th.Property(
+            "segment",
+            th.StringType(min_length=1),
+            description="Name of the segment these records are members of; "
+            "the stream's name unless set.",
+        ),
+        th.Property(
+            "tags",
+            th.ArrayType(th.StringType(min_length=1)),
+            description="Further tags for every member.",
+        ),
+    ]
+
+
+def _membership(default: str | None) -> th.Property[t.Any]:
+    return th.Property(
+        "membership",
+        th.StringType,
+        allowed_values=list(MEMBERSHIPS),
+        default=default,
+        description="How membership shows in Omnisend: `tag`, `property` (a boolean custom "
+        "property `segment_<slug>`) or `none`.",
+    )
+
+
+_custom_properties, _segment, _tags = _per_stream()
+
+CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
+    th.Property(
+        "api_key",
+        th.StringType(min_length=1),
+        required=True,
+        secret=True,
+        title="API key",
+        description="Omnisend API key with the scopes contacts.read and contacts.write.",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        default="https://api.omnisend.com/api",
+        title="API URL",
+        description="Base URL of the API; plain http only to this machine.",
+    ),
+    th.Property(
+        "api_version",
+        th.StringType(pattern=r"^\d{4}-\d{2}-\d{2}$"),
+        default="2026-03-15",
+        title="API version",
+        description="Version of Omnisend's API, a date (header Omnisend-Version).",
+    ),
+    th.Property(
+        "data_privacy_consent",
+        th.BooleanType,
+        required=True,
+        description="Must be true: you are allowed to transfer these people's data to Omnisend.",
+    ),
+    th.Property(
+        "mapping",
+        _mapping(),
+        required=True,
+        description="Contact field → column. `email` is required.",
+    ),
+    _custom_properties,
+    _segment,
+    _membership("tag"),
+    _tags,
+    th.Property(
+        "subscription_status",
+        th.StringType,
+        allowed_values=list(STATUSES),
+        default="nonSubscribed",
+        description="E-mail channel status for members without a mapped one. `nonSubscribed` "
+        "changes nobody's consent; the others need `mapping.subscription_changed_at`.",
+    ),
+    th.Property(
+        "send_welcome_message",
+        th.BooleanType,
+        default=False,
+        description="Let Omnisend send its welcome message to new contacts.",
+    ),
+    th.Property(
+        "max_rejected_percent",
+        th.NumberType(minimum=0, maximum=100),
+        default=10,
+        description="Above this share of refused records (once 100 were read) the run fails, "
+        "early.",
+    ),
+    th.Property(
+        "rejects_path",
+        th.StringType(min_length=1),
+        default="target-omnisend-rejects/",
+        description="Folder for refused records; a file is made only when there is one.",
+    ),
+    th.Property(
+        "report_path",
+        th.StringType(pattern=r"\.json$"),
+        description="A file `….json` for the run report.",
+    ),
+    th.Property(
+        "quota_share",
+        th.NumberType(minimum=0, maximum=1),
+        default=0.9,
+        description="Share of Omnisend's per-minute limits this run may use; 0 = no pacing of "
+        "our own (a 429 is still obeyed).",
+    ),
+    th.Property(
+        "request_timeout",
+        th.NumberType(exclusive_minimum=0),
+        default=60,
+        description="Seconds that one HTTP call may take.",
+    ),
+    th.Property(
+        "confirm_timeout",
+        th.NumberType(exclusive_minimum=0),
+        default=3600,
+        description="Seconds to wait for Omnisend to finish a batch.",
+    ),
+    th.Property(
+        "max_unconfirmed",
+        th.IntegerType(minimum=100),
+        default=500_000,
+        description="Contacts sent and not yet confirmed; bounds memory.",
+    ),
+    th.Property(
+        "streams",
+        th.ObjectType(
+            additional_properties=th.ObjectType(
+                th.Property("mapping", _mapping()),
+                *_per_stream(),
+                _membership(None),
+                additional_properties=False,
+            ),
+        ),
+        description="Per stream name: its own `segment`, `mapping`, `custom_properties`, "
+        "`membership` or `tags`.",
+    ),
+).to_dict()
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used.
+
+    Attributes:
+        problems: one plain sentence each; never a setting's value.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keep the sentences."""
+        super().__init__(" ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """What decides how one stream's records become members of its segment."""
+
+    segment: str
+    mapping: Mapping[str, str | list[str]]
+    custom_properties: Mapping[str, str]
+    membership: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of a run, checked. Times are in seconds."""
+
+    api_key: str = field(repr=False)
+    api_url: str
+    api_version: str
+    mapping: Mapping[str, str | list[str]]
+    custom_properties: Mapping[str, str]
+    segment: str | None
+    membership: str
+    tags: tuple[str, ...]
+    subscription_status: str
+    send_welcome_message: bool
+    max_rejected_percent: float
+    rejects_path: str
+    report_path: str | None
+    quota_share: float
+    request_timeout: float
+    confirm_timeout: float
+    max_unconfirmed: int
+    streams: Mapping[str, Mapping[str, t.Any]]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, t.Any]) -> Settings:
+        """Build the view from a config that fits `CONFIG_JSONSCHEMA`.
+
+        Raises:
+            SettingsError: for what a JSON schema cannot say.
+        """
+        if problems := [*_consent_problems(config), *_url_problems(config["api_url"])]:
+            raise SettingsError(problems)
+        return cls(
+            api_key=config["api_key"],
+            api_url=config["api_url"].rstrip("/"),
+            api_version=config["api_version"],
+            mapping=config["mapping"],
+            custom_properties=config.get("custom_properties") or {},
+            segment=config.get("segment"),
+            membership=config["membership"],
+            tags=tuple(config.get("tags") or ()),
+            subscription_status=config["subscription_status"],
+            send_welcome_message=config["send_welcome_message"],
+            max_rejected_percent=config["max_rejected_percent"],
+            rejects_path=config["rejects_path"],
+            report_path=config.get("report_path"),
+            quota_share=config["quota_share"],
+            request_timeout=config["request_timeout"],
+            confirm_timeout=config["confirm_timeout"],
+            max_unconfirmed=config["max_unconfirmed"],
+            streams=config.get("streams") or {},
+        )
+
+    def for_stream(self, stream: str) -> StreamSettings:
+        """The settings of one stream: its own where it has them, the run's elsewhere."""
+        own = {k: v for k, v in self.streams.get(stream, {}).items() if v is not None}
+        return StreamSettings(
+            segment=own.get("segment") or self.segment or stream,
+            mapping=own.get("mapping", self.mapping),
+            custom_properties=own.get("custom_properties", self.custom_properties),
+            membership=own.get("membership", self.membership),
+            tags=tuple(own.get("tags", self.tags)),
+        )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the nearest known name, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def describe(error: ValidationError) -> str:
+    """Say in a sentence what a schema violation means, without the offending value."""
+    path = ".".join(str(part) for part in error.absolute_path)
+    rule, expected = error.validator, error.validator_value
+    if rule == "required":
+        return _missing(path, error)
+    if rule == "additionalProperties":
+        known = error.schema["properties"]
+        strangers = sorted(set(error.instance) - set(known))
+        return " ".join(
+            f"Setting '{path}' has no field '{name}'{did_you_mean(name, known)}"
+            for name in strangers
+        )
+    if expectation := _EXPECTATIONS.get(rule):
+        return f"Setting '{path}' {expectation(expected)}."
+    return f"Setting '{path}' is not usable. {error.schema.get('description', '')}".rstrip()
+
+
+def _missing(path: str, error: ValidationError) -> str:
+    absent = [name for name in error.validator_value if name not in error.instance]
+    # One error names one property, but not which; the message starts with it.
+    name = next((n for n in absent if error.message.startswith(f"'{n}'")), absent[0])
+    full = f"{path}.{name}" if path else name
+    text = error.schema["properties"][name].get("description", "")
+    return f"Setting '{full}' is missing. {text}".strip()
+
+
+def _type_names(expected: str | list[str]) -> str:
+    names = [expected] if isinstance(expected, str) else expected
+    return " or ".join(name for name in names if name != "null")
+
+
+_EXPECTATIONS: t.Final[dict[str, t.Callable[[t.Any], str]]] = {
+    "type": lambda expected: f"should be of type {_type_names(expected)}",
+    "enum": lambda allowed: f"should be one of {', '.join(str(a) for a in allowed if a)}",
+    "minimum": lambda least: f"should be at least {least}",
+    "maximum": lambda most: f"should be at most {most}",
+    "exclusiveMinimum": lambda least: f"should be more than {least}",
+    "minLength": lambda _: "should not be empty",
+}
+
+
+def _consent_problems(config: Mapping[str, t.Any]) -> list[str]:
+    if config["data_privacy_consent"] is True:
+        return []
+    return [
+        "Setting 'data_privacy_consent' must be true before anything is sent: "
+        "it says that you are allowed to transfer these people's data to Omnisend."
+    ]
+
+
+def _url_problems(url: str) -> list[str]:
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return []
+    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+        return []
+    return ["Setting 'api_url' should be an https:// address (http:// only to this machine)."]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
