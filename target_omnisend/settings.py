@@ -342,10 +342,11 @@ _EXPECTATIONS: t.Final[dict[str, t.Callable[[t.Any], str]]] = {
 def _consent_problems(config: Mapping[str, t.Any]) -> list[str]:
     if config["data_privacy_consent"] is True:
         return []
-    return [
+    sentence = (
         "Setting 'data_privacy_consent' must be true before anything is sent: "
         "it says that you are allowed to transfer these people's data to Omnisend."
-    ]
+    )
+    return [sentence]
 
 
 def _url_problems(url: str) -> list[str]:

@@ -116,9 +116,7 @@ class Delivery:
             vanished=self._vanished,
             expired=self._expired,
         )
-        self._enroller = Enroller(
-            self.scheduler, settle=self._settle, refuse=self._refuse_tagging
-        )
+        self._enroller = Enroller(self.scheduler, settle=self._settle, refuse=self._refuse_tagging)
         self._ready: deque[Batch] = deque()
         self._submitting = 0
         self._first_taken: float | None = None
@@ -277,7 +275,9 @@ class Delivery:
             self._submit(self._ready.popleft())
 
     def _may_submit(self, now: float) -> bool:
-        under_way = len(self._confirmer.open) + len(self._posts.queue) + self._posts.budget.in_flight
+        under_way = (
+            len(self._confirmer.open) + len(self._posts.queue) + self._posts.budget.in_flight
+        )
         if self._any_accepted or under_way < FIRST_BATCHES:
             return True
         return self._first_taken is not None and now > self._first_taken + FIRST_VERDICT_SECONDS

@@ -6,24 +6,19 @@ import queue
 import threading
 import typing as t
 
-from target_omnisend.delivery.schedule import Call
-
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_omnisend.delivery.api import Api
     from target_omnisend.delivery.batch import Segment
     from target_omnisend.delivery.pipeline import Delivery
+    from target_omnisend.delivery.schedule import Call
 
 MAX_CALLS_AT_ONCE: t.Final = 64
 """Threads that make calls; 400 calls a minute of up to 9 s each need no more."""
 
 _TICK: t.Final = 0.25
 """Seconds after which time alone may have changed something."""
-
-
-class Stopped(Exception):  # noqa: N818 - no error: the operator asked for it
-    """SIGTERM or SIGINT came; the argument is its number."""
 
 
 class Runner:
@@ -39,13 +34,13 @@ class Runner:
         api: Api,
         *,
         clock: Callable[[], float],
-        stopped: Callable[[], int | None],
+        check_stopped: Callable[[], None],
     ) -> None:
-        """`stopped` tells the number of the signal that came, if one did."""
+        """`check_stopped` raises, in the thread that reads, when the run shall stop."""
         self._delivery = delivery
         self._api = api
         self._clock = clock
-        self._stopped = stopped
+        self._check_stopped = check_stopped
         self._changed = threading.Condition(threading.Lock())
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._callers = 0
@@ -61,7 +56,7 @@ class Runner:
         """Take in a contact; waits for room.
 
         Raises:
-            Stopped: when a signal came.
+            Stopped: by `check_stopped`.
             RunFailed: when the run has ended early.
         """
         with self._changed:
@@ -70,7 +65,7 @@ class Runner:
                 self._wait(self._delivery.has_room)
             self._delivery.admit(segment, email, item, line, self._clock())
 
-    def reject(self, segment: Segment, line: bytes, code: str, field: str, message: str) -> None:
+    def reject(self, segment: Segment, line: bytes, code: str, field: str | None, message: str) -> None:
         """Take in a record that is no contact.
 
         Raises:
@@ -95,7 +90,7 @@ class Runner:
         """Ask Omnisend whether the key is good, before anything is written.
 
         Raises:
-            Stopped: when a signal came.
+            Stopped: by `check_stopped`.
             RunFailed: when it is not, or when Omnisend cannot be reached.
         """
         with self._changed:
@@ -107,7 +102,7 @@ class Runner:
         """After the last message: wait until every record has its verdict.
 
         Raises:
-            Stopped: when a signal came.
+            Stopped: by `check_stopped`.
             RunFailed: when the run has ended early.
         """
         with self._changed:
@@ -130,8 +125,7 @@ class Runner:
             self._check()
 
     def _check(self) -> None:
-        if (signal_number := self._stopped()) is not None:
-            raise Stopped(signal_number)
+        self._check_stopped()
         if self._delivery.outcome.failure is not None:
             raise self._delivery.outcome.failure
 

@@ -235,7 +235,7 @@ class Scheduler:
 
 
 def waits() -> t.Iterator[float]:
-    """Seconds to wait at the most before each next try: 1, 2, 4, … 60, 60, …"""
+    """Seconds to wait at the most before each next try: 1, 2, 4, … 60, 60 and so on."""
     generator = backoff.expo(max_value=60)
     next(generator)  # its first value only primes it
     return generator

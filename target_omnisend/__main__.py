@@ -1,0 +1,7 @@
+"""`python -m target_omnisend`."""
+
+from __future__ import annotations
+
+from target_omnisend.target import TargetOmnisend
+
+TargetOmnisend.cli()

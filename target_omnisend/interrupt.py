@@ -1,0 +1,68 @@
+"""SIGTERM and SIGINT as something to look at and to wait for, never an exception by surprise."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import threading
+import typing as t
+
+if t.TYPE_CHECKING:
+    from types import FrameType
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the operator asked for it
+    """SIGTERM or SIGINT came; the argument is its number."""
+
+
+class Interrupt:
+    """Remembers the first stop signal.
+
+    The handler only notes the number and writes a byte to a pipe, so that it may run at any
+    moment of the main thread, also while that holds a lock.
+
+    Attributes:
+        number: of the first signal, or None.
+        hurried: a second one came.
+    """
+
+    def __init__(self) -> None:
+        """Make the pipe; `install` makes signals write to it."""
+        self.number: int | None = None
+        self.hurried = False
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+
+    def install(self) -> None:
+        """Take over SIGTERM and SIGINT, where signals can be taken over."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._handle)
+            signal.signal(signal.SIGINT, self._handle)
+
+    def check(self) -> None:
+        """Raise `Stopped` if a signal came."""
+        if self.number is not None:
+            raise Stopped(self.number)
+
+    def wait_for_input(self, descriptor: int) -> None:
+        """Wait until a descriptor can be read.
+
+        Raises:
+            Stopped: when a signal comes first.
+        """
+        self.check()
+        select.select([descriptor, self._read_end], [], [])
+        self.check()
+
+    def close(self) -> None:
+        """Close the pipe."""
+        os.close(self._read_end)
+        os.close(self._write_end)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self.hurried = self.number is not None
+        self.number = self.number or number
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._write_end, b".")

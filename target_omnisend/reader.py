@@ -1,0 +1,120 @@
+"""Reading Singer messages line by line: fast, interruptible, and without quoting any line."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import typing as t
+
+import msgspec
+from singer_sdk.singerlib.encoding import GenericSingerReader
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+
+if t.TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterator
+
+    from target_omnisend.interrupt import Interrupt
+
+_CHUNK: t.Final = 1 << 18
+"""Bytes read at once."""
+
+
+class MessageReader(GenericSingerReader[bytes]):
+    """Reads from a pipe or file, or from anything that yields lines.
+
+    Attributes:
+        line: the message under way, as it was read.
+        number: its line number, from 1.
+        stream: the stream it names, if it could be read.
+    """
+
+    def __init__(self) -> None:
+        """Start before the first line."""
+        super().__init__()
+        self.interrupt: Interrupt | None = None
+        self.line = b""
+        self.number = 0
+        self.stream: str | None = None
+
+    @property
+    def default_input(self) -> t.IO[bytes]:
+        """Standard input, as bytes."""
+        return sys.stdin.buffer
+
+    def process_lines(
+        self,
+        file_input: t.IO[bytes] | None,
+        callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
+    ) -> Counter[str]:
+        """Hand each message to the callback of its type."""
+        source = file_input or self.default_input
+        return super().process_lines(
+            t.cast("t.IO[bytes]", self._lines(getattr(source, "buffer", source))), callbacks
+        )
+
+    def deserialize_json(self, line: bytes) -> dict[str, t.Any]:
+        """Decode a message.
+
+        Raises:
+            InvalidInputLine: when the line is none; its text stays unsaid.
+        """
+        self.stream = None
+        try:
+            message = msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise InvalidInputLine(f"is not JSON ({len(line)} bytes)") from None
+        if not isinstance(message, dict):
+            raise InvalidInputLine("is not a JSON object")
+        self.stream = message.get("stream")
+        return message
+
+    @staticmethod
+    def assert_line_requires(line_dict: dict[str, t.Any], requires: set[str]) -> None:
+        """Check that a message has the keys it needs.
+
+        Raises:
+            InvalidInputLine: when it has not; its text stays unsaid.
+        """
+        if not requires.issubset(line_dict):
+            missing = ", ".join(f"'{key}'" for key in sorted(requires - set(line_dict)))
+            raise InvalidInputLine(f"lacks {missing}")
+
+    def _process_unknown_message(self, message_dict: dict[str, t.Any]) -> None:  # noqa: ARG002
+        raise InvalidInputLine(
+            "has a type that is none of SCHEMA, RECORD, STATE, ACTIVATE_VERSION and BATCH"
+        )
+
+    def _lines(self, source: t.IO[bytes]) -> Iterator[bytes]:
+        for line in self._raw_lines(source):
+            self.number += 1
+            if line.isspace() or not line:
+                continue
+            self.line = line
+            yield line
+
+    def _raw_lines(self, source: t.IO[bytes]) -> Iterator[bytes]:
+        try:
+            descriptor = source.fileno()
+        except (AttributeError, io.UnsupportedOperation):
+            # Text, when a test hands in a StringIO.
+            yield from (_as_bytes(line) for line in source)
+            return
+        rest = b""
+        while chunk := self._read(descriptor):
+            lines = (rest + chunk).split(b"\n")
+            rest = lines.pop()
+            yield from lines
+        if rest:
+            yield rest
+
+    def _read(self, descriptor: int) -> bytes:
+        # Not the buffered reader: a signal could not interrupt its wait for a silent tap.
+        if self.interrupt is not None:
+            self.interrupt.wait_for_input(descriptor)
+        return os.read(descriptor, _CHUNK)
+
+
+def _as_bytes(line: bytes | str) -> bytes:
+    return line.encode() if isinstance(line, str) else line

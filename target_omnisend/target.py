@@ -1,0 +1,324 @@
+"""`TargetOmnisend`: command line, wiring, signals, exit code."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+import typing as t
+import uuid
+from functools import cached_property
+from pathlib import Path
+
+from singer_sdk import Target
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import (
+    InvalidJSONSchema,
+    MissingKeyPropertiesError,
+    RecordsWithoutSchemaException,
+)
+from singer_sdk.helpers._util import read_json_file
+from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
+from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+
+from target_omnisend.api import clock
+from target_omnisend.api.client import OmnisendClient
+from target_omnisend.delivery.checkpoint import Checkpoint
+from target_omnisend.delivery.pipeline import Delivery, Limits
+from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
+from target_omnisend.interrupt import Interrupt, Stopped
+from target_omnisend.members.normalize import email_key
+from target_omnisend.outcome import ExitCode, Outcome, RunFailed
+from target_omnisend.reader import MessageReader
+from target_omnisend.rejects import RejectsFile
+from target_omnisend.settings import (
+    CONFIG_JSONSCHEMA,
+    Settings,
+    SettingsError,
+    describe,
+    did_you_mean,
+)
+from target_omnisend.sink import SegmentSink, compile_mapping, member_tags
+
+if t.TYPE_CHECKING:
+    import click
+
+INPUT_ERRORS: t.Final = (
+    InvalidInputLine,
+    InvalidJSONSchema,
+    MissingKeyPropertiesError,
+    RecordsWithoutSchemaException,
+)
+"""What a tap can do wrong; their text never quotes a record."""
+
+
+class TargetOmnisend(Target):
+    """Singer target that makes a stream's people members of a segment in Omnisend."""
+
+    name = "target-omnisend"
+    config_jsonschema = CONFIG_JSONSCHEMA
+    default_sink_class = SegmentSink
+    message_reader_class = MessageReader
+    capabilities: t.ClassVar = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+        TargetCapabilities.VALIDATE_RECORDS,
+    ]
+
+    def __init__(self, **kwargs: t.Any) -> None:
+        """Check the settings; nothing is sent or read yet.
+
+        Raises:
+            SettingsError: for settings that cannot be used.
+        """
+        self.interrupt = Interrupt()
+        super().__init__(**kwargs)
+        # A drain only cuts batches, under one lock: threads of the SDK's would gain nothing.
+        self.max_parallelism = 1
+        self.run_id = uuid.uuid4().hex[:8]
+        self.started_at = clock.utc_now()
+        self.settings = Settings.from_config(self.config)
+        self.outcome = Outcome(max_rejected_percent=self.settings.max_rejected_percent)
+        self.reader = t.cast("MessageReader", self.message_reader)
+        self.reader.interrupt = self.interrupt
+        self._check_mappings()
+
+    # -- wiring ------------------------------------------------------------------------
+
+    @cached_property
+    def rejects(self) -> RejectsFile:
+        """Where refused records go."""
+        return RejectsFile(Path(self.settings.rejects_path), self.run_id, clock.utc_now)
+
+    @cached_property
+    def runner(self) -> Runner:
+        """The delivery under way; made, and the API key checked, at its first use.
+
+        Raises:
+            RunFailed: when Omnisend or the rejects folder cannot be used.
+        """
+        settings = self.settings
+        api = OmnisendClient(
+            settings.api_url,
+            api_key=settings.api_key,
+            api_version=settings.api_version,
+            user_agent=f"{self.name}/{self.plugin_version}",
+            timeout=settings.request_timeout,
+            connections=MAX_CALLS_AT_ONCE,
+        )
+        delivery = Delivery(
+            Limits(
+                quota_share=settings.quota_share,
+                confirm_timeout=settings.confirm_timeout,
+                max_unconfirmed=settings.max_unconfirmed,
+                # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
+                since=(self.started_at - dt.timedelta(days=1)).date(),
+            ),
+            now=clock.monotonic(),
+            key=email_key,
+            checkpoint=Checkpoint(self._emit_state),
+            rejects=self.rejects,
+            outcome=self.outcome,
+        )
+        runner = Runner(delivery, api, clock=clock.monotonic, check_stopped=self.interrupt.check)
+        runner.check()
+        return runner
+
+    def _emit_state(self, state: dict[str, t.Any]) -> None:
+        self.rejects.sync()
+        self._write_state_message(state)
+
+    # -- settings ----------------------------------------------------------------------
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings, with sentences that quote no value.
+
+        Raises:
+            SettingsError: when some are missing or wrong.
+        """
+        self._config = _tidied(self._config)
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        problems = [
+            describe(error) for error in JSONSchemaValidator(schema).iter_errors(self._config)
+        ]
+        if problems and raise_errors:
+            raise SettingsError(problems)
+        for name in sorted(set(self._config) - set(schema["properties"])):
+            hint = did_you_mean(name, schema["properties"])
+            self.logger.warning("There is no setting '%s'%s", name, hint or ".")
+        return problems
+
+    def _check_mappings(self) -> None:
+        for stream in ("", *self.settings.streams):
+            settings = self.settings.for_stream(stream)
+            try:
+                compile_mapping(self.settings, settings, self.started_at)
+                if settings.segment:
+                    member_tags(settings)
+            except ValueError as error:
+                where = f"In 'streams.{stream}': " if stream else ""
+                raise SettingsError([f"{where}{error}"]) from None
+
+    # -- messages ----------------------------------------------------------------------
+
+    def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
+        if not isinstance(message_dict.get("record"), dict):
+            raise InvalidInputLine("lacks an object 'record'")
+        super()._process_record_message(message_dict)
+
+    def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
+        if not isinstance(message_dict.get("schema"), dict):
+            raise InvalidInputLine("lacks an object 'schema'")
+        super()._process_schema_message(message_dict)
+
+    def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
+        """Hand the state to the delivery: the SDK would emit it before it is true."""
+        self._assert_line_requires(message_dict, requires={"value"})
+        self.runner.state(message_dict["value"])
+
+    def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:  # noqa: ARG002
+        raise InvalidInputLine("is a BATCH message, which this target does not read")
+
+    def process_endofpipe(self) -> None:
+        """Drain, then wait until every record has its verdict."""
+        super().process_endofpipe()
+        self.runner.finish()
+
+    # -- command line ------------------------------------------------------------------
+
+    def _setup_signal_handlers(self) -> None:
+        """Take over the signals: the SDK's handlers acknowledge records that were not sent."""
+        self.interrupt.install()
+
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the settings' files and, for `ENV`, the environment."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError, TypeError):
+            sys.exit(cls._complain(_unreadable(value)))
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: t.IO[str] | None = None,
+    ) -> None:
+        """Run the command and exit with its code."""
+        if about:
+            cls.print_about(about_format)
+            return
+        cls.print_version(print_fn=cls.logger.info)
+        config = config or _ConfigInput()
+        try:
+            _check_environment(config)
+            target = cls(config=config.config, parse_env_config=config.parse_env)
+        except SettingsError as error:
+            sys.exit(cls._complain(error))
+        sys.exit(target.run(file_input))
+
+    @classmethod
+    def _complain(cls, error: SettingsError) -> int:
+        for problem in error.problems:
+            cls.logger.error(problem)
+        return ExitCode.SETTINGS
+
+    def run(self, file_input: t.IO[str] | None) -> int:
+        """Read messages to their end, or to whatever ends the run; the exit code."""
+        try:
+            _ = self.runner  # before the first line is read
+            self._read(file_input)
+        except RunFailed as failure:
+            self._end_early(failure)
+        except Stopped as stopped:
+            self.outcome.stopped_by = stopped.args[0]
+            self._end_early(None)
+        self.logger.info(self._summary())
+        return self.outcome.exit_code
+
+    def _read(self, file_input: t.IO[str] | None) -> None:
+        try:
+            self.listen(file_input)
+        except INPUT_ERRORS as error:
+            failure = RunFailed(ExitCode.FAULT, self._at_line(error))
+            self.logger.error(failure.sentence)
+            # What came before the bad line is good: deliver it, then fail.
+            self.process_endofpipe()
+            self.outcome.failure = self.outcome.failure or failure
+
+    def _end_early(self, failure: RunFailed | None) -> None:
+        if failure is not None and self.outcome.failure is None:
+            self.outcome.failure = failure
+            self.logger.error(failure.sentence)
+        if "runner" in self.__dict__:
+            self.runner.stop(hurried=lambda: self.interrupt.hurried)
+
+    def _at_line(self, error: Exception) -> str:
+        stream = f", stream '{self.reader.stream}'," if self.reader.stream else ""
+        if isinstance(error, RecordsWithoutSchemaException):
+            error = RecordsWithoutSchemaException("is a record that comes before its schema")
+        return f"Line {self.reader.number} of the input{stream} {error}."
+
+    def _summary(self) -> str:
+        total = self.outcome.total()
+        parts = [f"{total.received} read", f"{total.accepted} accepted"]
+        parts += [f"{n} {what}" for n, what in _others(total) if n]
+        rejects = f" Refused records: {self.rejects.path}." if total.rejected else ""
+        return f"{', '.join(parts)}; exit code {self.outcome.exit_code}.{rejects}"
+
+
+def _others(total: t.Any) -> list[tuple[int, str]]:
+    return [
+        (total.rejected, "refused"),
+        (total.duplicates, "duplicates merged"),
+        (total.unconfirmed, "unconfirmed"),
+        (total.warnings.total(), "values left out"),
+    ]
+
+
+def _tidied(config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The config without unset values, and with numbers that the environment gave as text."""
+    properties = CONFIG_JSONSCHEMA["properties"]
+    tidied = {name: value for name, value in config.items() if value is not None}
+    for name, value in tidied.items():
+        if isinstance(value, str) and "number" in properties.get(name, {}).get("type", ()):
+            try:
+                tidied[name] = float(value)
+            except ValueError:
+                continue  # validation will say what it should be
+    return tidied
+
+
+def _check_environment(config: _ConfigInput) -> None:
+    """Name the variable that cannot be read; the SDK's error would quote its value."""
+    if not config.parse_env:
+        return
+    problems = []
+    for name, schema in CONFIG_JSONSCHEMA["properties"].items():
+        try:
+            parse_environment_config({"properties": {name: schema}}, TargetOmnisend._env_var_prefix)
+        except ValueError:
+            variable = f"{TargetOmnisend._env_var_prefix}{name.upper()}"
+            problems.append(f"The environment variable {variable} is not valid JSON or a number.")
+    if problems:
+        raise SettingsError(problems)
+
+
+def _unreadable(paths: tuple[str, ...]) -> SettingsError:
+    for path in paths:
+        try:
+            if path != "ENV":
+                dict(read_json_file(path))
+        except OSError as error:
+            return SettingsError([f"The config file {path} cannot be read ({error.strerror})."])
+        except (ValueError, TypeError):
+            return SettingsError([f"The config file {path} does not hold a JSON object."])
+    return SettingsError(["The config files cannot be read."])
