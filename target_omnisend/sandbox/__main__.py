@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from . import server  # noqa: PLC0415 - may be missing, and then we say so
     except ModuleNotFoundError as missing:
-        if missing.name not in {"starlette", "uvicorn"}:
+        if (missing.name or "").split(".")[0] not in {"starlette", "uvicorn"}:
             raise
         return _fail(MISSING)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
@@ -98,9 +99,9 @@ class Controls:
         """`POST /_sandbox/faults`: a list of faults, added to those in force."""
         try:
             faults = msgspec.json.decode(await request.body(), type=list[Fault])
-        except msgspec.DecodeError as wrong:
+            self._holder.store.faults.add(*faults)
+        except (msgspec.DecodeError, re.error) as wrong:
             return _json({"error": str(wrong)}, 400)
-        self._holder.store.faults.add(*faults)
         return _json({"inForce": self._holder.store.faults.in_force()}, 201)
 
     async def lift(self, _: Request) -> Response:

@@ -6,11 +6,11 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from .contact import Contact, hex_id
+from .contact import Contact, hex_id, serial_of
 from .faults import Fault, among
 from .wire import FieldError, Refused, Reply, day, decode, invalid, not_found, ok, stamp, whole
 
@@ -87,7 +87,7 @@ class Batch:
     def with_items(self, struck: Sequence[Fault] = ()) -> dict[str, Any]:
         """The `Batch` of the API with what became of its items."""
         shown = self.as_json(struck)
-        requests = msgspec.json.decode(self.body, type=_RawEnvelope).items if self.results else []
+        requests = _read_envelope(self.body).items if self.results else []
         answers = among(struck, "answers")
         errors: list[Any] = []
         responses: list[Any] = []
@@ -113,7 +113,15 @@ class Batch:
 
 
 class _RawEnvelope(msgspec.Struct):
-    items: list[msgspec.Raw]
+    """The shape of a good batch, its items not looked into."""
+
+    method: Literal["POST"]
+    endpoint: Literal["contacts"]
+    items: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=MAX_ITEMS)]
+    origin: str = "api"
+
+
+_read_envelope = msgspec.json.Decoder(_RawEnvelope).decode
 
 
 class Batches:
@@ -151,11 +159,8 @@ class Batches:
         """`POST /batches`."""
         if len(request.body) > MAX_BYTES:
             raise Refused(413, "payload-too-large", "A batch may be 1 MB at most")
-        body = request.json()
-        total = _items(body)
-        batch = Batch(
-            len(self.all), request.body, total, str(body.get("origin") or "api"), request.now, total
-        )
+        total, origin = _read(request)
+        batch = Batch(len(self.all), request.body, total, origin, request.now, total)
         self.all.append(batch)
         self._plan(batch, request)
         return ok(201, {"batchID": batch.id, "totalCount": total})
@@ -210,9 +215,8 @@ class Batches:
         )
 
     def _find(self, request: Request) -> Batch:
-        name = request.resource
-        serial = int(name[8:], 16) if name.startswith(f"{PREFIX:08x}") and name[8:] else -1
-        if not 0 <= serial < len(self.all) or _gone(self.all[serial], request.now):
+        serial = serial_of(request.resource, PREFIX)
+        if serial is None or serial >= len(self.all) or _gone(self.all[serial], request.now):
             raise not_found("Batch")
         return self.all[serial]
 
@@ -246,8 +250,11 @@ class Batches:
         batch.status, batch.started = "inProgress", now
 
     def _advance(self, batch: Batch, upto: int, now: float) -> None:
-        done = len(batch.results)
-        for item in decode(batch.body)["items"][done:upto]:
+        try:
+            items = decode(batch.body)["items"]
+        except msgspec.DecodeError:  # such as 1e999, which only a second look finds
+            items = [None] * batch.total
+        for item in items[len(batch.results) : upto]:
             result = self._work(item, now)
             batch.errors += isinstance(result, Refused)
             batch.results.append(result)
@@ -258,24 +265,33 @@ class Batches:
         batch.ended = now
 
 
-def _items(body: dict[str, Any]) -> int:
-    """How many items a batch holds, if it is one of contacts.
+def _read(request: Request) -> tuple[int, str]:
+    """How many items a batch of contacts holds, and its origin.
 
     Raises:
         Refused: Anything about its envelope is wrong (400).
     """
-    items = body.get("items")
+    try:
+        envelope = _read_envelope(request.body)
+    except msgspec.ValidationError:
+        raise _complaint(request.json()) from None
+    except msgspec.DecodeError as broken:
+        raise Refused(400, "invalid-json", f"Body is not JSON: {broken}") from None
+    return len(envelope.items), envelope.origin
+
+
+def _complaint(body: dict[str, Any]) -> Refused:
+    """Every fault of an envelope."""
     errors = []
     if body.get("method") != "POST":
         errors.append(FieldError("method", "invalid_value", "method must be POST for contacts"))
     if body.get("endpoint") != "contacts":
         message = "endpoint must be contacts: this sandbox models no other"
         errors.append(FieldError("endpoint", "invalid_value", message))
+    items = body.get("items")
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
         errors.append(FieldError("items", "out_of_range", f"items must be 1 to {MAX_ITEMS}"))
-    if errors or not isinstance(items, list):
-        raise invalid(*errors)
-    return len(items)
+    return invalid(*(errors or [FieldError("origin", "invalid_type", "origin must be a string")]))
 
 
 def _shown(result: Result, shape: str) -> dict[str, Any]:

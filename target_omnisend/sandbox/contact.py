@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from .wire import stamp
 
 ID_PREFIX = 0x6A1D2C3B
-ID_DIGITS = 24
+HEX_ID = re.compile(r"[0-9a-f]{24}")
 
 Channel = Literal["email", "sms"]
 
@@ -32,14 +33,11 @@ def hex_id(serial: int, prefix: int = ID_PREFIX) -> str:
     return f"{prefix:08x}{serial:016x}"
 
 
-def serial_of(identifier: str) -> int | None:
-    """The serial number in a contact's identifier; None when it is none of ours."""
-    if len(identifier) != ID_DIGITS or not identifier.startswith(f"{ID_PREFIX:08x}"):
+def serial_of(identifier: str, prefix: int = ID_PREFIX) -> int | None:
+    """The serial number in one of our identifiers; None when it is none of ours."""
+    if not HEX_ID.fullmatch(identifier) or int(identifier[:8], 16) != prefix:
         return None
-    try:
-        return int(identifier[8:], 16)
-    except ValueError:
-        return None
+    return int(identifier[8:], 16)
 
 
 @dataclass(slots=True, eq=False)

@@ -150,10 +150,14 @@ class Faults:
         return bool(self._items)
 
     def add(self, *faults: Fault) -> None:
-        """Put more faults in force."""
-        for fault in faults:
-            at_items = AT_HOME.get(fault.kind) == "item"
-            (self._items if at_items else self._calls).append(_Armed(fault))
+        """Put more faults in force.
+
+        Raises:
+            re.error: `email` is no regular expression; none is in force then.
+        """
+        for armed in [_Armed(fault) for fault in faults]:
+            at_items = AT_HOME.get(armed.fault.kind) == "item"
+            (self._items if at_items else self._calls).append(armed)
 
     def clear(self) -> None:
         """Take all back; what a batch already got, it keeps."""

@@ -93,10 +93,17 @@ class People:
             given: `email`, and any of `phone`, `status`, `statusChangedAt` (RFC 3339),
                 `tags`, `customProperties` and the plain text fields.
             now: Seconds since the epoch.
+
+        Raises:
+            LookupError: Without e-mail.
+            TypeError: The e-mail is no text.
         """
-        contact = self.by_email.get(given["email"])
+        email = given["email"]
+        if not isinstance(email, str):
+            raise TypeError("email must be a text")
+        contact = self.by_email.get(email)
         if contact is None:
-            contact = Contact(len(self.all), now, now, now, email=given["email"])
+            contact = Contact(len(self.all), now, now, now, email=email)
             self.all.append(contact)
             self.by_email[contact.email] = contact
         if given.get("phone"):
