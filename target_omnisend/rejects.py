@@ -42,7 +42,7 @@ class RejectsFile:
         """Whether there is a file."""
         return self._file is not None
 
-    def add(  # noqa: PLR0913 - the parts of a rejection, each by its name
+    def add(
         self,
         schema: bytes,
         line: bytes,

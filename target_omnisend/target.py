@@ -43,6 +43,8 @@ from target_omnisend.sink import SegmentSink, compile_mapping, member_tags
 if t.TYPE_CHECKING:
     import click
 
+ENVIRONMENT_PREFIX: t.Final = "TARGET_OMNISEND_"
+
 INPUT_ERRORS: t.Final = (
     InvalidInputLine,
     InvalidJSONSchema,
@@ -249,7 +251,7 @@ class TargetOmnisend(Target):
             self.listen(file_input)
         except INPUT_ERRORS as error:
             failure = RunFailed(ExitCode.FAULT, self._at_line(error))
-            self.logger.error(failure.sentence)
+            self.logger.error(failure.sentence)  # noqa: TRY400 - a traceback says nothing more
             # What came before the bad line is good: deliver it, then fail.
             self.process_endofpipe()
             self.outcome.failure = self.outcome.failure or failure
@@ -304,9 +306,9 @@ def _check_environment(config: _ConfigInput) -> None:
     problems = []
     for name, schema in CONFIG_JSONSCHEMA["properties"].items():
         try:
-            parse_environment_config({"properties": {name: schema}}, TargetOmnisend._env_var_prefix)
+            parse_environment_config({"properties": {name: schema}}, ENVIRONMENT_PREFIX)
         except ValueError:
-            variable = f"{TargetOmnisend._env_var_prefix}{name.upper()}"
+            variable = f"{ENVIRONMENT_PREFIX}{name.upper()}"
             problems.append(f"The environment variable {variable} is not valid JSON or a number.")
     if problems:
         raise SettingsError(problems)

@@ -89,7 +89,7 @@ class Limits:
 class Delivery:
     """The state of everything between a record's admission and its verdict."""
 
-    def __init__(  # noqa: PLR0913 - the collaborators, each by its name
+    def __init__(
         self,
         limits: Limits,
         *,
@@ -171,7 +171,7 @@ class Delivery:
         self._intake.admit(segment, email, item, line, now)
 
     def reject(
-        self, segment: Segment, line: bytes, code: str, field: str, message: str, now: float
+        self, segment: Segment, line: bytes, code: str, field: str | None, message: str, now: float
     ) -> None:
         """Take in a record that is no contact."""
         self._rejects.add(

@@ -65,7 +65,9 @@ class Runner:
                 self._wait(self._delivery.has_room)
             self._delivery.admit(segment, email, item, line, self._clock())
 
-    def reject(self, segment: Segment, line: bytes, code: str, field: str | None, message: str) -> None:
+    def reject(
+        self, segment: Segment, line: bytes, code: str, field: str | None, message: str
+    ) -> None:
         """Take in a record that is no contact.
 
         Raises:

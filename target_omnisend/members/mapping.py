@@ -69,7 +69,7 @@ class MemberMapper:
         columns: setting -> the source column it names, such as ``mapping.city`` -> ``town``.
     """
 
-    def __init__(  # noqa: PLR0913  each is one setting of the product
+    def __init__(
         self,
         mapping: Mapping[str, str | Sequence[str]],
         *,

@@ -88,7 +88,7 @@ class Requests:
     def answered(self, endpoint: str, called: Called) -> None:
         """Note what it got."""
         self.statuses[endpoint, called.status] += 1
-        self.throttled[endpoint] += called.status == 429  # noqa: PLR2004
+        self.throttled[endpoint] += called.status == 429
         self.recent.append(called)
 
     def wait(self, endpoint: str, now: float) -> int:

@@ -156,7 +156,7 @@ class People:
                     met[contact.serial] = contact
         return list(met.values())
 
-    def page(  # noqa: PLR0913 - each is one query parameter
+    def page(
         self,
         keep: Callable[[Contact], bool],
         *,

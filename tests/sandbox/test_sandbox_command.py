@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-m", "target_omnisend.sandbox", "--port", "0", "--ke
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(
         COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         yield running
@@ -71,7 +71,7 @@ def test_without_the_extra_it_says_how_to_get_it(missing: str) -> None:
         f"import sys; sys.modules[{missing!r}] = None\n"
         "from target_omnisend.sandbox.__main__ import main; sys.exit(main([]))"
     )
-    ran = subprocess.run(  # noqa: S603
+    ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert ran.returncode == 1
