@@ -10,6 +10,9 @@ import enum
 from collections import Counter
 from dataclasses import dataclass, field
 
+THROUGHPUT_SECONDS = 10
+"""Width of the slots in which accepted contacts are counted."""
+
 
 class ExitCode(enum.IntEnum):
     """Exit codes of the command; 128 + signal number when it was stopped."""
@@ -85,6 +88,14 @@ class Outcome:
     failure: RunFailed | None = None
     stopped_by: int | None = None
     lost_batches: list[str] = field(default_factory=list)
+    throughput: list[int] = field(default_factory=list)
+
+    def accept(self, counts: StreamCounts, contacts: int, seconds: float) -> None:
+        """Count accepted contacts, so many seconds after the start."""
+        counts.accepted += contacts
+        slots = int(seconds // THROUGHPUT_SECONDS) + 1
+        self.throughput.extend([0] * (slots - len(self.throughput)))
+        self.throughput[slots - 1] += contacts
 
     def stream(self, name: str) -> StreamCounts:
         """The counts of a stream, made at its first mention."""

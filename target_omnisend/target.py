@@ -31,6 +31,7 @@ from target_omnisend.members.normalize import email_key
 from target_omnisend.outcome import ExitCode, Outcome, RunFailed
 from target_omnisend.reader import MessageReader
 from target_omnisend.rejects import RejectsFile
+from target_omnisend.report.data import build, write
 from target_omnisend.settings import (
     CONFIG_JSONSCHEMA,
     Settings,
@@ -243,8 +244,27 @@ class TargetOmnisend(Target):
         except Stopped as stopped:
             self.outcome.stopped_by = stopped.args[0]
             self._end_early(None)
+        self._write_report()
         self.logger.info(self._summary())
         return self.outcome.exit_code
+
+    def _write_report(self) -> None:
+        if self.settings.report_path is None:
+            return
+        lanes = self.runner.lanes if "runner" in self.__dict__ else {}
+        report = build(
+            self.outcome,
+            lanes,
+            run_id=self.run_id,
+            version=self.plugin_version,
+            started_at=self.started_at,
+            ended_at=clock.utc_now(),
+        )
+        try:
+            write(Path(self.settings.report_path), report)
+        except OSError as error:
+            # The report tells the outcome, it does not change it.
+            self.logger.warning("The report cannot be written (%s).", error.strerror)
 
     def _read(self, file_input: t.IO[str] | None) -> None:
         try:

@@ -7,12 +7,13 @@ import threading
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from target_omnisend.api.budget import Endpoint
     from target_omnisend.delivery.api import Api
     from target_omnisend.delivery.batch import Segment
     from target_omnisend.delivery.pipeline import Delivery
-    from target_omnisend.delivery.schedule import Call
+    from target_omnisend.delivery.schedule import Call, Lane
 
 MAX_CALLS_AT_ONCE: t.Final = 64
 """Threads that make calls; 400 calls a minute of up to 9 s each need no more."""
@@ -46,6 +47,11 @@ class Runner:
         self._callers = 0
         self._calling = 0
         threading.Thread(target=self._hand_out, name="delivery", daemon=True).start()
+
+    @property
+    def lanes(self) -> Mapping[Endpoint, Lane]:
+        """The calls made so far, by endpoint."""
+        return self._delivery.scheduler.lanes
 
     def open_segment(self, segment: Segment) -> None:
         """Announce a segment; its entries may follow."""
