@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
 
     from target_omnisend.interrupt import Interrupt
 
+_PARTS: t.Final = {"RECORD": "record", "SCHEMA": "schema"}
+
 _CHUNK: t.Final = 1 << 18
 """Bytes read at once."""
 
@@ -68,6 +70,9 @@ class MessageReader(GenericSingerReader[bytes]):
         if not isinstance(message, dict):
             raise InvalidInputLine("is not a JSON object")
         self.stream = message.get("stream")
+        part = _PARTS.get(message.get("type"))
+        if part and not isinstance(message.get(part), dict):
+            raise InvalidInputLine(f"lacks an object '{part}'")
         return message
 
     @staticmethod

@@ -167,16 +167,6 @@ class TargetOmnisend(Target):
 
     # -- messages ----------------------------------------------------------------------
 
-    def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
-        if not isinstance(message_dict.get("record"), dict):
-            raise InvalidInputLine("lacks an object 'record'")
-        super()._process_record_message(message_dict)
-
-    def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
-        if not isinstance(message_dict.get("schema"), dict):
-            raise InvalidInputLine("lacks an object 'schema'")
-        super()._process_schema_message(message_dict)
-
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         """Hand the state to the delivery: the SDK would emit it before it is true."""
         self._assert_line_requires(message_dict, requires={"value"})
