@@ -70,7 +70,10 @@ class MessageReader(GenericSingerReader[bytes]):
         if not isinstance(message, dict):
             raise InvalidInputLine("is not a JSON object")
         self.stream = message.get("stream")
-        part = _PARTS.get(message.get("type"))
+        kind = message.get("type")
+        if not isinstance(kind, str):
+            raise InvalidInputLine("lacks a text 'type'")
+        part = _PARTS.get(kind)
         if part and not isinstance(message.get(part), dict):
             raise InvalidInputLine(f"lacks an object '{part}'")
         return message
