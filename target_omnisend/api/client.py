@@ -107,13 +107,14 @@ class OmnisendClient:
     ) -> Answer:
         url = f"{self._url}{path}?{urlencode(query)}" if query else f"{self._url}{path}"
         headers = self._headers if body is None else {**self._headers, **_JSON}
-        request = requests.Request(method, url, headers=headers, data=body).prepare()
         try:
+            request = requests.Request(method, url, headers=headers, data=body).prepare()
             response = self._session.send(
                 request, timeout=self._timeout, allow_redirects=False, **self._environment
             )
-        except requests.RequestException as error:
-            # The text of such an error names hosts and URLs; its type says enough.
+        except (requests.RequestException, ValueError, OverflowError) as error:
+            # The text of such an error names hosts, URLs and headers; its type says enough.
+            # The last two are for what `requests` lets through: odd headers and timeouts.
             return Answer(Kind.RETRY, fault=type(error).__name__)
         return _read(response)
 
@@ -144,5 +145,5 @@ def _decode(content: bytes) -> tuple[t.Any, bool]:
         return None, False
     try:
         return msgspec.json.decode(content), False
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, True
