@@ -28,7 +28,7 @@ from target_omnisend.delivery.pipeline import Delivery, Limits
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.interrupt import Interrupt, Stopped
 from target_omnisend.members.normalize import email_key
-from target_omnisend.outcome import ExitCode, Outcome, RunFailed
+from target_omnisend.outcome import ExitCode, Outcome, RunFailed, unexpected
 from target_omnisend.reader import MessageReader
 from target_omnisend.rejects import RejectsFile
 from target_omnisend.report.data import build, write
@@ -234,6 +234,8 @@ class TargetOmnisend(Target):
         except Stopped as stopped:
             self.outcome.stopped_by = stopped.args[0]
             self._end_early(None)
+        except Exception as error:  # noqa: BLE001 - a traceback might quote a record
+            self._end_early(unexpected(error))
         self._write_report()
         self.logger.info(self._summary())
         return self.outcome.exit_code

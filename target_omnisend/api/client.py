@@ -115,17 +115,18 @@ class OmnisendClient:
         body: bytes | None = None,
     ) -> Answer:
         url = f"{self._url}{path}?{urlencode(query)}" if query else f"{self._url}{path}"
-        request = self._prepared(method, url)
-        if body is not None:
-            request.body = body
-            request.headers["Content-Length"] = str(len(body))
-            request.headers["Content-Type"] = "application/json"
         try:
+            request = self._prepared(method, url)
+            if body is not None:
+                request.body = body
+                request.headers["Content-Length"] = str(len(body))
+                request.headers["Content-Type"] = "application/json"
             response = self._session.send(
                 request, timeout=self._timeout, allow_redirects=False, **self._environment
             )
-        except requests.RequestException as error:
-            # The text of such an error names hosts and URLs; its type says enough.
+        except (requests.RequestException, ValueError, OverflowError) as error:
+            # The text of such an error names hosts, URLs and headers; its type says enough.
+            # The last two are for what `requests` lets through: odd headers and timeouts.
             return Answer(Kind.RETRY, fault=type(error).__name__)
         return _read(response)
 
@@ -153,5 +154,5 @@ def _decode(content: bytes) -> tuple[t.Any, bool]:
         return None, False
     try:
         return msgspec.json.decode(content), False
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, True

@@ -5,9 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 import typing as t
+from contextlib import contextmanager
+
+from target_omnisend.outcome import unexpected
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from target_omnisend.api.budget import Endpoint
     from target_omnisend.delivery.api import Api
@@ -144,7 +147,7 @@ class Runner:
             raise self._delivery.outcome.failure
 
     def _hand_out(self) -> None:
-        with self._lock:
+        with self._lock, self._no_way_on():
             while True:
                 now = self._clock()
                 if self._has_caller(now) and (call := self._delivery.next_call(now)):
@@ -152,6 +155,15 @@ class Runner:
                 else:
                     due_in = self._delivery.scheduler.wake_at(now) - now
                     self._changed.wait(due_in if 0 < due_in < _TICK else _TICK)
+
+    @contextmanager
+    def _no_way_on(self) -> Iterator[None]:
+        """A fault of our own in a thread ends the run; otherwise it would wait for ever."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self._delivery.fail(unexpected(error), self._clock())
+            self._progress.notify_all()
 
     def _has_caller(self, now: float) -> bool:
         if self._calling < self._callers or self._callers < FIRST_CALLERS:
@@ -172,11 +184,20 @@ class Runner:
         while True:
             call: Call | None = self._calls.get()
             while call:
-                answer = call.run(self._api)
-                with self._lock:
-                    now = self._clock()
-                    self._delivery.answered(call, answer, now)
-                    # The next call in the same thread: handing it over costs as much as making it.
-                    call = self._delivery.next_call(now)
-                    self._calling -= call is None
-                    self._progress.notify_all()
+                call = self._make(call)
+
+    def _make(self, call: Call) -> Call | None:
+        """Make a call, take its answer, and give the next one, if one is due.
+
+        The next call in the same thread: handing it over costs as much as making it.
+        """
+        answer = call.run(self._api)
+        upcoming = None
+        with self._lock:
+            with self._no_way_on():
+                now = self._clock()
+                self._delivery.answered(call, answer, now)
+                upcoming = self._delivery.next_call(now)
+            self._calling -= upcoming is None
+            self._progress.notify_all()
+        return upcoming
