@@ -332,7 +332,9 @@ def _unreadable(paths: tuple[str, ...]) -> SettingsError:
             if path != "ENV":
                 dict(read_json_file(path))
         except OSError as error:
-            return SettingsError([f"The config file {path} cannot be read ({error.strerror})."])
+            # The SDK raises one without its reason for a file that is missing.
+            reason = error.strerror or "there is no such file"
+            return SettingsError([f"The config file {path} cannot be read ({reason})."])
         except (ValueError, TypeError):
             return SettingsError([f"The config file {path} does not hold a JSON object."])
     return SettingsError(["The config files cannot be read."])

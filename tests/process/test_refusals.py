@@ -1,0 +1,131 @@
+"""What ends a run early or badly: the exit code, and one sentence that says what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.command import people, record, schema, state
+
+from target_omnisend.sandbox.faults import Fault
+
+if TYPE_CHECKING:
+    from fakes.command import Command
+    from fakes.sandbox import Sandbox
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "settings", "words"),
+    [
+        ({}, {"api_key": "another-key"}, ["does not accept the API key", "'api_key'"]),
+        ({"keys": {"sandbox-key": []}}, {}, ["scopes contacts.read and contacts.write"]),
+        ({"retired": ["2026-03-15"]}, {}, ["retired this API version", "'api_version'"]),
+    ],
+    indirect=["sandbox"],
+    ids=["401", "403", "410"],
+)
+def test_a_key_or_version_that_will_not_do_ends_it_before_stdin_is_read(
+    command: Command, sandbox: Sandbox, settings: dict[str, Any], words: list[str]
+) -> None:
+    ran = command.run("--config", command.config(**settings), text=None)
+
+    assert ran.code == 3
+    (error,) = ran.errors
+    assert [word for word in words if word not in error] == []
+    assert "another-key" not in ran.log
+    assert sandbox.store.batches == []
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "words"),
+    [
+        ({"keys": {"sandbox-key": ["brands.read", "contacts.read"]}}, ["contacts.write"]),
+        ({"max_contacts": 300}, ["plan takes no more contacts"]),
+        ({"max_contacts": 0, "when_full": "403-items"}, ["every contact", "plan"]),
+    ],
+    indirect=["sandbox"],
+    ids=["403 on writing", "402", "403 on each item"],
+)
+def test_what_refuses_everybody_ends_the_run(
+    command: Command, sandbox: Sandbox, words: list[str]
+) -> None:
+    ran = command(schema(), *people(900), state(at=1), membership="property")
+
+    assert (ran.code, ran.states) == (3, []), ran.log
+    (error,) = ran.errors
+    assert [word for word in words if word not in error] == []
+    assert command.rejects() == [], "another run may succeed"
+    assert len(sandbox.store.batches) <= 10
+
+
+def test_an_address_without_an_api_is_told(command: Command, sandbox: Sandbox) -> None:
+    ran = command.run("--config", command.config(api_url=f"{sandbox.url}/other"), text=None)
+
+    assert ran.code == 3
+    assert "'api_url'" in ran.errors[0]
+
+
+def test_a_key_that_may_not_read_the_brand_will_do(command: Command, sandbox: Sandbox) -> None:
+    sandbox.store.faults.add(Fault("status", "GET /brands/current", status=403))
+    assert command(schema(), *people(3), membership="property").code == 0
+    assert sandbox.store.requests.counts["GET /contacts"] == 1
+
+
+def test_too_many_refused_ends_the_run_early(command: Command, sandbox: Sandbox) -> None:
+    bad = [record("nobody")] * 12
+    ran = command(schema(), *people(99), *bad, state(at=1), *people(500, start=99))
+
+    assert ran.code == 4
+    assert ran.counts["received"] < 130
+    assert "max_rejected_percent (10 %)" in ran.errors[0]
+    assert command.rejections()["email_invalid"] <= 12
+    assert sandbox.store.welcome_messages == []
+
+
+def test_few_records_may_all_be_refused(command: Command) -> None:
+    ran = command(schema(), *[record("nobody")] * 99, state(at=1))
+
+    assert (ran.code, ran.states) == (0, [{"at": 1}])
+    assert command.rejections() == {"email_invalid": 99}
+
+
+def test_a_batch_that_never_ends_stays_unconfirmed_and_is_named(
+    command: Command, sandbox: Sandbox
+) -> None:
+    sandbox.store.faults.add(Fault("stuck", skip=1, times=1))
+    messages = [schema(), *people(100), state(at=1), *people(100, start=100), state(at=2)]
+    ran = command(*messages, confirm_timeout=3, batch_size_rows=100)
+
+    assert ran.code == 5, ran.log
+    stuck = sandbox.store.batches[1]
+    assert stuck.id in ran.log
+    assert ran.counts["unconfirmed"] == ran.counts["accepted"] == 100
+    assert ran.states == [{"at": 1}], "no state passes what is unsettled"
+    assert command.rejects() == []
+
+
+def test_what_omnisend_refuses_is_kept_with_its_reason(command: Command, sandbox: Sandbox) -> None:
+    sandbox.store.faults.add(Fault("item_refused", email="member[12]@", code=400))
+    ran = command(schema(), *people(50), state(at=1), membership="property")
+
+    assert (ran.code, ran.states) == (0, [{"at": 1}]), ran.log
+    assert ran.counts["rejected"] == 2
+    first, *refused = command.rejects()
+    assert first == schema()
+    batch = sandbox.store.batches[0]
+    for message in refused:
+        rejection = message["rejection"]
+        assert rejection["code"] == "omnisend_refused"
+        assert (rejection["stage"], rejection["status"]) == ("omnisend", 400)
+        assert (rejection["batch_id"], len(rejection["item_id"])) == (batch.id, 24)
+        assert rejection["message"]
+
+
+def test_a_segment_name_that_omnisend_refuses_as_a_tag_is_the_settings_fault(
+    command: Command, sandbox: Sandbox
+) -> None:
+    sandbox.store.faults.add(Fault("status", "POST /contacts/tags", status=400, html=False))
+    ran = command(schema(), *people(8), state(at=1))
+
+    assert (ran.code, ran.states) == (3, [])
+    assert "'segment' or 'tags'" in ran.errors[0]

@@ -1,0 +1,125 @@
+"""Settings that cannot be used: which one and what it should be, before anything is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fakes.command import Command
+    from fakes.sandbox import Sandbox
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentences"),
+    [
+        (
+            {"api_key": None, "data_privacy_consent": None, "mapping": None},
+            [
+                "Setting 'api_key' is missing. Omnisend API key",
+                "Setting 'data_privacy_consent' is missing. Must be true",
+                "Setting 'mapping' is missing. Contact field → column.",
+            ],
+        ),
+        ({"api_key": ""}, ["Setting 'api_key' should not be empty."]),
+        ({"data_privacy_consent": False}, ["Setting 'data_privacy_consent' must be true before"]),
+        (
+            {"data_privacy_consent": "yes", "quota_share": 2, "request_timeout": 0},
+            [
+                "Setting 'data_privacy_consent' should be of type boolean.",
+                "Setting 'quota_share' should be at most 1.",
+                "Setting 'request_timeout' should be more than 0.",
+            ],
+        ),
+        (
+            {"mapping": {"first_name": "n"}},
+            ["Setting 'mapping.email' is missing. Column with the e-mail address"],
+        ),
+        (
+            {"mapping": {"email": "e", "frist_name": "n"}},
+            ["Setting 'mapping' has no field 'frist_name'; did you mean 'first_name'?"],
+        ),
+        (
+            {"membership": "group", "max_unconfirmed": 10, "api_version": "latest"},
+            [
+                "Setting 'api_version' is not usable. Version of Omnisend's API, a date",
+                "Setting 'membership' should be one of tag, property, none.",
+                "Setting 'max_unconfirmed' should be at least 100.",
+            ],
+        ),
+        ({"api_url": "http://api.omnisend.com/api"}, ["Setting 'api_url' should be an https://"]),
+        (
+            {"streams": {"members": {"segmant": "VIP"}}},
+            ["Setting 'streams.members' has no field 'segmant'; did you mean 'segment'?"],
+        ),
+        (
+            {"subscription_status": "subscribed", "custom_properties": {"loyalty tier": "t"}},
+            ["loyalty tier"],
+        ),
+        ({"segment": "x" * 200}, ["128"]),
+    ],
+)
+def test_wrong_settings_are_told_before_stdin_is_read(
+    command: Command, sandbox: Sandbox, settings: dict[str, Any], sentences: list[str]
+) -> None:
+    ran = command.run("--config", command.config(**settings), text=None)
+
+    assert ran.code == 3, ran.log
+    assert len(ran.errors) == len(sentences), ran.log
+    for error, sentence in zip(sorted(ran.errors), sorted(sentences), strict=True):
+        assert sentence in error
+    assert sandbox.store.requests.counts == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "config.json does not hold a JSON object."),
+        ("[1]", "config.json does not hold a JSON object."),
+        (None, "config.json cannot be read (there is no such file)."),
+    ],
+)
+def test_a_config_file_that_is_none_is_told(
+    command: Command, tmp_path: Path, content: str | None, sentence: str
+) -> None:
+    path = tmp_path / "config.json"
+    if content is not None:
+        path.write_text(content)
+    ran = command.run("--config", str(path), text=None)
+
+    assert ran.code == 3
+    assert ran.errors[0].endswith(sentence), ran.log
+
+
+def test_an_environment_variable_that_cannot_be_read_is_named(command: Command) -> None:
+    ran = command.run("--config=ENV", text=None, TARGET_OMNISEND_MAPPING="{email: Quillon}")
+
+    assert ran.code == 3
+    assert ran.errors == [
+        "The environment variable TARGET_OMNISEND_MAPPING is not valid JSON or a number."
+    ]
+
+
+def test_a_setting_that_does_not_exist_is_told_and_ignored(command: Command) -> None:
+    ran = command(max_reject_percent=5)
+
+    assert ran.code == 0
+    assert "There is no setting 'max_reject_percent'; did you mean 'max_rejected_percent'?" in (
+        ran.log
+    )
+
+
+def test_a_rejects_folder_that_cannot_be_written_to_is_told_first(
+    command: Command, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    (tmp_path / "file").write_text("")
+    ran = command.run(
+        "--config", command.config(rejects_path=str(tmp_path / "file" / "rejects")), text=None
+    )
+
+    assert ran.code == 3
+    assert "'rejects_path'" in ran.errors[0]
+    assert sandbox.store.batches == []
