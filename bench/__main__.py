@@ -97,7 +97,7 @@ def simulation(_folder: Path, _runs: int) -> None:
     """The real engine against the sandbox's model on a simulated clock."""
     rows = []
     for latency in (1, 60, 600):
-        result = simulate(members=1_000_000, batch_latency=latency, call_latency=0.08)
+        result = simulate(1_000_000, batch_latency=latency, call_latency=0.08)
         ideal = 1_000_000 / 40_000 * 60 + latency
         rows.append(
             [

@@ -12,6 +12,7 @@ from target_omnisend.outcome import unexpected
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from target_omnisend.api.answers import Answer
     from target_omnisend.api.budget import Endpoint
     from target_omnisend.delivery.api import Api
     from target_omnisend.delivery.batch import Segment
@@ -191,10 +192,15 @@ class Runner:
 
         The next call in the same thread: handing it over costs as much as making it.
         """
-        answer = call.run(self._api)
+        try:
+            answer: Answer | Exception = call.run(self._api)
+        except Exception as error:  # noqa: BLE001 - raised again under the lock
+            answer = error
         upcoming = None
         with self._lock:
             with self._no_way_on():
+                if isinstance(answer, Exception):
+                    raise answer
                 now = self._clock()
                 self._delivery.answered(call, answer, now)
                 upcoming = self._delivery.next_call(now)
