@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
+import traceback
 import typing as t
+
+from target_omnisend.outcome import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,7 +138,12 @@ class Runner:
         with self._changed:
             while True:
                 now = self._clock()
-                if call := self._delivery.next_call(now):
+                try:
+                    call = self._delivery.next_call(now)
+                except Exception as error:  # noqa: BLE001 - see `_fault`
+                    self._fault(error)
+                    call = None
+                if call:
                     self._start(call)
                 else:
                     wake_at = self._delivery.scheduler.wake_at(now)
@@ -156,5 +164,18 @@ class Runner:
             answer = call.run(self._api)
             with self._changed:
                 self._calling -= 1
-                self._delivery.answered(call, answer, self._clock())
+                try:
+                    self._delivery.answered(call, answer, self._clock())
+                except Exception as error:  # noqa: BLE001 - see `_fault`
+                    self._fault(error)
                 self._changed.notify_all()
+
+    def _fault(self, error: Exception) -> None:
+        """End the run: a thread that dies of a fault would leave it waiting for ever."""
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        # The text of an error may quote a record; its type and its place do not.
+        sentence = (
+            f"An unexpected fault ended the run ({type(error).__name__} in {where.name}, "
+            f"line {where.lineno}); run again: it continues from the last state."
+        )
+        self._delivery.fail(RunFailed(ExitCode.FAULT, sentence), self._clock())
