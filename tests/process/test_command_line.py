@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -198,3 +199,18 @@ def test_a_mapped_column_that_the_stream_lacks_is_told_at_its_schema(command: Co
 def test_nothing_is_written_where_it_runs(command: Command) -> None:
     assert command(schema(), *people(3), **PLAIN).code == 0
     assert [path.name for path in command.folder.iterdir()] == ["config.json"]
+
+
+def test_the_example_of_an_environment_file_can_be_used(command: Command, sandbox: Sandbox) -> None:
+    text = (Path(__file__).parents[2] / ".env.example").read_text()
+    variables = re.findall(r"^(?:# )?(TARGET_OMNISEND_\w+=.*)$", text, re.MULTILINE)
+    assert len(variables) == len(CONFIG_JSONSCHEMA["properties"])
+    mine = {
+        "API_KEY": "sandbox-key",
+        "API_URL": sandbox.api_url,
+        "DATA_PRIVACY_CONSENT": "true",
+    }
+    mine_too = [f"TARGET_OMNISEND_{name}={value}" for name, value in mine.items()]
+    (command.folder / ".env").write_text("\n".join([*variables, *mine_too]))
+    ran = command.run("--config=ENV", text=b"")
+    assert ran.code == 0, ran.log
