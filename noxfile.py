@@ -67,3 +67,10 @@ def try_(session: nox.Session) -> None:
     install(session)
     meltano = install_meltano(session)
     session.run("python", "scripts/try.py", "--meltano", meltano, *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed and memory on this machine: nox -s bench -- [cpu memory ceiling simulation]."""
+    install(session, "test")
+    session.run("python", "-m", "bench", *session.posargs, env={"PYTHONPATH": "tests"})

@@ -7,8 +7,13 @@ construction, since `unconfirmed` is what has no other verdict.
 from __future__ import annotations
 
 import enum
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
+
+THROUGHPUT_SECONDS = 10
+"""Width of the slots in which accepted contacts are counted."""
 
 
 class ExitCode(enum.IntEnum):
@@ -35,6 +40,17 @@ class RunFailed(Exception):  # noqa: N818 - not an error of the program's
         super().__init__(sentence)
         self.exit_code = exit_code
         self.sentence = sentence
+
+
+def unexpected(error: Exception) -> RunFailed:
+    """A fault of this program's: where it is, and not the error's text, which may quote data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return RunFailed(
+        ExitCode.FAULT,
+        f"An unexpected fault ({type(error).__name__}{where}) ended the run; this is a bug in "
+        "target-omnisend, please report it. Run again: it continues from the last state.",
+    )
 
 
 @dataclass(slots=True)
@@ -85,6 +101,14 @@ class Outcome:
     failure: RunFailed | None = None
     stopped_by: int | None = None
     lost_batches: list[str] = field(default_factory=list)
+    throughput: list[int] = field(default_factory=list)
+
+    def accept(self, counts: StreamCounts, contacts: int, seconds: float) -> None:
+        """Count accepted contacts, so many seconds after the start."""
+        counts.accepted += contacts
+        slots = int(seconds // THROUGHPUT_SECONDS) + 1
+        self.throughput.extend([0] * (slots - len(self.throughput)))
+        self.throughput[slots - 1] += contacts
 
     def stream(self, name: str) -> StreamCounts:
         """The counts of a stream, made at its first mention."""

@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
 
     from target_omnisend.interrupt import Interrupt
 
+_PARTS: t.Final = {"RECORD": "record", "SCHEMA": "schema"}
+
 _CHUNK: t.Final = 1 << 18
 """Bytes read at once."""
 
@@ -68,6 +70,12 @@ class MessageReader(GenericSingerReader[bytes]):
         if not isinstance(message, dict):
             raise InvalidInputLine("is not a JSON object")
         self.stream = message.get("stream")
+        kind = message.get("type")
+        if not isinstance(kind, str):
+            raise InvalidInputLine("lacks a text 'type'")
+        part = _PARTS.get(kind)
+        if part and not isinstance(message.get(part), dict):
+            raise InvalidInputLine(f"lacks an object '{part}'")
         return message
 
     @staticmethod

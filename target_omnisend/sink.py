@@ -95,6 +95,14 @@ class SegmentSink(BatchSink):
         # bad one would end the run.
         return record
 
+    # Its `_sdc` columns are the tap's to give and the mapping's to use: they stay.
+
+    def _remove_sdc_metadata_from_schema(self) -> None:
+        """Leave the schema as it is."""
+
+    def _remove_sdc_metadata_from_record(self, record: dict[str, t.Any]) -> None:
+        """Leave the record as it is."""
+
     def _after_process_record(self, context: dict[str, t.Any]) -> None:
         """Log nothing."""
 
@@ -129,7 +137,6 @@ class SegmentSink(BatchSink):
     def _remake(self, line: bytes) -> bytes:
         """Map a message again whose contact was let go when its batch was taken."""
         record = self._transform(msgspec.json.decode(line)["record"]) or {}
-        self._remove_sdc_metadata_from_record(record)
         made = self._map(record)
         if isinstance(made, Contact):
             return made.body

@@ -28,9 +28,10 @@ from target_omnisend.delivery.pipeline import Delivery, Limits
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.interrupt import Interrupt, Stopped
 from target_omnisend.members.normalize import email_key
-from target_omnisend.outcome import ExitCode, Outcome, RunFailed
+from target_omnisend.outcome import ExitCode, Outcome, RunFailed, unexpected
 from target_omnisend.reader import MessageReader
 from target_omnisend.rejects import RejectsFile
+from target_omnisend.report.data import build, write
 from target_omnisend.settings import (
     CONFIG_JSONSCHEMA,
     Settings,
@@ -166,16 +167,6 @@ class TargetOmnisend(Target):
 
     # -- messages ----------------------------------------------------------------------
 
-    def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
-        if not isinstance(message_dict.get("record"), dict):
-            raise InvalidInputLine("lacks an object 'record'")
-        super()._process_record_message(message_dict)
-
-    def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
-        if not isinstance(message_dict.get("schema"), dict):
-            raise InvalidInputLine("lacks an object 'schema'")
-        super()._process_schema_message(message_dict)
-
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         """Hand the state to the delivery: the SDK would emit it before it is true."""
         self._assert_line_requires(message_dict, requires={"value"})
@@ -243,8 +234,29 @@ class TargetOmnisend(Target):
         except Stopped as stopped:
             self.outcome.stopped_by = stopped.args[0]
             self._end_early(None)
+        except Exception as error:  # noqa: BLE001 - a traceback might quote a record
+            self._end_early(unexpected(error))
+        self._write_report()
         self.logger.info(self._summary())
         return self.outcome.exit_code
+
+    def _write_report(self) -> None:
+        if self.settings.report_path is None:
+            return
+        lanes = self.runner.lanes if "runner" in self.__dict__ else {}
+        report = build(
+            self.outcome,
+            lanes,
+            run_id=self.run_id,
+            version=self.plugin_version,
+            started_at=self.started_at,
+            ended_at=clock.utc_now(),
+        )
+        try:
+            write(Path(self.settings.report_path), report)
+        except OSError as error:
+            # The report tells the outcome, it does not change it.
+            self.logger.warning("The report cannot be written (%s).", error.strerror)
 
     def _read(self, file_input: t.IO[str] | None) -> None:
         try:

@@ -104,6 +104,7 @@ class Delivery:
         self.outcome = outcome
         self.checked = False
         self._limits = limits
+        self._started = now
         self._checkpoint = checkpoint
         self._rejects = rejects
         self._intake = Intake(checkpoint)
@@ -392,7 +393,7 @@ class Delivery:
             self._intake.release(entry.email, now)
 
     def _settle(self, segment: Segment, entries: list[Entry], now: float) -> None:
-        segment.counts.accepted += len(entries)
+        self.outcome.accept(segment.counts, len(entries), now - self._started)
         for entry in entries:
             entry.epoch.open -= 1
             self._intake.release(entry.email, now)

@@ -5,17 +5,25 @@ from __future__ import annotations
 import queue
 import threading
 import typing as t
+from contextlib import contextmanager
+
+from target_omnisend.outcome import unexpected
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
+    from target_omnisend.api.answers import Answer
+    from target_omnisend.api.budget import Endpoint
     from target_omnisend.delivery.api import Api
     from target_omnisend.delivery.batch import Segment
     from target_omnisend.delivery.pipeline import Delivery
-    from target_omnisend.delivery.schedule import Call
+    from target_omnisend.delivery.schedule import Call, Lane
 
 MAX_CALLS_AT_ONCE: t.Final = 64
 """Threads that make calls; 400 calls a minute of up to 9 s each need no more."""
+
+FIRST_CALLERS: t.Final = 4
+"""So many of them start at once; then one more every `_TICK` while calls are overdue."""
 
 _TICK: t.Final = 0.25
 """Seconds after which time alone may have changed something."""
@@ -41,15 +49,23 @@ class Runner:
         self._api = api
         self._clock = clock
         self._check_stopped = check_stopped
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)  # a call may have become due
+        self._progress = threading.Condition(self._lock)  # a call has been answered
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._callers = 0
         self._calling = 0
+        self._grown_at = 0.0
         threading.Thread(target=self._hand_out, name="delivery", daemon=True).start()
+
+    @property
+    def lanes(self) -> Mapping[Endpoint, Lane]:
+        """The calls made so far, by endpoint."""
+        return self._delivery.scheduler.lanes
 
     def open_segment(self, segment: Segment) -> None:
         """Announce a segment; its entries may follow."""
-        with self._changed:
+        with self._lock:
             self._delivery.open_segment(segment)
 
     def admit(self, segment: Segment, email: str, item: bytes, line: bytes) -> None:
@@ -59,7 +75,7 @@ class Runner:
             Stopped: by `check_stopped`.
             RunFailed: when the run has ended early.
         """
-        with self._changed:
+        with self._lock:
             if not self._delivery.has_room() or self._delivery.outcome.failure:
                 self._changed.notify()
                 self._wait(self._delivery.has_room)
@@ -73,18 +89,18 @@ class Runner:
         Raises:
             RunFailed: when that makes too many.
         """
-        with self._changed:
+        with self._lock:
             self._delivery.reject(segment, line, code, field, message, self._clock())
             self._check()
 
     def state(self, value: t.Any) -> None:
         """Take in a STATE message."""
-        with self._changed:
+        with self._lock:
             self._delivery.state(value)
 
     def flush(self) -> None:
         """Send what fills batches."""
-        with self._changed:
+        with self._lock:
             self._delivery.flush()
             self._changed.notify()
 
@@ -95,7 +111,7 @@ class Runner:
             Stopped: by `check_stopped`.
             RunFailed: when it is not, or when Omnisend cannot be reached.
         """
-        with self._changed:
+        with self._lock:
             self._delivery.check()
             self._changed.notify()
             self._wait(lambda: self._delivery.checked)
@@ -107,23 +123,23 @@ class Runner:
             Stopped: by `check_stopped`.
             RunFailed: when the run has ended early.
         """
-        with self._changed:
+        with self._lock:
             self._delivery.close()
             self._changed.notify()
             self._wait(lambda: self._delivery.is_over(self._clock()))
 
     def stop(self, hurried: Callable[[], bool]) -> None:
         """Submit nothing more and wait for what is open, for the short grace it has."""
-        with self._changed:
+        with self._lock:
             self._delivery.stop(self._clock())
             self._changed.notify()
             while not self._delivery.is_over(self._clock()) and not hurried():
-                self._changed.wait(_TICK)
+                self._progress.wait(_TICK)
 
     def _wait(self, until: Callable[[], bool]) -> None:
         self._check()
         while not until():
-            self._changed.wait(_TICK)
+            self._progress.wait(_TICK)
             self._check()
 
     def _check(self) -> None:
@@ -132,19 +148,34 @@ class Runner:
             raise self._delivery.outcome.failure
 
     def _hand_out(self) -> None:
-        with self._changed:
+        with self._lock, self._no_way_on():
             while True:
                 now = self._clock()
-                if call := self._delivery.next_call(now):
-                    self._start(call)
+                if self._has_caller(now) and (call := self._delivery.next_call(now)):
+                    self._start(call, now)
                 else:
-                    wake_at = self._delivery.scheduler.wake_at(now)
-                    self._changed.wait(min(max(wake_at - now, 0.0), _TICK))
+                    due_in = self._delivery.scheduler.wake_at(now) - now
+                    self._changed.wait(due_in if 0 < due_in < _TICK else _TICK)
 
-    def _start(self, call: Call) -> None:
+    @contextmanager
+    def _no_way_on(self) -> Iterator[None]:
+        """A fault of our own in a thread ends the run; otherwise it would wait for ever."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self._delivery.fail(unexpected(error), self._clock())
+            self._progress.notify_all()
+
+    def _has_caller(self, now: float) -> bool:
+        if self._calling < self._callers or self._callers < FIRST_CALLERS:
+            return True
+        return self._callers < MAX_CALLS_AT_ONCE and now >= self._grown_at + _TICK
+
+    def _start(self, call: Call, now: float) -> None:
         self._calling += 1
-        if self._calling > self._callers and self._callers < MAX_CALLS_AT_ONCE:
+        if self._calling > self._callers:
             self._callers += 1
+            self._grown_at = now
             threading.Thread(
                 target=self._make_calls, name=f"call-{self._callers}", daemon=True
             ).start()
@@ -152,9 +183,27 @@ class Runner:
 
     def _make_calls(self) -> None:
         while True:
-            call = self._calls.get()
-            answer = call.run(self._api)
-            with self._changed:
-                self._calling -= 1
-                self._delivery.answered(call, answer, self._clock())
-                self._changed.notify_all()
+            call: Call | None = self._calls.get()
+            while call:
+                call = self._make(call)
+
+    def _make(self, call: Call) -> Call | None:
+        """Make a call, take its answer, and give the next one, if one is due.
+
+        The next call in the same thread: handing it over costs as much as making it.
+        """
+        try:
+            answer: Answer | Exception = call.run(self._api)
+        except Exception as error:  # noqa: BLE001 - raised again under the lock
+            answer = error
+        upcoming = None
+        with self._lock:
+            with self._no_way_on():
+                if isinstance(answer, Exception):
+                    raise answer
+                now = self._clock()
+                self._delivery.answered(call, answer, now)
+                upcoming = self._delivery.next_call(now)
+            self._calling -= upcoming is None
+            self._progress.notify_all()
+        return upcoming

@@ -31,6 +31,39 @@ TRANSPORT = "sandbox.transport"
 AT_ONCE = struct.pack("ii", 1, 0)
 
 
+class Joined:
+    """A transport that writes what is written in one turn of the loop in one piece.
+
+    Uvicorn writes head and body of an answer apart; a client that gets them so wakes twice,
+    or waits 40 ms for a delayed acknowledgement. Servers in earnest send them together.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        """Write to `transport`."""
+        self._transport = transport
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Hold `data` until this turn of the loop is over."""
+        if not self._held:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Close, after what was written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._transport.write(b"".join(self._held))
+            self._held.clear()
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's own."""
+        return getattr(self._transport, name)
+
+
 class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unused-ignore]
     """Uvicorn's own protocol, letting the application at the connection beneath it.
 
@@ -41,8 +74,9 @@ class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type, unused-ignor
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override, unused-ignore]
         """Put the transport where `scope["state"]` is copied from."""
-        super().connection_made(transport)
-        self.app_state = {**self.app_state, TRANSPORT: transport}
+        joined: Any = Joined(transport)
+        super().connection_made(joined)
+        self.app_state = {**self.app_state, TRANSPORT: joined}
 
 
 class Api:

@@ -2,126 +2,30 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .contact import Contact, hex_id, serial_of
-from .faults import Fault, among
-from .wire import FieldError, Refused, Reply, day, decode, invalid, not_found, ok, stamp, whole
+from .batch import MAX_ITEMS, PREFIX, Batch, read_envelope
+from .contact import serial_of
+from .faults import among
+from .wire import FieldError, Refused, Reply, day, decode, invalid, not_found, ok, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
+    from .batch import Result
     from .schedule import Schedule
     from .wire import Request
 
-PREFIX = 0x6A1D2C5F
-ITEM_PREFIX = 0x6A1D2C17
-MAX_ITEMS = 100
 MAX_BYTES = 1_000_000
 RETENTION = 7 * 86_400.0
 STEPS = 4
 SHARE_PENDING = 0.25
 ENDPOINTS = frozenset({"products", "contacts", "events"})
 STATUSES = frozenset({"pending", "inProgress", "finished", "stopped"})
-
-Status = Literal["pending", "inProgress", "finished", "stopped"]
-Result = tuple[Contact, int] | Refused
-
-
-@dataclass(slots=True, eq=False)
-class Batch:
-    """One batch; dates are seconds since the epoch.
-
-    Attributes:
-        body: The request as it came; items are read from it when they are needed.
-        results: One an item worked off, in order: contact and code, or the refusal.
-        to_do: How many items will be worked off; fewer than `total` in one that stops.
-    """
-
-    serial: int
-    body: bytes
-    total: int
-    origin: str
-    created: float
-    to_do: int
-    status: Status = "pending"
-    started: float | None = None
-    ended: float | None = None
-    vanishes: float | None = None
-    errors: int = 0
-    results: list[Result] = field(default_factory=list)
-
-    @property
-    def id(self) -> str:
-        """The 24-hex identifier."""
-        return hex_id(self.serial, PREFIX)
-
-    def as_json(self, struck: Sequence[Fault] = ()) -> dict[str, Any]:
-        """The `Batch` of the API without its items."""
-        shown: dict[str, Any] = {
-            "batchID": self.id,
-            "method": "POST",
-            "endpoint": "contacts",
-            "status": self.status,
-            "createdAt": stamp(self.created),
-            "startedAt": None if self.started is None else stamp(self.started),
-            "endedAt": None if self.ended is None else stamp(self.ended),
-            "totalCount": self.total,
-            "finishedCount": len(self.results),
-            "errorsCount": self.errors,
-            "eventID": None,
-            "origin": self.origin,
-            "errors": None,
-            "responses": None,
-        }
-        if (fault := among(struck, "no_counts")) is not None:
-            _hide(shown, fault, "finishedCount", "errorsCount")
-        return shown
-
-    def with_items(self, struck: Sequence[Fault] = ()) -> dict[str, Any]:
-        """The `Batch` of the API with what became of its items."""
-        shown = self.as_json(struck)
-        requests = _read_envelope(self.body).items if self.results else []
-        answers = among(struck, "answers")
-        errors: list[Any] = []
-        responses: list[Any] = []
-        for position, result in enumerate(self.results):
-            item = {
-                "itemID": hex_id((self.serial << 16) + position, ITEM_PREFIX),
-                "request": requests[position],
-                **_shown(result, "" if answers is None else answers.shape),
-                "status": "finished",
-            }
-            if answers is not None and answers.shape == "no_request":
-                del item["request"]
-            (errors if isinstance(result, Refused) else responses).append(item)
-        if among(struck, "shuffled") is not None:
-            # Seeded by the batch: another order, and the same one each time.
-            shuffle = random.Random(self.serial).shuffle  # noqa: S311
-            shuffle(errors)
-            shuffle(responses)
-        shown["errors"], shown["responses"] = errors, responses
-        if (fault := among(struck, "no_arrays")) is not None:
-            _hide(shown, fault, "errors", "responses")
-        return shown
-
-
-class _RawEnvelope(msgspec.Struct):
-    """The shape of a good batch, its items not looked into."""
-
-    method: Literal["POST"]
-    endpoint: Literal["contacts"]
-    items: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=MAX_ITEMS)]
-    origin: str = "api"
-
-
-_read_envelope = msgspec.json.Decoder(_RawEnvelope).decode
 
 
 class Batches:
@@ -272,7 +176,7 @@ def _read(request: Request) -> tuple[int, str]:
         Refused: Anything about its envelope is wrong (400).
     """
     try:
-        envelope = _read_envelope(request.body)
+        envelope = read_envelope(request.body)
     except msgspec.ValidationError:
         raise _complaint(request.json()) from None
     except msgspec.DecodeError as broken:
@@ -294,37 +198,10 @@ def _complaint(body: dict[str, Any]) -> Refused:
     return invalid(*(errors or [FieldError("origin", "invalid_type", "origin must be a string")]))
 
 
-def _shown(result: Result, shape: str) -> dict[str, Any]:
-    """`responseCode` and `response` of an item."""
-    if not isinstance(result, Refused):
-        contact, code = result
-        name = "contactID" if shape == "contact_id" else "id"
-        response: Any = {name: contact.id, "email": contact.email}
-        return {"responseCode": code, "response": None if shape == "null" else response}
-    if shape == "fields":
-        # The documented example of v3.
-        count = max(1, len(result.errors))
-        fields = {str(at): [f"{one.field}: {one.message}"] for at, one in enumerate(result.errors)}
-        response = {"error": f"{count} error(s) found. {result.detail}", "fields": fields}
-    elif shape == "string":
-        response = result.detail
-    else:
-        response = None if shape == "null" else result.problem()
-    return {"responseCode": result.status, "response": response}
-
-
 def _gone(batch: Batch, now: float) -> bool:
     if batch.vanishes is not None and batch.vanishes <= now:
         return True
     return batch.created + RETENTION <= now
-
-
-def _hide(shown: dict[str, Any], fault: Fault, *names: str) -> None:
-    for name in names:
-        if fault.shape == "missing":
-            del shown[name]
-        else:
-            shown[name] = None
 
 
 def _midnight(query: Mapping[str, str], name: str) -> float | None:

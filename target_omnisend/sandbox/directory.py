@@ -95,8 +95,8 @@ class Directory:
         return Reply(202, {}, b"")
 
     def _change(self, body: dict[str, Any], change: Callable[..., None], now: float) -> None:
-        met = self._people.select({name: body.get(name) or [] for name in SELECTORS}, now)
-        segment = self._segments.by_id.get(body.get("segmentID") or "")
+        met = self._people.select({name: body.get(name, []) for name in SELECTORS}, now)
+        segment = self._segments.by_id.get(body.get("segmentID", ""))
         if segment is not None:
             met += [one for one in self._people.all if segment.test(one)]
         change(met, body["tags"], now)
@@ -161,6 +161,8 @@ def _check_tagging(body: dict[str, Any]) -> None:
         for name in SELECTORS
         if not _texts(body.get(name, []), 0, MAX_SELECTED)
     ]
+    if not isinstance(body.get("segmentID", ""), str):
+        errors.append(FieldError("segmentID", "invalid_type", "segmentID must be a string"))
     if not any(body.get(name) for name in (*SELECTORS, "segmentID")):
         errors.append(FieldError("emails", "required", "At least one selector"))
     if not _texts(body.get("tags"), 1, MAX_TAGS):

@@ -7,34 +7,24 @@ silent, the reading that hurts a careless client most.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from .batches import Batch, Batches, Result
+from .batches import Batches
 from .directory import Directory
 from .faults import Faults, instead, spoil
+from .gate import Gate, Keys, Route
 from .limits import LIMITS, Called, Requests
 from .people import People
 from .schedule import Schedule
 from .segments import Segments
-from .wire import PROBLEM_HEADERS, FieldError, Refused, Reply, Request, day, encode, invalid, ok
+from .wire import PROBLEM_HEADERS, Refused, Reply, Request, encode, ok
 
 if TYPE_CHECKING:
+    from .batch import Batch, Result
     from .contact import Contact
 
 DEFAULT_KEY = "sandbox-key"
-SCHEME = "Omnisend-API-Key "
-FIRST_VERSION = "2026-03-15"
 CONTACT_QUERY = "after before direction email limit phone segmentID sort status tag updatedAtFrom"
-
-Keys = Mapping[str, Iterable[str] | None]
-
-
-class Route(NamedTuple):
-    """What answers an endpoint, the query parameters it knows, the scopes one of which it needs."""
-
-    answer: Callable[[Request], Reply]
-    query: frozenset[str]
-    scopes: frozenset[str]
 
 
 def _route(answer: Callable[[Request], Reply], scopes: str, query: str = "") -> Route:
@@ -107,11 +97,7 @@ class Store:
         self.max_contacts = max_contacts
         self.when_full = when_full
         self._clock = clock
-        self._keys = {
-            key: None if scopes is None else frozenset(scopes)
-            for key, scopes in (keys if keys is not None else {DEFAULT_KEY: None}).items()
-        }
-        self._retired = frozenset(retired)
+        self._gate = Gate(keys or {DEFAULT_KEY: None}, retired, self.requests)
         self._asked = 0
         self._routes = self._make_routes()
 
@@ -225,7 +211,8 @@ class Store:
 
     def _answer(self, request: Request, headers: Mapping[str, str]) -> Reply:
         try:
-            route = self._admit(request, {name.lower(): headers[name] for name in headers})
+            lowered = {name.lower(): headers[name] for name in headers}
+            route = self._gate.check(request, lowered, self._routes.get(request.endpoint))
             return route.answer(request)
         except Refused as refused:
             return self._problem(refused)
@@ -240,39 +227,6 @@ class Store:
             number = f"{self._asked:012x}"
             problem["instance"] = f"urn:omnisend:request:00000000-0000-4000-8000-{number}"
         return Reply(refused.status, PROBLEM_HEADERS, encode(problem))
-
-    def _admit(self, request: Request, headers: Mapping[str, str]) -> Route:
-        """The route of a call that has the right to it.
-
-        Raises:
-            Refused: 401, 400 or 410 (version), 404, 403, 429, 400 (query), in this order.
-        """
-        sent = headers.get("authorization", "")
-        key = sent.removeprefix(SCHEME)
-        if not sent.startswith(SCHEME) or key not in self._keys:
-            raise Refused(401, "unauthorized", "")
-        self._check_version(headers.get("omnisend-version"))
-        route = self._routes.get(request.endpoint)
-        if route is None:
-            raise Refused(404, "not-found", "No such endpoint")
-        scopes = self._keys[key]
-        if scopes is not None and route.scopes.isdisjoint(scopes):
-            raise Refused(403, "forbidden", f"Key lacks {' or '.join(sorted(route.scopes))}")
-        if wait := self.requests.wait(request.endpoint, request.now):
-            raise Refused(429, "rate-limit-exceeded", "Too many requests", retryAfter=wait)
-        if unknown := request.query.keys() - route.query:
-            raise invalid(
-                *(FieldError(name, "unknown", f"{name} is unknown") for name in sorted(unknown))
-            )
-        return route
-
-    def _check_version(self, version: str | None) -> None:
-        if version is None:
-            raise invalid(FieldError("Omnisend-Version", "required", "Header required"))
-        if day(version) is None:
-            raise invalid(FieldError("Omnisend-Version", "invalid_format", "Not a date"))
-        if version in self._retired or version < FIRST_VERSION:
-            raise Refused(410, "version-retired", f"Version {version} is retired")
 
     def _work(self, item: Any, now: float) -> Result:
         """Work off one item of a batch."""

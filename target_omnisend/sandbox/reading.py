@@ -114,7 +114,7 @@ class Reader:
         return found
 
     def _identifier(self, given: Any, path: str) -> Identifier | None:
-        if not isinstance(given, dict) or given.get("type") not in CHANNEL_OF:
+        if not isinstance(given, dict) or given.get("type") not in [*CHANNEL_OF]:
             self._fault(f"{path}type", "invalid_value", "type must be email or phone")
             return None
         self._ignore(given, KNOWN_IDENTIFIER, "identifiers.")

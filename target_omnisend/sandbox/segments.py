@@ -234,7 +234,7 @@ def _custom(operator: Any, value: Any, given: dict[str, Any]) -> Test | None:
         "moreThan": lambda contact: (found := held(contact)) is not None and found > value,
         "lessThan": lambda contact: (found := held(contact)) is not None and found < value,
     }
-    return tests.get(operator)
+    return tests.get(operator) if isinstance(operator, str) else None
 
 
 def _subscription(operator: Any, value: Any, given: dict[str, Any]) -> Test | None:

@@ -40,7 +40,7 @@ class Caller:
         self.clock = Clock()
         self.store = Store(self.clock, **options)
 
-    def __call__(self, method: str, path: str, body: Any = None, **query: str) -> Reply:
+    def __call__(self, method: str, path: str, body: Any = None, /, **query: str) -> Reply:
         sent = b"" if body is None else msgspec.json.encode(body)
         return self.store.handle(method, path, query, HEADERS, sent)
 

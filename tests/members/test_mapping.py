@@ -224,7 +224,9 @@ def test_consent_without_a_date_that_has_been_is_refused(status: str, changed: o
 
 
 def test_a_default_subscription_needs_a_date_as_well() -> None:
-    refused = refusal({"mail": "anna@example.com", "": "2026"}, {}, default_status="subscribed")
+    refused = refusal(
+        {"mail": "anna@example.com", "": "2026-01-02"}, {}, default_status="subscribed"
+    )
     assert (refused.code, refused.field) == ("consent_date_missing", None)
 
 
@@ -252,6 +254,7 @@ def test_by_default_an_empty_property_is_left_as_omnisend_has_it(value: object) 
 )
 def test_a_null_column_removes_its_property_under_clear(record: Any, sent: Any) -> None:
     assert body(record, {}, **PROPERTIES, null_policy="clear") == sent
+    assert contact(record, {}, **PROPERTIES, null_policy="clear").warnings == ()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**64, Decimal("NaN"), b"x"])

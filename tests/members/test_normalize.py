@@ -46,6 +46,7 @@ def test_the_key_of_a_key_is_itself(text: str) -> None:
         ("Anna@Example.com ", "anna@example.com"),
         ("o'hara+list@mail.example.co.uk", "o'hara+list@mail.example.co.uk"),
         ("anna@shop.test", "anna@shop.test"),
+        ("ąnna@shop.test", "ąnna@shop.test"),
         ("\ufeff\tan\u00adna@exam\x00ple.com\r\n", "anna@example.com"),
         ("anna@exämple.com", "anna@exämple.com"),
         ("anna@xn--exmple-cua.com", "anna@exämple.com"),

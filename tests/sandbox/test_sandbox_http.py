@@ -169,6 +169,14 @@ def test_it_starts_and_stops_at_once() -> None:
     assert time.perf_counter() - started < 2  # 0.3 s on an idle machine
 
 
+def test_calls_on_one_connection_do_not_wait_for_acknowledgements(client: Client) -> None:
+    started = time.perf_counter()
+    for _ in range(50):
+        client.api("GET", "/brands/current")
+    # 40 ms each, with the kernel's delayed acknowledgement.
+    assert time.perf_counter() - started < 50 * 0.03
+
+
 def test_each_call_takes_the_latency() -> None:
     with running_sandbox(latency=0.1) as sandbox:
         started = time.perf_counter()

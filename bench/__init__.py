@@ -1,0 +1,1 @@
+"""Benchmark: a report, not a test."""

@@ -1,0 +1,142 @@
+"""`nox -s bench`: prints the tables of docs/performance.md, measured on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench import tools
+from bench.simulate import simulate
+
+NOTHING = ["-m", "bench.nothing"]
+OURS = ["-m", "target_omnisend", "--config"]
+
+
+def main() -> None:
+    """Measure what is asked for, or everything."""
+    parts = {"cpu": cpu, "memory": memory, "ceiling": ceiling, "simulation": simulation}
+    parser = argparse.ArgumentParser(prog="nox -s bench --")
+    parser.add_argument("parts", nargs="*", choices=[[], *parts], help="default: all")
+    parser.add_argument("--runs", type=int, default=5, help="pairs of runs (default %(default)s)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.parts or parts:
+            parts[name](Path(folder), options.runs)
+
+
+def cpu(folder: Path, runs: int) -> None:
+    """CPU seconds of a whole export, as a share of the SDK's do-nothing target's."""
+    lines = tools.write_members(folder / "100k", 100_000)
+    ours, theirs = [], []
+    with tools.sandbox("--limits", "off") as url:
+        config = tools.write_config(folder / "config.json", url, quota_share=0)
+        for _ in range(runs):
+            theirs.append(tools.run(NOTHING, lines).cpu)
+            ours.append(tools.run([*OURS, str(config)], lines).cpu)
+            tools.reset(url)
+    ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
+    _table(
+        "CPU, 100,000 members read, validated, mapped, sent, confirmed and tagged",
+        ["", "CPU s (median)", "contacts per CPU s"],
+        [
+            ["SDK's target, `BatchSink` that does nothing", *_speed(theirs)],
+            ["target-omnisend", *_speed(ours)],
+            ["ratio (median of pairs; min-max)", _spread(ratios), ""],
+        ],
+    )
+
+
+def memory(folder: Path, _runs: int) -> None:
+    """Peak resident memory."""
+    rows = []
+    for members in (100_000, 1_000_000):
+        lines = tools.write_members(folder / str(members), members)
+        with tools.sandbox("--limits", "off") as url:
+            config = tools.write_config(
+                folder / "config.json", url, quota_share=0, membership="property"
+            )
+            cost = tools.run([*OURS, str(config)], lines)
+        rows.append([f"{members:,} members, quick batches", f"{cost.peak:.0f}", f"{cost.wall:.0f}"])
+    lines = tools.write_members(folder / "600000", 600_000)
+    with tools.sandbox("--limits", "off", "--batch-latency", "45") as url:
+        config = tools.write_config(
+            folder / "config.json", url, quota_share=0, membership="property"
+        )
+        cost = tools.run([*OURS, str(config)], lines)
+    full = "600,000 members, batches that take 45 s: `max_unconfirmed` (500,000) full"
+    rows.append([full, f"{cost.peak:.0f}", f"{cost.wall:.0f}"])
+    _table("Memory", ["", "peak MB", "s"], rows)
+
+
+def ceiling(folder: Path, _runs: int) -> None:
+    """Real time at Omnisend's real limits."""
+    lines = tools.write_members(folder / "60k", 60_000)
+    report = folder / "report.json"
+    with tools.sandbox("--latency", "0.08", "--batch-latency", "60") as url:
+        config = tools.write_config(
+            folder / "config.json",
+            url,
+            quota_share=1,
+            membership="property",
+            report_path=str(report),
+        )
+        cost = tools.run([*OURS, str(config)], lines)
+    ideal = 60_000 / 40_000 * 60 + 60
+    _table(
+        "Ceiling: 60,000 members, 80 ms a call, batches of 60 s, real limits, `quota_share: 1`",
+        ["ideal s", "took s", "ratio"],
+        [[f"{ideal:.0f}", f"{cost.wall:.1f}", f"{cost.wall / ideal:.3f}"]],
+    )
+    _requests(json.loads(report.read_text(encoding="utf-8"))["requests"])
+
+
+def simulation(_folder: Path, _runs: int) -> None:
+    """The real engine against the sandbox's model on a simulated clock."""
+    rows = []
+    for latency in (1, 60, 600):
+        result = simulate(1_000_000, batch_latency=latency, call_latency=0.08)
+        ideal = 1_000_000 / 40_000 * 60 + latency
+        rows.append(
+            [
+                f"{latency}",
+                f"{ideal / 60:.1f}",
+                f"{result.seconds / 60:.1f}",
+                f"{result.seconds / ideal:.3f}",
+                f"{result.calls:,}",
+                f"{result.throttled}",
+            ]
+        )
+    _table(
+        "1,000,000 members at real limits, `quota_share: 1`, simulated clock",
+        ["batch latency s", "ideal min", "took min", "ratio", "calls", "429"],
+        rows,
+    )
+
+
+def _requests(requests: dict[str, dict[str, Any]]) -> None:
+    rows = [
+        [f"`{name}`", str(r["sent"]), str(r["throttled"]), str(r["retried"])]
+        for name, r in requests.items()
+    ]
+    _table("Its requests", ["endpoint", "sent", "429", "retried"], rows)
+
+
+def _speed(seconds: list[float]) -> list[str]:
+    middle = tools.median(seconds)
+    return [f"{middle:.2f}", f"{100_000 / middle:,.0f}"]
+
+
+def _spread(ratios: list[float]) -> str:
+    return f"**{tools.median(ratios):.3f}** ({ratios[0]:.3f}-{ratios[-1]:.3f})"
+
+
+def _table(title: str, head: list[str], rows: list[list[str]]) -> None:
+    print(f"\n### {title}\n")
+    for row in (head, ["---"] * len(head), *rows):
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+main()

@@ -1,0 +1,149 @@
+"""Input, processes and figures for the benchmark."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAPPING = {
+    "email": "email",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "address": "street",
+    "city": "city",
+    "state": "region",
+    "country": "country",
+    "postal_code": "zip",
+}
+_TEXT = {"type": ["string", "null"]}
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "integer"},
+        **dict.fromkeys(MAPPING.values(), _TEXT),
+        "lifetime_value": {"type": ["number", "null"]},
+        "updated_at": {"type": ["string", "null"], "format": "date-time"},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a process took: seconds of CPU and of the clock, megabytes at its peak."""
+
+    cpu: float
+    wall: float
+    peak: float
+
+
+def write_members(path: Path, members: int) -> Path:
+    """A stream of so many members, with a STATE every 10,000; written once."""
+    if path.exists():
+        return path
+    with path.open("w", encoding="utf-8") as file:
+        file.write(_line("SCHEMA", schema=_SCHEMA, key_properties=["id"]))
+        for number in range(members):
+            file.write(_line("RECORD", record=_member(number)))
+            if number % 10_000 == 9_999:
+                state = {"type": "STATE", "value": {"bookmarks": {"vip": {"id": number}}}}
+                file.write(json.dumps(state) + "\n")
+    return path
+
+
+def _line(kind: str, **rest: Any) -> str:
+    return json.dumps({"type": kind, "stream": "vip", **rest}) + "\n"
+
+
+def _member(number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "email": f"member{number}@example.com",
+        "first_name": f"Ann{number % 1000}",
+        "last_name": f"Smith{number % 777}",
+        "street": f"{number} High Street",
+        "city": "Leeds",
+        "region": "West Yorkshire",
+        "country": "GB",
+        "zip": "LS1 4AP",
+        "lifetime_value": number / 100,
+        "updated_at": "2026-01-02T03:04:05Z",
+    }
+
+
+def write_config(path: Path, url: str, **settings: Any) -> Path:
+    """The target's config for a sandbox at `url`."""
+    config = {
+        "api_key": "sandbox-key",
+        "api_url": f"{url}/api",
+        "data_privacy_consent": True,
+        "mapping": MAPPING,
+        "custom_properties": {"lifetimeValue": "lifetime_value"},
+        "segment": "VIP",
+        "rejects_path": str(path.parent / "rejects"),
+        **settings,
+    }
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+def run(arguments: list[str], stdin: Path) -> Cost:
+    """Run a Python program on an input to its good end."""
+    started = time.monotonic()
+    with stdin.open("rb") as lines:
+        process = start(arguments, lines)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{arguments} ended with {process.returncode}")
+    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - started, usage.ru_maxrss / 1024)
+
+
+def start(arguments: list[str], stdin: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a Python program with its output thrown away."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=stdin,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@contextmanager
+def sandbox(*options: str) -> Iterator[str]:
+    """A sandbox process; yields its URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "target_omnisend.sandbox", "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().split(" on ")[1].split()[0]
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
+
+
+def reset(url: str) -> None:
+    """Empty the sandbox."""
+    requests.post(f"{url}/_sandbox/reset", timeout=60).raise_for_status()
+
+
+def median(values: list[float]) -> float:
+    """The middle one."""
+    return statistics.median(values)

@@ -1,0 +1,1 @@
+"""What a run tells about itself afterwards. Holds no personal data."""

@@ -1,0 +1,140 @@
+"""One batch, and how the API shows it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from .contact import Contact, hex_id
+from .faults import Fault, among
+from .wire import Refused, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PREFIX = 0x6A1D2C5F
+ITEM_PREFIX = 0x6A1D2C17
+MAX_ITEMS = 100
+
+Status = Literal["pending", "inProgress", "finished", "stopped"]
+Result = tuple[Contact, int] | Refused
+
+
+class Envelope(msgspec.Struct):
+    """The shape of a good batch, its items not looked into."""
+
+    method: Literal["POST"]
+    endpoint: Literal["contacts"]
+    items: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=MAX_ITEMS)]
+    origin: str = "api"
+
+
+read_envelope = msgspec.json.Decoder(Envelope).decode
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """One batch; dates are seconds since the epoch.
+
+    Attributes:
+        body: The request as it came; items are read from it when they are needed.
+        results: One an item worked off, in order: contact and code, or the refusal.
+        to_do: How many items will be worked off; fewer than `total` in one that stops.
+    """
+
+    serial: int
+    body: bytes
+    total: int
+    origin: str
+    created: float
+    to_do: int
+    status: Status = "pending"
+    started: float | None = None
+    ended: float | None = None
+    vanishes: float | None = None
+    errors: int = 0
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The 24-hex identifier."""
+        return hex_id(self.serial, PREFIX)
+
+    def as_json(self, struck: Sequence[Fault] = ()) -> dict[str, Any]:
+        """The `Batch` of the API without its items."""
+        shown: dict[str, Any] = {
+            "batchID": self.id,
+            "method": "POST",
+            "endpoint": "contacts",
+            "status": self.status,
+            "createdAt": stamp(self.created),
+            "startedAt": None if self.started is None else stamp(self.started),
+            "endedAt": None if self.ended is None else stamp(self.ended),
+            "totalCount": self.total,
+            "finishedCount": len(self.results),
+            "errorsCount": self.errors,
+            "eventID": None,
+            "origin": self.origin,
+            "errors": None,
+            "responses": None,
+        }
+        if (fault := among(struck, "no_counts")) is not None:
+            _hide(shown, fault, "finishedCount", "errorsCount")
+        return shown
+
+    def with_items(self, struck: Sequence[Fault] = ()) -> dict[str, Any]:
+        """The `Batch` of the API with what became of its items."""
+        shown = self.as_json(struck)
+        requests = read_envelope(self.body).items if self.results else []
+        answers = among(struck, "answers")
+        errors: list[Any] = []
+        responses: list[Any] = []
+        for position, result in enumerate(self.results):
+            item = {
+                "itemID": hex_id((self.serial << 16) + position, ITEM_PREFIX),
+                "request": requests[position],
+                **_shown(result, "" if answers is None else answers.shape),
+                "status": "finished",
+            }
+            if answers is not None and answers.shape == "no_request":
+                del item["request"]
+            (errors if isinstance(result, Refused) else responses).append(item)
+        if among(struck, "shuffled") is not None:
+            # Seeded by the batch: another order, and the same one each time.
+            shuffle = random.Random(self.serial).shuffle  # noqa: S311
+            shuffle(errors)
+            shuffle(responses)
+        shown["errors"], shown["responses"] = errors, responses
+        if (fault := among(struck, "no_arrays")) is not None:
+            _hide(shown, fault, "errors", "responses")
+        return shown
+
+
+def _shown(result: Result, shape: str) -> dict[str, Any]:
+    """`responseCode` and `response` of an item."""
+    if not isinstance(result, Refused):
+        contact, code = result
+        name = "contactID" if shape == "contact_id" else "id"
+        response: Any = {name: contact.id, "email": contact.email}
+        return {"responseCode": code, "response": None if shape == "null" else response}
+    if shape == "fields":
+        # The documented example of v3.
+        count = max(1, len(result.errors))
+        fields = {str(at): [f"{one.field}: {one.message}"] for at, one in enumerate(result.errors)}
+        response = {"error": f"{count} error(s) found. {result.detail}", "fields": fields}
+    elif shape == "string":
+        response = result.detail
+    else:
+        response = None if shape == "null" else result.problem()
+    return {"responseCode": result.status, "response": response}
+
+
+def _hide(shown: dict[str, Any], fault: Fault, *names: str) -> None:
+    for name in names:
+        if fault.shape == "missing":
+            del shown[name]
+        else:
+            shown[name] = None
