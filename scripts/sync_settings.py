@@ -23,8 +23,9 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = CONFIG_JSONSCHEMA["properties"]
 REQUIRED = frozenset(CONFIG_JSONSCHEMA["required"])
 KINDS = {"number": "decimal"}
 ENV_HEAD = """\
-# Settings as environment variables: copy this file to `.env`, for `target-omnisend --config=ENV`
-# and for Meltano. Objects and lists are JSON. A line in comment shows the default or an example.
+# Settings as environment variables. Copy this file to `.env`: Meltano reads it. For a run without
+# Meltano load it first (`set -a; . ./.env; set +a`), then `target-omnisend --config=ENV`.
+# Objects and lists are JSON. A line in comment shows the default or an example.
 """
 ENV_EXAMPLES = {
     "data_privacy_consent": "false",  # nobody agrees by copying a file

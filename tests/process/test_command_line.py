@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -205,12 +206,13 @@ def test_the_example_of_an_environment_file_can_be_used(command: Command, sandbo
     text = (Path(__file__).parents[2] / ".env.example").read_text()
     variables = re.findall(r"^(?:# )?(TARGET_OMNISEND_\w+=.*)$", text, re.MULTILINE)
     assert len(variables) == len(CONFIG_JSONSCHEMA["properties"])
+    # Quoted for a shell as for Meltano.
+    example = dict(shlex.split(line)[0].split("=", 1) for line in variables)
     mine = {
-        "API_KEY": "sandbox-key",
-        "API_URL": sandbox.api_url,
-        "DATA_PRIVACY_CONSENT": "true",
+        "TARGET_OMNISEND_API_KEY": "sandbox-key",
+        "TARGET_OMNISEND_API_URL": sandbox.api_url,
+        "TARGET_OMNISEND_DATA_PRIVACY_CONSENT": "true",
+        "TARGET_OMNISEND_REPORT_PATH": str(command.folder / "report.json"),
     }
-    mine_too = [f"TARGET_OMNISEND_{name}={value}" for name, value in mine.items()]
-    (command.folder / ".env").write_text("\n".join([*variables, *mine_too]))
-    ran = command.run("--config=ENV", text=b"")
+    ran = command.run("--config=ENV", **{**example, **mine})
     assert ran.code == 0, ran.log
