@@ -61,12 +61,14 @@ class Call:
         run: makes it.
         done: gets its answer, of kind DONE, INVALID, TOO_LARGE, GONE or (given up) RETRY;
             FORBIDDEN too if `may_be_forbidden`.
+        once: a lost answer is handed over at once, since repeating would do something twice.
     """
 
     endpoint: Endpoint
     run: Callable[[Api], Answer]
     done: Callable[[Answer, float], None]
     may_be_forbidden: bool = False
+    once: bool = False
     started_at: float = -math.inf
     faults: int = 0
     last_fault_at: float = -math.inf
@@ -179,6 +181,8 @@ class Scheduler:
         match answer.kind:
             case Kind.THROTTLED:
                 self._throttled(lane, call, answer, now)
+            case Kind.RETRY if call.once:
+                call.done(answer, now)
             case Kind.RETRY:
                 self._fault(lane, call, answer, now)
             case Kind.FORBIDDEN if not call.may_be_forbidden:
