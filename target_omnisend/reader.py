@@ -63,11 +63,14 @@ class MessageReader(GenericSingerReader[bytes]):
         self.stream = None
         try:
             message = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise InvalidInputLine(f"is not JSON ({len(line)} bytes)") from None
         if not isinstance(message, dict):
             raise InvalidInputLine("is not a JSON object")
-        self.stream = message.get("stream")
+        if not isinstance(message.get("type", ""), str):
+            self._process_unknown_message(message)
+        stream = message.get("stream")
+        self.stream = stream if isinstance(stream, str) else None
         return message
 
     @staticmethod
