@@ -65,14 +65,14 @@ class MessageReader(GenericSingerReader[bytes]):
         self.stream = None
         try:
             message = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise InvalidInputLine(f"is not JSON ({len(line)} bytes)") from None
         if not isinstance(message, dict):
             raise InvalidInputLine("is not a JSON object")
-        self.stream = message.get("stream")
-        kind = message.get("type")
+        stream, kind = message.get("stream"), message.get("type", "")
+        self.stream = stream if isinstance(stream, str) else None
         if not isinstance(kind, str):
-            raise InvalidInputLine("lacks a text 'type'")
+            self._process_unknown_message(message)
         part = _PARTS.get(kind)
         if part and not isinstance(message.get(part), dict):
             raise InvalidInputLine(f"lacks an object '{part}'")

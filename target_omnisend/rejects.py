@@ -93,7 +93,8 @@ class RejectsFile:
         try:
             if self._file is None:
                 self._file = _create(self.path)
-            self._file.write(text)
+            while text:  # a disk that is nearly full takes a part, and says so only here
+                text = text[self._file.write(text) :]
         except OSError as error:
             raise self._unwritable(error) from None
         self._unsynced = True
@@ -126,7 +127,8 @@ def _create(path: Path) -> io.FileIO:
 
 def _check_writable(folder: Path) -> None:
     existing = folder.absolute()
-    while not existing.exists() and existing != existing.parent:
+    # Not `Path.exists`, which raises before Python 3.12 where looking is forbidden.
+    while not os.path.exists(existing) and existing != existing.parent:  # noqa: PTH110
         existing = existing.parent
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise RunFailed(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import math
+import re
 import typing as t
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -108,7 +110,7 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
     ),
     th.Property(
         "api_version",
-        th.StringType(pattern=r"^\d{4}-\d{2}-\d{2}$"),
+        th.StringType(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
         default="2026-03-15",
         title="API version",
         description="Version of Omnisend's API, a date (header Omnisend-Version).",
@@ -256,7 +258,9 @@ class Settings:
         Raises:
             SettingsError: for what a JSON schema cannot say.
         """
-        if problems := [*_consent_problems(config), *_url_problems(config["api_url"])]:
+        problems = [*_consent_problems(config), *_url_problems(config["api_url"])]
+        problems += [*_header_problems(config), *_number_problems(config)]
+        if problems:
             raise SettingsError(problems)
         return cls(
             api_key=config["api_key"],
@@ -349,13 +353,38 @@ def _consent_problems(config: Mapping[str, t.Any]) -> list[str]:
     return [sentence]
 
 
+def _header_problems(config: Mapping[str, t.Any]) -> list[str]:
+    # Often the line break at the end of a file that held the key.
+    return [
+        f"Setting '{name}' has a space, a line break or another character that cannot be sent."
+        for name in ("api_key", "api_version")
+        if not re.fullmatch("[!-~]+", config[name])
+    ]
+
+
+def _number_problems(config: Mapping[str, t.Any]) -> list[str]:
+    # JSON schema lets NaN pass: it is neither below a minimum nor above a maximum.
+    return [
+        f"Setting '{name}' should be a finite number."
+        for name, value in config.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    ]
+
+
 def _url_problems(url: str) -> list[str]:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:  # brackets or a port that are none
+        return [_URL_PROBLEM]
+    if (parts.scheme == "https" and host) or (parts.scheme == "http" and _is_loopback(host)):
         return []
-    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
-        return []
-    return ["Setting 'api_url' should be an https:// address (http:// only to this machine)."]
+    return [_URL_PROBLEM]
+
+
+_URL_PROBLEM: t.Final = (
+    "Setting 'api_url' should be an https:// address (http:// only to this machine)."
+)
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes.simulation import (
@@ -24,6 +24,11 @@ from hypothesis import strategies as st
 from target_omnisend.delivery.pipeline import GRACE_SECONDS, MAX_ATTEMPTS
 from target_omnisend.outcome import ExitCode
 from target_omnisend.sandbox.faults import Fault, Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_omnisend.api.answers import Answer
 
 
 def simulation(*faults: Fault, **options: Any) -> Simulation:
@@ -125,7 +130,7 @@ def test_a_person_is_never_in_two_open_batches() -> None:
 
 def test_a_later_record_waits_for_the_earlier_batch_and_wins() -> None:
     again = [Member(f"p{n}@example.com", name="later") for n in range(100)]
-    messages = [*members(100), Wait(31.0), *again]
+    messages: list[Message] = [*members(100), Wait(31.0), *again]
     run = simulation(batch_latency=60.0).run(with_states(messages, 201))
     assert {contact.first_name for contact in run.store.contacts.values()} == {"later"}
     assert [batch.total for batch in run.store.batches] == [100, 100]
@@ -374,14 +379,14 @@ def test_one_fault_after_a_long_silence_of_the_tap_is_only_one_fault(silence: fl
 
 def test_a_poisonous_person_costs_nobody_else() -> None:
     run = simulation(batch_latency=1800.0)  # meanwhile other calls succeed
-    handle = run.store.handle
+    post = run.api.post_batch
 
-    def poisoned(method: str, path: str, *rest: Any) -> Any:
-        if path == "/batches" and b'"p42@' in rest[-1]:
+    def poisoned(items: Sequence[bytes]) -> Answer:
+        if any(b'"p42@' in item for item in items):
             run.store.faults.add(Fault("status", endpoint="POST /batches", times=1))
-        return handle(method, path, *rest)
+        return post(items)
 
-    run.store.handle = poisoned  # type: ignore[method-assign]
+    run.api.post_batch = poisoned  # type: ignore[method-assign]
     run.run(with_states(members(1000), 100))
     assert run.refused == {"p42@example.com": "omnisend_unavailable"}
     assert run.delivered == everybody(1000) - {"p42@example.com"}

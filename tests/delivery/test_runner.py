@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes.simulation import Rejects, StoreClient, item_of
 
-from target_omnisend.delivery.batch import Segment
+from target_omnisend.delivery.batch import Batch, Segment
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.pipeline import Delivery, Limits
 from target_omnisend.delivery.runner import Runner
@@ -80,7 +80,7 @@ def test_an_unexpected_fault_ends_the_run_and_quotes_nobody() -> None:
     running = Running()
     running.runner.check()
 
-    def broken(*_: Any) -> None:
+    def broken(batch: Batch, now: float) -> None:  # noqa: ARG001
         raise KeyError("ada@example.com")
 
     running.delivery._confirmer.watch = broken  # type: ignore[method-assign]

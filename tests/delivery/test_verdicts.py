@@ -135,7 +135,8 @@ def test_a_code_may_be_written_as_text(code: Any) -> None:
     ids=repr,
 )
 def test_the_code_decides_and_without_one_the_list(side: str, code: Any, *, accepted: bool) -> None:
-    told = verdicts(batch(**{side: (item(A, code),)}), A)
+    lists: dict[str, Any] = {side: (item(A, code),)}
+    told = verdicts(batch(**lists), A)
     assert (A in told.accepted, A in told.refused) == (accepted, not accepted)
 
 
@@ -273,6 +274,7 @@ def test_the_reason_of_a_refusal_holds_no_message() -> None:
 
 # -- whatever Omnisend says ------------------------------------------------------------
 
+NAMES = ("status", "errors", "responses", "errorsCount", "finishedCount")
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.sampled_from([A, B]),
     lambda inner: st.lists(inner, max_size=3)
@@ -288,9 +290,7 @@ anything = st.recursive(
 @given(
     st.fixed_dictionaries(
         {},
-        optional=dict.fromkeys(
-            ("status", "errors", "responses", "errorsCount", "finishedCount"), anything
-        ),
+        optional=dict.fromkeys(NAMES, anything),
     )
 )
 def test_everybody_gets_exactly_one_verdict_whatever_is_said(told: dict[str, Any]) -> None:

@@ -1,0 +1,91 @@
+"""Stop signals: noted at any moment, noticed where it is safe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from target_omnisend.interrupt import Interrupt, Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Interrupt]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    interrupt = Interrupt()
+    interrupt.install()
+    yield interrupt
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    interrupt.close()
+
+
+def test_without_a_signal_nothing_happens(interrupt: Interrupt) -> None:
+    interrupt.check()
+    assert (interrupt.number, interrupt.hurried) == (None, False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_noted_and_raises_only_where_asked(interrupt: Interrupt, number: int) -> None:
+    os.kill(os.getpid(), number)
+    assert (interrupt.number, interrupt.hurried) == (number, False)
+    with pytest.raises(Stopped) as stopped:
+        interrupt.check()
+    assert stopped.value.args == (number,)
+
+
+def test_a_second_signal_hurries_and_the_first_decides(interrupt: Interrupt) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert (interrupt.number, interrupt.hurried) == (signal.SIGTERM, True)
+
+
+def test_any_number_of_signals_can_be_taken(interrupt: Interrupt) -> None:
+    for _ in range(70_000):  # more than a pipe holds
+        interrupt._handle(signal.SIGTERM, None)
+    assert interrupt.hurried
+
+
+def test_input_that_is_there_is_waited_for_no_longer(interrupt: Interrupt) -> None:
+    there, here = os.pipe()
+    os.write(here, b".")
+    interrupt.wait_for_input(there)
+    os.close(there)
+    os.close(here)
+
+
+def test_a_signal_ends_the_wait_for_silent_input(interrupt: Interrupt) -> None:
+    there, here = os.pipe()
+    timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(Stopped):
+        interrupt.wait_for_input(there)
+    timer.join()
+    os.close(there)
+    os.close(here)
+
+
+def test_a_signal_is_noticed_before_input_that_is_there(interrupt: Interrupt) -> None:
+    there, here = os.pipe()
+    os.write(here, b".")
+    interrupt._handle(signal.SIGTERM, None)
+    with pytest.raises(Stopped):
+        interrupt.wait_for_input(there)
+    os.close(there)
+    os.close(here)
+
+
+def test_outside_the_main_thread_no_signal_is_taken_over() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    interrupt = Interrupt()
+    thread = threading.Thread(target=interrupt.install)
+    thread.start()
+    thread.join()
+    interrupt.close()
+    assert signal.getsignal(signal.SIGTERM) is before
