@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import gc
 import sys
@@ -60,7 +61,7 @@ class TargetOmnisend(Target):
     """Singer target that makes a stream's people members of a segment in Omnisend."""
 
     name = "target-omnisend"
-    config_jsonschema = CONFIG_JSONSCHEMA
+    config_jsonschema = copy.deepcopy(CONFIG_JSONSCHEMA)  # the SDK adds its own settings to it
     default_sink_class = SegmentSink
     message_reader_class = MessageReader
     capabilities: t.ClassVar = [
@@ -213,7 +214,8 @@ class TargetOmnisend(Target):
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
         try:
-            _check_environment(config)
+            cls.append_builtin_config(cls.config_jsonschema)
+            _check_environment(config, cls.config_jsonschema)
             target = cls(config=config.config, parse_env_config=config.parse_env)
         except SettingsError as error:
             sys.exit(cls._complain(error))
@@ -316,14 +318,14 @@ def _tidied(config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return tidied
 
 
-def _check_environment(config: _ConfigInput) -> None:
+def _check_environment(config: _ConfigInput, schema: dict[str, t.Any]) -> None:
     """Name the variable that cannot be read; the SDK's error would quote its value."""
     if not config.parse_env:
         return
     problems = []
-    for name, schema in CONFIG_JSONSCHEMA["properties"].items():
+    for name, setting in schema["properties"].items():
         try:
-            parse_environment_config({"properties": {name: schema}}, ENVIRONMENT_PREFIX)
+            parse_environment_config({"properties": {name: setting}}, ENVIRONMENT_PREFIX)
         except ValueError:
             variable = f"{ENVIRONMENT_PREFIX}{name.upper()}"
             problems.append(f"The environment variable {variable} is not valid JSON or a number.")

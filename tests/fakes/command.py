@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 KEY = "sandbox-key"
@@ -22,6 +22,7 @@ SETTINGS: dict[str, Any] = {
     "mapping": {"email": "email"},
     "segment": "VIP",
 }
+NO_VARIABLES: Mapping[str, str] = {}
 COUNTS = {
     "read": "received",
     "accepted": "accepted",
@@ -109,13 +110,15 @@ class Command:
         path.write_text(json.dumps(merged))
         return str(path)
 
-    def run(self, *arguments: str, text: bytes | None = b"", **variables: str) -> Ran:
+    def run(
+        self, *arguments: str, text: bytes | None = b"", variables: Mapping[str, str] = NO_VARIABLES
+    ) -> Ran:
         """Run it; with `text` None its standard input stays open and silent.
 
         Every run is one at level DEBUG.
         """
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_OMNISEND")}
-        environment |= {"TARGET_OMNISEND_LOGLEVEL": "DEBUG", **variables}
+        environment |= {"TARGET_OMNISEND_LOGLEVEL": "DEBUG"} | dict(variables)
         reading, writing = os.pipe()
         with subprocess.Popen(
             [sys.executable, "-m", "target_omnisend", *arguments],

@@ -41,10 +41,6 @@ def _schema_of(value: Any) -> dict[str, Any]:
             {"type": "RECORD", "stream": "members", "record": CONTENT},
             "Line 4 of the input, stream 'members', lacks an object 'record'.",
         ),
-        (
-            {"type": "RECORD", "stream": "members"},
-            "Line 4 of the input, stream 'members', lacks an object 'record'.",
-        ),
         (_schema_of(CONTENT), "Line 4 of the input, stream 'others', lacks an object 'schema'."),
         (
             _schema_of({"properties": {"email": {"type": CONTENT}}}),

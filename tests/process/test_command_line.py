@@ -58,7 +58,7 @@ def test_settings_come_from_the_environment(command: Command, sandbox: Sandbox) 
     ran = command.run(
         "--config=ENV",
         text="\n".join(map(json.dumps, [schema(mail={}, name={}, spent={}), message])).encode(),
-        **{f"TARGET_OMNISEND_{name}": value for name, value in settings.items()},
+        variables={f"TARGET_OMNISEND_{name}": value for name, value in settings.items()},
     )
     assert ran.code == 0, ran.log
     contact = sandbox.store.contacts["member1@example.com"]
@@ -214,5 +214,5 @@ def test_the_example_of_an_environment_file_can_be_used(command: Command, sandbo
         "TARGET_OMNISEND_DATA_PRIVACY_CONSENT": "true",
         "TARGET_OMNISEND_REPORT_PATH": str(command.folder / "report.json"),
     }
-    ran = command.run("--config=ENV", **{**example, **mine})
+    ran = command.run("--config=ENV", variables={**example, **mine})
     assert ran.code == 0, ran.log

@@ -24,41 +24,39 @@ if TYPE_CHECKING:
                 "Setting 'mapping' is missing. Contact field → column.",
             ],
         ),
-        ({"api_key": ""}, ["Setting 'api_key' should not be empty."]),
-        ({"data_privacy_consent": False}, ["Setting 'data_privacy_consent' must be true before"]),
         (
-            {"data_privacy_consent": "yes", "quota_share": 2, "request_timeout": 0},
+            {
+                "api_key": "",
+                "api_version": "latest",
+                "data_privacy_consent": "yes",
+                "mapping": {"email": "e", "frist_name": "n"},
+                "max_unconfirmed": 10,
+                "membership": "group",
+                "quota_share": 2,
+                "request_timeout": 0,
+                "streams": {"members": {"segmant": "VIP"}},
+            },
             [
+                "Setting 'api_key' should not be empty.",
+                "Setting 'api_version' is not usable. Version of Omnisend's API, a date",
                 "Setting 'data_privacy_consent' should be of type boolean.",
+                "Setting 'mapping' has no field 'frist_name'; did you mean 'first_name'?",
+                "Setting 'max_unconfirmed' should be at least 100.",
+                "Setting 'membership' should be one of tag, property, none.",
                 "Setting 'quota_share' should be at most 1.",
                 "Setting 'request_timeout' should be more than 0.",
+                "Setting 'streams.members' has no field 'segmant'; did you mean 'segment'?",
             ],
         ),
         (
-            {"mapping": {"first_name": "n"}},
-            ["Setting 'mapping.email' is missing. Column with the e-mail address"],
-        ),
-        (
-            {"mapping": {"email": "e", "frist_name": "n"}},
-            ["Setting 'mapping' has no field 'frist_name'; did you mean 'first_name'?"],
-        ),
-        (
-            {"membership": "group", "max_unconfirmed": 10, "api_version": "latest"},
+            {"data_privacy_consent": False, "api_url": "http://api.omnisend.com/api"},
             [
-                "Setting 'api_version' is not usable. Version of Omnisend's API, a date",
-                "Setting 'membership' should be one of tag, property, none.",
-                "Setting 'max_unconfirmed' should be at least 100.",
+                "Setting 'api_url' should be an https:// address",
+                "Setting 'data_privacy_consent' must be true before",
             ],
         ),
-        ({"api_url": "http://api.omnisend.com/api"}, ["Setting 'api_url' should be an https://"]),
-        (
-            {"streams": {"members": {"segmant": "VIP"}}},
-            ["Setting 'streams.members' has no field 'segmant'; did you mean 'segment'?"],
-        ),
-        (
-            {"subscription_status": "subscribed", "custom_properties": {"loyalty tier": "t"}},
-            ["loyalty tier"],
-        ),
+        ({"mapping": {"first_name": "n"}}, ["Setting 'mapping.email' is missing. Column with"]),
+        ({"custom_properties": {"loyalty tier": "t"}}, ["loyalty tier"]),
         ({"segment": "x" * 200}, ["128"]),
     ],
 )
@@ -94,13 +92,20 @@ def test_a_config_file_that_is_none_is_told(
     assert ran.errors[0].endswith(sentence), ran.log
 
 
-def test_an_environment_variable_that_cannot_be_read_is_named(command: Command) -> None:
-    ran = command.run("--config=ENV", text=None, TARGET_OMNISEND_MAPPING="{email: Quillon}")
+def test_environment_variables_that_cannot_be_read_are_named(command: Command) -> None:
+    variables = {
+        "TARGET_OMNISEND_MAPPING": "{email: Quillon}",
+        "TARGET_OMNISEND_STREAM_MAPS": "{Quillon",
+        "TARGET_OMNISEND_BATCH_SIZE_ROWS": "Quillon",
+    }
+    ran = command.run("--config=ENV", text=None, variables=variables)
 
     assert ran.code == 3
-    assert ran.errors == [
-        "The environment variable TARGET_OMNISEND_MAPPING is not valid JSON or a number."
+    assert sorted(ran.errors) == [
+        f"The environment variable {name} is not valid JSON or a number."
+        for name in sorted(variables)
     ]
+    assert "Quillon" not in ran.log
 
 
 def test_a_setting_that_does_not_exist_is_told_and_ignored(command: Command) -> None:
