@@ -137,20 +137,6 @@ def test_a_file_in_the_way_of_the_folder_is_said_before_anything_is_read(tmp_pat
     assert failure.value.exit_code == ExitCode.SETTINGS
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-@pytest.mark.parametrize("mode", [0o500, 0o000])
-def test_a_folder_without_permission_is_said_before_anything_is_read(
-    tmp_path: Path, mode: int
-) -> None:
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=mode)
-    try:
-        with pytest.raises(RunFailed, match="'rejects_path'"):
-            RejectsFile(locked / "deep" / "refused", "1", lambda: NOW)
-    finally:
-        locked.chmod(0o700)
-
-
 def test_a_file_that_is_there_already_is_not_overwritten(rejects: RejectsFile) -> None:
     rejects.path.parent.mkdir()
     rejects.path.write_text("precious")
