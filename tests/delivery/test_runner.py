@@ -85,7 +85,7 @@ def test_an_unexpected_fault_ends_the_run_and_quotes_nobody() -> None:
 
     running.delivery._confirmer.watch = broken  # type: ignore[method-assign]
     running.admit()
-    with pytest.raises(RunFailed, match="KeyError at test_runner.py") as failure:
+    with pytest.raises(RunFailed, match=r"KeyError at test_runner\.py") as failure:
         running.runner.finish()
     assert "ada" not in failure.value.sentence
 
