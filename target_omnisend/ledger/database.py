@@ -30,8 +30,8 @@ _SQLITE_SETTINGS: t.Final = (
     "COMMIT",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit survives a power failure
-    "PRAGMA cache_size = -32000",  # KB
-    "PRAGMA wal_autocheckpoint = 16000",  # pages: 64 MB, so that a page changes often per write
+    "PRAGMA cache_size = -8000",  # KB
+    "PRAGMA wal_autocheckpoint = 16000",  # pages: 64 MB; a page is copied back once for many writes
 )
 
 _POSTGRES_SETTINGS: t.Final = (

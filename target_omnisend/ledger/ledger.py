@@ -4,45 +4,33 @@ from __future__ import annotations
 
 import itertools
 import typing as t
-from dataclasses import dataclass, field
+from contextlib import suppress
 
 import sqlalchemy as sa
 
 from target_omnisend.ledger import members as table
+from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
 from target_omnisend.ledger.members import PAGE, Row
-from target_omnisend.ledger.schema import SEGMENTS
+from target_omnisend.ledger.schema import JOURNAL, SEGMENTS
 from target_omnisend.ledger.seen import Seen
+from target_omnisend.outcome import RunFailed
 
 if t.TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from target_omnisend.ledger.changes import Changes
+
 KEYS: t.Final = 1_000
 """E-mails that are looked up by one statement."""
 
-BUFFER: t.Final = 5_000
+UNWRITTEN: t.Final = 5_000
 """Changes that are kept before they are written, asked for or not."""
 
-
-class _Change(t.NamedTuple):
-    """A member as confirmed; `forget` is its absence."""
-
-    fingerprint: bytes
-    given: int
-    confirmed_at: int
-
-
-@dataclass(slots=True, eq=False)
-class _Segment:
-    id: int
-    mapping: str | None = None
-    brought_before: str | None = None
-    next_number: int | None = None
-    seen: Seen | None = None
-    changes: dict[str, _Change | None] = field(default_factory=dict)
-    looked_up: dict[str, int | None] = field(default_factory=dict)
-    """The numbers, or their absence, that the last `known` found; `see` mostly follows it."""
+UNMERGED: t.Final = 50_000
+"""Changes that are kept before members get them. E-mails come in no order, and each lies on
+another page: writing so many at once, sorted, writes a page for several of them."""
 
 
 class Ledger:
@@ -65,13 +53,15 @@ class Ledger:
         """
         self._brand = brand
         self._utc_now = utc_now
-        self._buffered = 0
         self._database = Database(url, brand=brand, wait=wait)
         with self._database.guard():
             self._segments = self._load()
+            self._replay()
 
     def close(self) -> None:
         """Let go of the database; what was not flushed is lost."""
+        with suppress(RunFailed):  # then the next run merges
+            self._merge()
         self._database.close()
 
     # -- what is there -----------------------------------------------------------------
@@ -82,14 +72,15 @@ class Ledger:
         if place is None:
             return {}
         found = {}
-        place.looked_up = dict.fromkeys(emails)
+        place.looked_up = looked_up = dict.fromkeys(emails)
         for email, fingerprint, number in self._find(place, emails):
             found[email] = fingerprint
-            place.looked_up[email] = number
-        for email in place.changes.keys() & place.looked_up.keys() if place.changes else ():
-            found.pop(email, None)
-            if change := place.changes[email]:
+            looked_up[email] = number
+        for email in filter(place.unmerged.__contains__, emails):
+            if change := place.unmerged[email]:
                 found[email] = change.fingerprint
+            else:
+                found.pop(email, None)
         return found
 
     def mapping_fingerprint(self, segment: str) -> str | None:
@@ -104,7 +95,7 @@ class Ledger:
 
     def count(self, segment: str) -> int:
         """How many members this target made."""
-        self.flush()
+        self._merge()
         place = self._segments.get(segment)
         if place is None:
             return 0
@@ -113,7 +104,7 @@ class Ledger:
 
     def members(self, segment: str, size: int = 250) -> Iterator[list[str]]:
         """Everybody whom this target made a member; they may be forgotten as they come."""
-        self.flush()
+        self._merge()
         if place := self._segments.get(segment):
             for page in self._pages(place, size):
                 yield [email for email, _ in page]
@@ -135,7 +126,7 @@ class Ledger:
         are forgotten. They count as seen.
         """
         now = int(self._utc_now().timestamp())
-        self._change(segment, {email: _Change(mark, int(given), now) for email, mark in rows})
+        self._change(segment, {email: Change(mark, int(given), now) for email, mark in rows})
 
     def forget(self, segment: str, emails: Iterable[str]) -> None:
         """These are no members any more."""
@@ -143,21 +134,17 @@ class Ledger:
 
     def flush(self) -> None:
         """Have everything so far on the disk when this returns."""
-        if not self._buffered:
-            return
-        changed = [place for place in self._segments.values() if place.changes]
-        with self._database.guard():
-            rows = [row for place in changed for row in self._rows(place)]
-            with self._database.transaction():
-                self._database.members.put(rows)
-                for place in changed:
-                    gone = [email for email, change in place.changes.items() if change is None]
-                    if gone:
-                        self._database.members.remove(place.id, gone)
-        for place in changed:
-            place.changes.clear()
-            place.looked_up.clear()
-        self._buffered = 0
+        places = self._segments.values()
+        if changes := [(place.id, place.unwritten) for place in places if place.unwritten]:
+            with self._database.guard():
+                self._database.connection.execute(
+                    JOURNAL.insert(),
+                    {"brand": self._brand, "changes": encode(changes)},
+                )
+            for place in places:
+                place.unwritten.clear()
+        if sum(len(place.unmerged) for place in places) >= UNMERGED:
+            self._merge()
 
     # -- who left ----------------------------------------------------------------------
 
@@ -169,7 +156,7 @@ class Ledger:
         version and did not end: it saw people whom the tap need not bring again, and nobody
         may be taken for a leaver.
         """
-        self.flush()
+        self._merge()
         place = self._place(segment)
         self._update(place, bringing=version)
         place.looked_up.clear()
@@ -209,78 +196,103 @@ class Ledger:
 
     # -- inside ------------------------------------------------------------------------
 
-    def _load(self) -> dict[str, _Segment]:
+    def _load(self) -> dict[str, Segment]:
         query = sa.select(
             SEGMENTS.c.name, SEGMENTS.c.id, SEGMENTS.c.mapping, SEGMENTS.c.bringing
         ).where(SEGMENTS.c.brand == self._brand)
         found = self._database.connection.execute(query).all()
-        return {row.name: _Segment(row.id, row.mapping, row.bringing) for row in found}
+        return {row.name: Segment(row.id, row.mapping, row.bringing) for row in found}
 
-    def _place(self, name: str) -> _Segment:
+    def _place(self, name: str) -> Segment:
         if name not in self._segments:
             insert = SEGMENTS.insert().values(brand=self._brand, name=name).returning(SEGMENTS.c.id)
             with self._database.guard():
-                self._segments[name] = _Segment(self._database.connection.scalars(insert).one())
+                self._segments[name] = Segment(self._database.connection.scalars(insert).one())
         return self._segments[name]
 
-    def _update(self, place: _Segment, **values: str | None) -> None:
+    def _update(self, place: Segment, **values: str | None) -> None:
         with self._database.guard():
             self._database.connection.execute(
                 SEGMENTS.update().where(SEGMENTS.c.id == place.id).values(**values)
             )
 
-    def _find(self, place: _Segment, emails: Collection[str]) -> Iterator[tuple[str, bytes, int]]:
+    def _find(self, place: Segment, emails: Collection[str]) -> Iterator[tuple[str, bytes, int]]:
         for chunk in _chunks(emails, KEYS):
             with self._database.guard():
                 found = list(self._database.members.find(place.id, chunk))
             yield from found
 
-    def _change(self, segment: str, changes: dict[str, t.Any]) -> None:
+    def _change(self, segment: str, changes: Changes) -> None:
         place = self._place(segment)
-        again = changes.keys() & place.changes.keys()
-        if any(changes[email] and place.changes[email] is None for email in again):
-            self.flush()  # otherwise the row would keep what was taken back
-        for email in changes.keys() & place.changes.keys():
-            before, after = place.changes[email], changes[email]
-            if before and after:
-                changes[email] = after._replace(given=max(before.given, after.given))
-        place.changes.update(changes)
-        self._buffered += len(changes)
-        if self._buffered >= BUFFER:
+        place.unwritten.update(place.change(changes))
+        if sum(len(place.unwritten) for place in self._segments.values()) >= UNWRITTEN:
             self.flush()
 
-    def _rows(self, place: _Segment) -> Iterator[Row]:
-        kept = {email: change for email, change in place.changes.items() if change}
-        numbers = {email: number for email, _, number in self._find(place, kept)}
-        for email, change in kept.items():
+    def _replay(self) -> None:
+        """Take in what an earlier run wrote and did not merge."""
+        places = {place.id: place for place in self._segments.values()}
+        query = sa.select(JOURNAL.c.changes).where(JOURNAL.c.brand == self._brand)
+        for text in self._database.connection.scalars(query.order_by(JOURNAL.c.id)):
+            for number, changes in decode(text):
+                places[number].change(changes)
+
+    def _merge(self) -> None:
+        """Give members what was written; the journal is empty then."""
+        changed = [place for place in self._segments.values() if place.unmerged]
+        if not changed:
+            return
+        with self._database.guard(), self._database.transaction():
+            for place in changed:
+                self._merge_segment(place)
+            self._database.connection.execute(
+                JOURNAL.delete().where(JOURNAL.c.brand == self._brand)
+            )
+        for place in changed:
+            place.unmerged.clear()
+            place.unwritten.clear()
+            place.looked_up.clear()
+
+    def _merge_segment(self, place: Segment) -> None:
+        changes = place.unmerged
+        gone = [email for email, change in changes.items() if change is None or change.anew]
+        for chunk in _chunks(gone, KEYS):
+            self._database.members.remove(place.id, chunk)
+        kept = sorted(email for email, change in changes.items() if change)
+        for chunk in _chunks(kept, KEYS):
+            self._database.members.put(list(self._rows(place, chunk)))
+
+    def _rows(self, place: Segment, emails: list[str]) -> Iterator[Row]:
+        numbers = {email: number for email, _, number in self._find(place, emails)}
+        for email in emails:
             number = numbers.get(email)
             if number is None:
-                # Not reused while the run lasts, even when their owners are forgotten.
+                # Not used again while the run lasts, even when its owner is forgotten.
                 number = self._next_number(place)
                 place.next_number = number + 1
             elif place.seen:
                 place.seen.add(number)
-            yield Row(place.id, email, number, *change)
+            if change := place.unmerged[email]:
+                yield place.id, email, number, *change[:3]
 
-    def _next_number(self, place: _Segment) -> int:
+    def _next_number(self, place: Segment) -> int:
         if place.next_number is None:
             with self._database.guard():
                 place.next_number = table.next_number(self._database.connection, place.id)
         return place.next_number
 
     def _unseen(self, segment: str) -> Iterator[list[str]]:
-        self.flush()
+        self._merge()
         place = self._segments[segment]
         seen = self._seen(place)
         for page in self._pages(place, PAGE):
             yield [email for email, number in page if number not in seen]
 
-    def _seen(self, place: _Segment) -> Seen:
+    def _seen(self, place: Segment) -> Seen:
         if place.seen is None:
             raise RuntimeError("begin_seen comes first")
         return place.seen
 
-    def _pages(self, place: _Segment, size: int) -> Iterator[Sequence[tuple[str, int]]]:
+    def _pages(self, place: Segment, size: int) -> Iterator[Sequence[tuple[str, int]]]:
         pages = table.pages(self._database.connection, place.id, size)
         while True:
             with self._database.guard():

@@ -50,6 +50,14 @@ MEMBERS: t.Final = sa.Table(
     sqlite_with_rowid=False,
 )
 
+JOURNAL: t.Final = sa.Table(
+    "target_omnisend_journal",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("brand", sa.Text, nullable=False),
+    sa.Column("changes", sa.LargeBinary, nullable=False, comment="MessagePack"),
+)
+
 
 def prepare(connection: sa.Connection) -> None:
     """Make the tables, or bring them to this version; inside a transaction of the caller's.
