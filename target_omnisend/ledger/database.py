@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import typing as t
@@ -21,6 +22,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.ledger.members import Members
 
 POSTGRES: t.Final = "postgresql+psycopg"
+_AS_EFFECTIVE_USER: t.Final = os.access in os.supports_effective_ids
 _SECRETS: t.Final = ("password", "sslpassword")
 
 _SQLITE_SETTINGS: t.Final = (
@@ -203,11 +205,14 @@ def _create_file(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        # Not by opening it: closing it again would end the lock of another ledger in here.
+        if not os.access(path, os.R_OK | os.W_OK, effective_ids=_AS_EFFECTIVE_USER):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise RunFailed(
             ExitCode.SETTINGS,
-            f"The ledger {path} cannot be created ({error.strerror}); check 'ledger_url' and "
-            "the folder's permissions.",
+            f"The ledger {path} cannot be written to ({error.strerror}); check 'ledger_url' "
+            "and the permissions of file and folder.",
         ) from None
 
 
