@@ -409,7 +409,7 @@ def test_a_poisonous_person_costs_nobody_else() -> None:
 def test_a_fatal_answer_ends_the_run_after_a_few_calls(fault: Fault, words: str, skip: int) -> None:
     endpoint = "POST /batches" if skip else "*"
     run = simulation(_with(fault, endpoint=endpoint, skip=skip))
-    run.run(with_states(members(20_000), 100))
+    run.run(with_states(members(5000), 100))
     assert failure_of(run).exit_code == ExitCode.SETTINGS
     assert words in failure_of(run).sentence
     assert post_calls(run) <= 20
@@ -418,7 +418,7 @@ def test_a_fatal_answer_ends_the_run_after_a_few_calls(fault: Fault, words: str,
 
 def test_batches_all_refused_whole_end_the_run_after_a_few_calls() -> None:
     run = simulation(Fault("status", status=400, endpoint="POST /batches"))
-    run.run(with_states(members(20_000), 100))
+    run.run(with_states(members(5000), 100))
     assert "'api_url'" in failure_of(run).sentence
     assert (post_calls(run) <= 20, run.states) == (True, [])
 
@@ -585,7 +585,7 @@ people: st.SearchStrategy[list[Message]] = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     messages=people,
     faults=faults_of_a_run,
