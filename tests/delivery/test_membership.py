@@ -130,12 +130,12 @@ def test_members_of_a_segment_without_tags_are_settled_at_once() -> None:
     assert (enrolling.settled, enrolling.enroller.untagged) == (["p0", "p1", "p2"], 0)
 
 
-@pytest.mark.parametrize("bad", [{"p249"}, {"p200", "p201"}, {"p130", "p249"}], ids=repr)
-def test_a_refused_call_is_halved_until_only_the_bad_ones_are_refused(bad: set[str]) -> None:
+@pytest.mark.parametrize("bad", [["p249"], ["p200", "p201"], ["p130", "p249"]], ids=",".join)
+def test_a_refused_call_is_halved_until_only_the_bad_ones_are_refused(bad: list[str]) -> None:
     enrolling, vip = Enrolling(*bad), segment("vip")
     enrolling.enrol(vip, 250)
     enrolling.tick([vip], SOON)
-    assert set(enrolling.refused) == bad
+    assert sorted(enrolling.refused) == sorted(bad)
     assert sorted([*enrolling.settled, *bad]) == sorted(f"p{n}" for n in range(250))
     assert (enrolling.enroller.untagged, vip.counts.tagged) == (0, 250 - len(bad))
 
