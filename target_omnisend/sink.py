@@ -51,6 +51,7 @@ class SegmentSink(BatchSink):
         """Compile the mapping and the schema, and announce the segment."""
         super().__init__(target, stream_name, schema, key_properties)
         settings = target.settings.for_stream(stream_name)
+        self._check_name(settings)
         self._reader = target.reader
         self._runner = target.runner
         self._is_valid = self._compile_schema()
@@ -155,6 +156,18 @@ class SegmentSink(BatchSink):
                 raise MissingKeyPropertiesError(f"lacks the key property '{name}'")
 
     # -- set-up ------------------------------------------------------------------------
+
+    def _check_name(self, settings: StreamSettings) -> None:
+        """A stream's own name may be none that can show membership."""
+        try:
+            member_tags(settings)
+            _membership_property(settings)
+        except ValueError as error:
+            raise RunFailed(
+                ExitCode.SETTINGS,
+                f"The segment '{settings.segment}' of stream '{self.stream_name}' cannot be shown "
+                f"as a {settings.membership} ({error}); give it another name by 'segment'.",
+            ) from None
 
     def _compile_schema(self) -> Callable[[dict[str, t.Any]], bool] | None:
         if not self.validate_schema:

@@ -197,12 +197,12 @@ class TargetOmnisend(Target):
         return problems
 
     def _check_mappings(self) -> None:
+        # A stream that brings its own name for a segment is not known yet; any will do for it.
         for stream in ("", *self.settings.streams):
-            settings = self.settings.for_stream(stream)
+            settings = self.settings.for_stream(stream or "stream")
             try:
                 compile_mapping(self.settings, settings, self.started_at)
-                if settings.segment:
-                    member_tags(settings)
+                member_tags(settings)
             except ValueError as error:
                 where = f"In 'streams.{stream}': " if stream else ""
                 raise SettingsError([f"{where}{error}"]) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from collections import deque
 from functools import partial
@@ -71,13 +72,17 @@ class Tagging:
             if entries := _take(queue, now, quiet=quiet):
                 self._send(segment, entries)
 
-    def _send(self, segment: Segment, entries: list[Entry]) -> None:
+    def _send(
+        self, segment: Segment, entries: list[Entry], *, failing_since: float = math.inf
+    ) -> None:
         emails = [entry.email for entry in entries]
         self._scheduler.add(
             Call(
                 self._endpoint,
                 lambda api: self._call(api, emails, segment),
                 partial(self._answered, segment, entries),
+                divisible=len(entries) > 1,
+                first_fault_at=failing_since,
             )
         )
 
@@ -99,8 +104,8 @@ class Tagging:
             self._refuse(segment, entries[0], answer, now)
             return
         middle = len(entries) // 2
-        self._send(segment, entries[:middle])
-        self._send(segment, entries[middle:])
+        self._send(segment, entries[:middle], failing_since=now)
+        self._send(segment, entries[middle:], failing_since=now)
 
 
 def _take(queue: deque[tuple[float, list[Entry]]], now: float, *, quiet: bool) -> list[Entry]:

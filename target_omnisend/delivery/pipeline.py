@@ -173,7 +173,7 @@ class Delivery:
     def open_segment(self, segment: Segment) -> None:
         """Announce a segment; its entries may follow."""
         self._intake.segments.append(segment)
-        if self.memory:
+        if self.memory and segment.settings:
             self.memory.open(segment)
 
     def has_room(self) -> bool:

@@ -64,6 +64,8 @@ class Call:
         run: makes it.
         done: gets its answer, of kind DONE, INVALID, TOO_LARGE, GONE or (given up) RETRY;
             FORBIDDEN too if `may_be_forbidden`.
+        divisible: its `done` can try its parts one by one.
+        first_fault_at: when it failed first, or what it is a part of did.
         once: a lost answer is handed over at once, since repeating would do something twice.
     """
 
@@ -72,9 +74,10 @@ class Call:
     done: Callable[[Answer, float], None]
     may_be_forbidden: bool = False
     once: bool = False
+    divisible: bool = False
+    first_fault_at: float = math.inf
     started_at: float = -math.inf
     faults: int = 0
-    last_fault_at: float = -math.inf
     waits: t.Any = field(default=None)
 
 
@@ -153,6 +156,7 @@ class Scheduler:
         order = sorted(Endpoint, key=lambda endpoint: endpoint is Endpoint.POST_BATCH)
         self.lanes = {endpoint: Lane(endpoint, share) for endpoint in order}
         self._patience = FIRST_CONTACT_SECONDS
+        self._last_success = -math.inf
         self._ids = itertools.count()
 
     def add(self, call: Call, not_before: float = -math.inf) -> None:
@@ -207,7 +211,7 @@ class Scheduler:
     def _succeeded(self, lane: Lane, answer: Answer, now: float) -> None:
         lane.proven = lane.proven or answer.kind is Kind.DONE
         lane.failing = lane.forbidden = 0
-        lane.last_success = now
+        lane.last_success = self._last_success = now
         self._patience = OUTAGE_SECONDS
 
     def _throttled(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
@@ -234,9 +238,11 @@ class Scheduler:
             logger.warning("%s: %s; trying again.", lane.endpoint.label, answer.fault)
         if now - lane.failing_since > self._patience:
             raise out_of_reach(lane, answer, now)
-        # A fault counts against the call only if others got through in the meantime.
-        call.faults += lane.last_success > call.last_fault_at
-        call.last_fault_at = now
+        call.first_fault_at = min(call.first_fault_at, now)
+        # A fault counts against the call only if others got through in the meantime: calls of
+        # its endpoint, or, where its parts can tell the one bad item from an outage, any.
+        others = self._last_success if call.divisible else lane.last_success
+        call.faults += others > call.first_fault_at
         if call.faults >= MAX_FAULTS:
             call.done(answer, now)
             return

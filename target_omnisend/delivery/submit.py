@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from collections import deque
 from functools import partial
@@ -84,12 +85,16 @@ class Submitter:
             return True
         return self._first_taken is not None and now > self._first_taken + FIRST_VERDICT_SECONDS
 
-    def _submit(self, batch: Batch, not_before: float = 0.0) -> None:
+    def _submit(
+        self, batch: Batch, not_before: float = 0.0, *, failing_since: float = math.inf
+    ) -> None:
         self._scheduler.add(
             Call(
                 Endpoint.POST_BATCH,
                 lambda api: api.post_batch([entry.item or b"" for entry in batch.entries]),
                 partial(self._posted, batch),
+                divisible=len(batch.entries) > 1,
+                first_fault_at=failing_since,
             ),
             not_before,
         )
@@ -113,8 +118,9 @@ class Submitter:
         if answer.kind is Kind.GONE or never_any:
             self._nowhere(answer, now)
         elif len(batch.entries) > 1:
+            # The half that is taken will show that the other's faults are its own.
             for half in batch.halves():
-                self._submit(half)
+                self._submit(half, failing_since=now)
         else:
             self.entries -= 1
             self._refused(batch, batch.entries[0], answer, now)
