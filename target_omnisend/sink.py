@@ -47,7 +47,16 @@ class SegmentSink(BatchSink):
         self._reader = target.reader
         self._runner = target.runner
         self._is_valid = self._compile_schema()
-        mapper = compile_mapping(target.settings, settings, target.started_at)
+        try:
+            mapper = compile_mapping(target.settings, settings, target.started_at)
+            tags = member_tags(settings)
+        except ValueError as error:
+            # The settings were checked: it is the stream's name that makes no segment.
+            raise RunFailed(
+                ExitCode.SETTINGS,
+                f"The name of stream '{stream_name}' cannot name its segment ({error}); "
+                "give the stream a 'segment' under 'streams'.",
+            ) from None
         for sentence in missing_columns(mapper, self.schema["properties"]):
             self.logger.warning("Stream '%s': %s", stream_name, sentence)
         self._map = mapper.map
@@ -56,7 +65,7 @@ class SegmentSink(BatchSink):
         self._segment = Segment(
             stream=stream_name,
             schema=self._reader.line,
-            tags=member_tags(settings),
+            tags=tags,
             counts=self._counts,
             remake=self._remake,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime as dt
 import gc
 import sys
@@ -160,10 +161,11 @@ class TargetOmnisend(Target):
     def _check_mappings(self) -> None:
         for stream in ("", *self.settings.streams):
             settings = self.settings.for_stream(stream)
+            if not settings.segment:  # it will be the stream's name, which only the tap knows
+                settings = dataclasses.replace(settings, segment="segment")
             try:
                 compile_mapping(self.settings, settings, self.started_at)
-                if settings.segment:
-                    member_tags(settings)
+                member_tags(settings)
             except ValueError as error:
                 where = f"In 'streams.{stream}': " if stream else ""
                 raise SettingsError([f"{where}{error}"]) from None
