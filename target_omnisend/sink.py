@@ -51,11 +51,19 @@ class SegmentSink(BatchSink):
         """Compile the mapping and the schema, and announce the segment."""
         super().__init__(target, stream_name, schema, key_properties)
         settings = target.settings.for_stream(stream_name)
-        self._check_name(settings)
         self._reader = target.reader
         self._runner = target.runner
         self._is_valid = self._compile_schema()
-        mapper = compile_mapping(target.settings, settings, target.started_at)
+        try:
+            mapper = compile_mapping(target.settings, settings, target.started_at)
+            member_tags(settings)
+        except ValueError as error:
+            # The settings were checked: it is the stream's name that makes no segment.
+            raise RunFailed(
+                ExitCode.SETTINGS,
+                f"The name of stream '{stream_name}' cannot name its segment ({error}); "
+                "give the stream a 'segment' under 'streams'.",
+            ) from None
         for sentence in missing_columns(mapper, self.schema["properties"]):
             self.logger.warning("Stream '%s': %s", stream_name, sentence)
         self._map = mapper.map
@@ -156,18 +164,6 @@ class SegmentSink(BatchSink):
                 raise MissingKeyPropertiesError(f"lacks the key property '{name}'")
 
     # -- set-up ------------------------------------------------------------------------
-
-    def _check_name(self, settings: StreamSettings) -> None:
-        """A stream's own name may be none that can show membership."""
-        try:
-            member_tags(settings)
-            _membership_property(settings)
-        except ValueError as error:
-            raise RunFailed(
-                ExitCode.SETTINGS,
-                f"The segment '{settings.segment}' of stream '{self.stream_name}' cannot be shown "
-                f"as a {settings.membership} ({error}); give it another name by 'segment'.",
-            ) from None
 
     def _compile_schema(self) -> Callable[[dict[str, t.Any]], bool] | None:
         if not self.validate_schema:

@@ -8,6 +8,7 @@ import gc
 import sys
 import typing as t
 import uuid
+from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -432,9 +433,12 @@ def _others(total: t.Any) -> list[tuple[int, str]]:
 
 
 def _tidied(config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The config without unset values, and with numbers that the environment gave as text."""
+    """The config without unset values, and with numbers as numbers.
+
+    The environment gives text; from a file the SDK reads `Decimal`, which no timeout takes.
+    """
     properties = CONFIG_JSONSCHEMA["properties"]
-    tidied = {name: value for name, value in config.items() if value is not None}
+    tidied = {name: _floating(value) for name, value in config.items() if value is not None}
     for name, value in tidied.items():
         if isinstance(value, str) and "number" in properties.get(name, {}).get("type", ()):
             try:
@@ -442,6 +446,14 @@ def _tidied(config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
             except ValueError:
                 continue  # validation will say what it should be
     return tidied
+
+
+def _floating(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {key: _floating(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_floating(part) for part in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _check_environment(config: _ConfigInput, schema: dict[str, t.Any]) -> None:
