@@ -1,0 +1,106 @@
+"""A run may be ended at any moment: what its states cover is safe, the next run does the rest.
+
+`STOP_SEED` repeats or varies the random moments.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from signal import SIGINT, SIGKILL, SIGTERM, Signals
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.stopping import TAG, Run, Tap, moment
+
+from target_omnisend.sandbox.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fakes.command import Command
+    from fakes.sandbox import Sandbox
+
+SEED = int(os.environ.get("STOP_SEED", "20260315"))
+GRACE = 20.0
+CODES = {SIGTERM: 143, SIGINT: 130, SIGKILL: -9}
+TAP = Tap(records=900, pause=0.02)
+SETTINGS: dict[str, Any] = {"batch_size_rows": 100, "quota_share": 0}
+STARTING, POSTING = ("GET /brands/current", 1), ("POST /batches", 8)
+LISTING, TAGGING = ("GET /batches", 3), ("POST /contacts/tags", 3)
+UNHURRIED = {"batch_latency": 0.2, "progressive": True}
+
+
+def _everybody_arrived(command: Command, sandbox: Sandbox, tap: Tap) -> None:
+    contacts = sandbox.store.contacts
+    assert set(contacts) == set(tap.last)
+    wrong = [
+        email
+        for email, number in tap.last.items()
+        if contacts[email].first_name != f"N{number}" or contacts[email].tags != (TAG,)
+    ]
+    assert wrong == []
+    refused = {m["record"]["id"] for m in command.rejects() if m["type"] == "RECORD"}
+    assert refused == {number for number in range(tap.records) if tap.email(number) is None}
+
+
+def _settled_first(run: Run, tap: Tap) -> int:
+    """The newest state that could be true."""
+    states = [m["value"]["read"] for m in tap.messages(0) if m["type"] == "STATE"]
+    done = [s for s in states if all(run.settled(number, s) for number in range(s))]
+    return max(done, default=0)
+
+
+@pytest.fixture
+def start(command: Command, sandbox: Sandbox) -> Iterator[Callable[..., Run]]:
+    """Start a run; none outlives the test."""
+    runs: list[Run] = []
+
+    def start(tap: Tap, position: int = 0, **settings: Any) -> Run:
+        runs.append(Run(command, sandbox, tap, position, **{**SETTINGS, **settings}))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.clear_away()
+
+
+@pytest.mark.parametrize("sandbox", [UNHURRIED], indirect=True)
+@pytest.mark.parametrize(
+    ("signals", "stages"),
+    [
+        ((SIGKILL,), [POSTING, TAGGING, LISTING]),
+        ((SIGKILL,), [TAGGING, STARTING, POSTING]),
+        ((SIGTERM, SIGINT), [POSTING, TAGGING, POSTING]),
+    ],
+    ids=["kill", "kill later", "term and int"],
+)
+def test_ended_at_random_moments_and_run_again_nobody_is_lost(
+    command: Command,
+    sandbox: Sandbox,
+    start: Callable[..., Run],
+    signals: tuple[Signals, ...],
+    stages: list[tuple[str, int]],
+) -> None:
+    chance = random.Random(f"{SEED} {signals} {stages}")  # noqa: S311 - repeatable, not secret
+    position, ended = 0, 0
+    for turn, stage in enumerate(stages):
+        number = signals[turn % len(signals)]
+        run = start(TAP, position)
+        run.wait_until(moment(chance, sandbox, *stage))
+        run.send(number)
+        sent = time.monotonic()
+        ran = run.end(GRACE + 5)
+
+        assert ran.code in {CODES[number], 0}, (SEED, turn, ran.log)
+        assert time.monotonic() - sent < GRACE + 3
+        if number is not SIGKILL and turn == 0:
+            assert run.position == _settled_first(run, TAP), "the newest state that is true"
+        position = run.position
+        ended += ran.code != 0
+    ran = start(TAP, position).end()
+
+    assert ran.code == 0, (SEED, ran.log)
+    assert ended
+    _everybody_arrived(command, sandbox, TAP)
