@@ -29,6 +29,8 @@ TAP = Tap(records=900, pause=0.02)
 SETTINGS: dict[str, Any] = {"batch_size_rows": 100, "quota_share": 0}
 STARTING, POSTING = ("GET /brands/current", 1), ("POST /batches", 8)
 LISTING, TAGGING = ("GET /batches", 3), ("POST /contacts/tags", 3)
+FIRST = 103
+"""Records of which 100 make a batch: two are bad, and one person is there twice."""
 UNHURRIED = {"batch_latency": 0.2, "progressive": True}
 
 
@@ -104,3 +106,85 @@ def test_ended_at_random_moments_and_run_again_nobody_is_lost(
     assert ran.code == 0, (SEED, ran.log)
     assert ended
     _everybody_arrived(command, sandbox, TAP)
+
+
+WAITS: dict[str, tuple[list[Fault], dict[str, Any]]] = {
+    "a 429 pause": ([Fault("throttle", "POST /batches", skip=1, retry_after=60)], {}),
+    "the budget": ([], {"quota_share": 0.0025}),
+    "a retry": ([Fault("status", "POST /batches", skip=1, status=503)], {}),
+    "silent input": ([], {}),
+}
+
+
+@pytest.mark.parametrize(("wait", "number"), list(zip(WAITS, [SIGTERM, SIGINT] * 2, strict=True)))
+def test_a_wait_does_not_delay_the_end(
+    sandbox: Sandbox, start: Callable[..., Run], wait: str, number: Signals
+) -> None:
+    faults, settings = WAITS[wait]
+    sandbox.store.faults.add(*faults)
+    tap = Tap(records=130 if wait == "silent input" else 400, every=FIRST, silent=True)
+    run = start(tap, batch_size_rows=FIRST, **settings)
+    run.wait_until(lambda: run.position == FIRST)
+    time.sleep(0.5)
+    run.send(number)
+    sent = time.monotonic()
+
+    assert run.end().code == CODES[number]
+    assert time.monotonic() - sent < 4, "nothing is open that could be waited for"
+    assert run.states == [{"read": FIRST}]
+    assert len(sandbox.store.contacts) == 100, "what waits is not sent any more"
+
+
+@pytest.mark.parametrize("sandbox", [{"batch_latency": 3.0}], indirect=True)
+def test_stopped_while_reading_waits_for_room(sandbox: Sandbox, start: Callable[..., Run]) -> None:
+    run = start(Tap(records=400, every=FIRST), batch_size_rows=FIRST, max_unconfirmed=100)
+    run.wait_until(lambda: len(sandbox.store.batches) == 1)
+    time.sleep(0.3)
+    run.send(SIGTERM)
+
+    assert run.end().code == 143
+    assert run.states == [{"read": FIRST}], "the open batch had the time it needed"
+
+
+def test_a_second_signal_ends_the_grace(sandbox: Sandbox, start: Callable[..., Run]) -> None:
+    sandbox.store.faults.add(Fault("stuck"))
+    run = start(TAP)
+    run.wait_until(lambda: len(sandbox.store.batches) == 8)
+    run.send(SIGINT)
+    time.sleep(1)
+    assert run.process.poll() is None
+    run.send(SIGTERM)
+    sent = time.monotonic()
+
+    assert run.end().code == 130, "the first says why"
+    assert time.monotonic() - sent < 3
+    assert run.states == []
+
+
+def test_batches_that_stay_pending_get_the_grace_and_no_more(
+    command: Command, sandbox: Sandbox, start: Callable[..., Run]
+) -> None:
+    sandbox.store.faults.add(Fault("stuck", skip=1))
+    run = start(TAP, batch_size_rows=FIRST)
+    run.wait_until(lambda: len(sandbox.store.batches) == 8)
+    run.send(SIGTERM)
+    sent = time.monotonic()
+    ran = run.end()
+
+    assert ran.code == 143
+    assert GRACE - 1 < time.monotonic() - sent < GRACE + 3
+    assert run.position == 74, "the newest state that the first batch makes true"
+    sandbox.store.faults.clear()
+    assert start(TAP, run.position).end().code == 0
+    _everybody_arrived(command, sandbox, TAP)
+
+
+def test_silent_input_does_not_hold_back_what_was_read(
+    sandbox: Sandbox, start: Callable[..., Run]
+) -> None:
+    run = start(Tap(records=30, silent=True))
+    run.wait_until(lambda: run.position == 30, seconds=30)
+    run.send(SIGTERM)
+
+    assert run.end().code == 143
+    assert len(sandbox.store.contacts) == 30
