@@ -23,6 +23,10 @@ class Endpoint(enum.Enum):
     GET_BATCH = ("GET /batches/{id}", 400)
     GET_ITEMS = ("GET /batches/{id}/items", 400)
     ADD_TAGS = ("POST /contacts/tags", 60)
+    REMOVE_TAGS = ("DELETE /contacts/tags", 60)
+    LIST_SEGMENTS = ("GET /segments", 100)
+    CREATE_SEGMENT = ("POST /segments", 15)
+    COUNT_SEGMENT = ("GET /segments/{id}/statistics", 100)
 
     def __init__(self, label: str, per_minute: int) -> None:
         """Spell out the pair."""

@@ -99,6 +99,26 @@ class OmnisendClient:
             "POST", "/contacts/tags", body=msgspec.json.encode({"emails": emails, "tags": tags})
         )
 
+    def remove_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
+        """`DELETE /contacts/tags`: every tag from every contact; 202 without a body."""
+        return self._call(
+            "DELETE", "/contacts/tags", body=msgspec.json.encode({"emails": emails, "tags": tags})
+        )
+
+    def list_segments(self, after: str | None) -> Answer:
+        """`GET /segments`: one page of 50, from the cursor of the page before."""
+        query = {"limit": "50"} | ({"after": after} if after else {})
+        return _with(self._call("GET", "/segments", query), "segments", list)
+
+    def create_segment(self, name: str, condition_groups: Sequence[t.Any]) -> Answer:
+        """`POST /segments`. Body: the segment."""
+        body = msgspec.json.encode({"name": name, "conditionGroups": condition_groups})
+        return _with(self._call("POST", "/segments", body=body), "segmentID", str)
+
+    def segment_statistics(self, segment_id: str) -> Answer:
+        """`GET /segments/{id}/statistics`. Body: {contactsCount}."""
+        return self._call("GET", f"/segments/{segment_id}/statistics")
+
     def _prepared(self, method: str, url: str) -> requests.PreparedRequest:
         # A third of a call's CPU is preparing it, and most calls differ in their body alone.
         if (known := self._templates.get(url)) is None or known.method != method:

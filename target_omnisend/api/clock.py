@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import time
 
-
-def monotonic() -> float:
-    """Seconds from an arbitrary start, never going back."""
-    return time.monotonic()
+monotonic = time.monotonic
+"""Seconds from an arbitrary start, never going back."""
 
 
 def utc_now() -> dt.datetime:

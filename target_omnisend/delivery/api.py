@@ -34,3 +34,15 @@ class Api(t.Protocol):
 
     def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
         """`POST /contacts/tags`."""
+
+    def remove_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
+        """`DELETE /contacts/tags`."""
+
+    def list_segments(self, after: str | None) -> Answer:
+        """`GET /segments`; DONE has a body {segments: [Segment], paging}."""
+
+    def create_segment(self, name: str, condition_groups: Sequence[t.Any]) -> Answer:
+        """`POST /segments`; DONE has a Segment for a body."""
+
+    def segment_statistics(self, segment_id: str) -> Answer:
+        """`GET /segments/{id}/statistics`; DONE has a body {contactsCount}."""

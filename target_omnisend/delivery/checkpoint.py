@@ -43,7 +43,8 @@ class Checkpoint:
         """Emit the newest state whose records, and all before them, are settled."""
         if not self._ended or self._ended[0].open:
             return
+        newest = None
         while self._ended and not self._ended[0].open:
-            newest = self._ended.popleft().state
+            newest = self._ended.popleft().state or newest
         if newest:
             self._emit(newest)

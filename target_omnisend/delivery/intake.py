@@ -37,7 +37,8 @@ class Intake:
         epoch = self._checkpoint.epoch
         epoch.open += 1
         entry = Entry(email, line, item, epoch)
-        if (older := segment.pending.get(email)) is not None:
+        older = segment.pending.get(email)
+        if older is not None and email not in self._later:
             segment.pending[email] = entry
             self._merge(segment, older)
         elif email in self._open:
@@ -54,7 +55,8 @@ class Intake:
         if waiting is None:
             self._open.discard(email)
             return
-        segment, entry = waiting.popitem()
+        segment = next(iter(waiting))  # the one that came first: the last to be sent wins
+        entry = waiting.pop(segment)
         if not waiting:
             del self._later[email]
         segment.waiting -= 1
@@ -66,7 +68,7 @@ class Intake:
         size = 0
         for entry in segment.pending.values():
             length = len(entry.item or b"") + 1
-            if len(batch) == MAX_ITEMS or size + length > MAX_BYTES:
+            if batch and (len(batch) == MAX_ITEMS or size + length > MAX_BYTES):
                 yield Batch(segment, batch)
                 batch, size = [], 0
             batch.append(entry)
@@ -85,7 +87,7 @@ class Intake:
 
     def _wait(self, segment: Segment, entry: Entry) -> None:
         waiting = self._later.setdefault(entry.email, {})
-        older = waiting.get(segment)
+        older = waiting.pop(segment, None)
         waiting[segment] = entry
         if older is not None:
             self._merge(segment, older)

@@ -226,7 +226,10 @@ class Delivery:
             self.fail(failure, now)
             if call.endpoint is not Endpoint.POST_BATCH:
                 self._deadline = now  # what settles the open batches fails as well
-        self._checkpoint.emit_safe()
+        try:
+            self._checkpoint.emit_safe()
+        except RunFailed as failure:  # what the state covers could not be put on the disk
+            self.fail(failure, now)
 
     def is_over(self, now: float) -> bool:
         """Whether nothing is left to do, or no time to do it."""
@@ -250,13 +253,17 @@ class Delivery:
     def _cut_due(self, segment: Segment, now: float) -> None:
         if self._is_last(segment):
             self._cut(segment, partial=True)
+        elif len(segment.pending) >= MAX_ITEMS and not self.has_room():
+            self._cut(segment, partial=False)
         elif now - segment.pending_since >= IDLE_SECONDS:
             self._cut(segment, partial=len(segment.pending) < MAX_ITEMS)
             segment.pending_since = now
 
     def _is_last(self, segment: Segment) -> bool:
-        if not self._closing and self.has_room():
-            return False
+        if not self._closing:
+            # Without room, what is open makes some. Only if nothing is, a batch that is not
+            # full must go: otherwise each call would carry no more than the last one freed.
+            return self._is_quiet() and not self._enroller.untagged and not self.has_room()
         # At the end a batch that is not full waits for those who may still fill it, which
         # delays nothing: they need a whole batch's time after it anyway.
         return not segment.waiting or self._is_quiet()

@@ -148,10 +148,12 @@ class Runner:
             raise self._delivery.outcome.failure
 
     def _hand_out(self) -> None:
-        with self._lock, self._no_way_on():
+        with self._lock:
             while True:
-                now = self._clock()
-                if self._has_caller(now) and (call := self._delivery.next_call(now)):
+                now, call = self._clock(), None
+                with self._no_way_on():
+                    call = self._delivery.next_call(now) if self._has_caller(now) else None
+                if call:
                     self._start(call, now)
                 else:
                     due_in = self._delivery.scheduler.wake_at(now) - now

@@ -61,12 +61,15 @@ class Call:
         run: makes it.
         done: gets its answer, of kind DONE, INVALID, TOO_LARGE, GONE or (given up) RETRY;
             FORBIDDEN too if `may_be_forbidden`.
+        once: a lost answer is handed over at once, since repeating would do something twice.
     """
 
     endpoint: Endpoint
     run: Callable[[Api], Answer]
     done: Callable[[Answer, float], None]
     may_be_forbidden: bool = False
+    once: bool = False
+    started_at: float = -math.inf
     faults: int = 0
     last_fault_at: float = -math.inf
     waits: t.Any = field(default=None)
@@ -109,7 +112,9 @@ class Lane:
             self._waiting_since = None
         self.budget.start()
         self.tally.sent += 1
-        return heapq.heappop(self.queue)[2]
+        call = heapq.heappop(self.queue)[2]
+        call.started_at = now
+        return call
 
     def note_waiting(self, now: float) -> None:
         """Remember since when a call is held back by the budget or a pause."""
@@ -134,6 +139,7 @@ class Scheduler:
         order = sorted(Endpoint, key=lambda endpoint: endpoint is Endpoint.POST_BATCH)
         self.lanes = {endpoint: Lane(endpoint, share) for endpoint in order}
         self.last_success = now
+        self._failing_since: float | None = None
         self._patience = FIRST_CONTACT_SECONDS
         self._forbidden = 0
         self._ids = itertools.count()
@@ -175,6 +181,8 @@ class Scheduler:
         match answer.kind:
             case Kind.THROTTLED:
                 self._throttled(lane, call, answer, now)
+            case Kind.RETRY if call.once:
+                call.done(answer, now)
             case Kind.RETRY:
                 self._fault(lane, call, answer, now)
             case Kind.FORBIDDEN if not call.may_be_forbidden:
@@ -190,7 +198,7 @@ class Scheduler:
         lane.proven = lane.proven or answer.kind is Kind.DONE
         self._forbidden = 0
         self._patience = OUTAGE_SECONDS
-        self.last_success = now
+        self._works(now)
 
     def _throttled(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
         lane.tally.throttled += 1
@@ -199,8 +207,12 @@ class Scheduler:
             lane.budget.narrow(now, until + WINDOW_SECONDS)
         lane.paused_until = max(lane.paused_until, until)
         # Omnisend is there and works: this is neither a fault nor a success.
-        self.last_success = now
+        self._works(now)
         self.add(call, until)
+
+    def _works(self, now: float) -> None:
+        self.last_success = now
+        self._failing_since = None
 
     def _forbid(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
         self._forbidden += 1
@@ -212,10 +224,14 @@ class Scheduler:
         lane.failing += 1
         if lane.failing in _TELLING:
             logger.warning("%s: %s; trying again.", lane.endpoint.label, answer.fault)
-        if now - self.last_success > self._patience:
+        if self._failing_since is None:
+            # Not since the last success: a tap may have been silent for hours in between.
+            self._failing_since = max(call.started_at, self.last_success)
+        away = now - self._failing_since
+        if away > self._patience:
             raise RunFailed(
                 ExitCode.FAULT,
-                f"Omnisend has not answered for {now - self.last_success:.0f} seconds "
+                f"Omnisend has not answered for {away:.0f} seconds "
                 f"({answer.fault}); check the network and 'api_url', then run again: it "
                 "continues from the last state.",
             )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -198,3 +200,19 @@ def test_a_mapped_column_that_the_stream_lacks_is_told_at_its_schema(command: Co
 def test_nothing_is_written_where_it_runs(command: Command) -> None:
     assert command(schema(), *people(3), **PLAIN).code == 0
     assert [path.name for path in command.folder.iterdir()] == ["config.json"]
+
+
+def test_the_example_of_an_environment_file_can_be_used(command: Command, sandbox: Sandbox) -> None:
+    text = (Path(__file__).parents[2] / ".env.example").read_text()
+    variables = re.findall(r"^(?:# )?(TARGET_OMNISEND_\w+=.*)$", text, re.MULTILINE)
+    assert len(variables) == len(CONFIG_JSONSCHEMA["properties"])
+    # Quoted for a shell as for Meltano.
+    example = dict(shlex.split(line)[0].split("=", 1) for line in variables)
+    mine = {
+        "TARGET_OMNISEND_API_KEY": "sandbox-key",
+        "TARGET_OMNISEND_API_URL": sandbox.api_url,
+        "TARGET_OMNISEND_DATA_PRIVACY_CONSENT": "true",
+        "TARGET_OMNISEND_REPORT_PATH": str(command.folder / "report.json"),
+    }
+    ran = command.run("--config=ENV", **{**example, **mine})
+    assert ran.code == 0, ran.log

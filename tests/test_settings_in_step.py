@@ -1,0 +1,39 @@
+"""README.md, meltano.yml and .env.example say what the settings' declaration says."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = ("README.md", "meltano.yml", ".env.example")
+
+
+def _sync(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "scripts" / "sync_settings.py"
+    return subprocess.run(
+        [sys.executable, str(script), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_they_are_in_step() -> None:
+    ran = _sync(ROOT, "--check")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_difference_is_told_and_mended(tmp_path: Path, name: str) -> None:
+    (tmp_path / "scripts").mkdir()
+    for path in ("scripts/sync_settings.py", *FILES):
+        shutil.copy(ROOT / path, tmp_path / path)
+    changed = tmp_path / name
+    changed.write_text(changed.read_text().replace("Seconds that one HTTP call", "Minutes that a"))
+
+    told = _sync(tmp_path, "--check")
+    assert (told.returncode, told.stdout.split()[0]) == (1, name), told.stderr
+    assert _sync(tmp_path).returncode == 0
+    assert changed.read_text() == (ROOT / name).read_text()
