@@ -33,12 +33,14 @@ class Tap:
         every: records before each STATE, which says how many records came before it.
         pause: seconds after each STATE.
         silent: say nothing at the end, and leave the pipe open.
+        go_on: if given, wait for it after the first STATE.
     """
 
     records: int
     every: int = 37
     pause: float = 0.0
     silent: bool = False
+    go_on: threading.Event | None = None
 
     def email(self, number: int) -> str | None:
         """Of the record with this number; None in a bad one."""
@@ -70,6 +72,8 @@ class Tap:
                     pipe.write(b"".join(lines))
                     lines.clear()
                     time.sleep(self.pause)
+                    if self.go_on is not None:
+                        self.go_on.wait(60)
             if not self.silent:
                 pipe.close()
 
@@ -153,6 +157,8 @@ class Run:
         """Leave nothing behind, whatever became of it."""
         self.process.kill()
         self.process.wait(10)
+        if self._tap.go_on is not None:
+            self._tap.go_on.set()
         for thread in self._threads:
             thread.join(10)
         for pipe in (self.process.stdin, self.process.stdout):
@@ -172,9 +178,7 @@ class Run:
             # Merged, or about to be overwritten; its successor is looked at where it counts.
             return self._tap.last[email] >= covered or self.settled(self._tap.last[email], covered)
         contact = self._sandbox.store.contacts.get(email)
-        return (
-            contact is not None and contact.first_name == name_of(number) and TAG in contact.tags
-        )
+        return contact is not None and contact.first_name == name_of(number) and TAG in contact.tags
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
