@@ -59,7 +59,7 @@ class Ledger:
             self._replay()
 
     def close(self) -> None:
-        """Let go of the database; what was not flushed is lost."""
+        """Let go of the database. Flush before: what was not flushed may be lost."""
         with suppress(RunFailed):  # then the next run merges
             self._merge()
         self._database.close()
@@ -219,7 +219,7 @@ class Ledger:
     def _find(self, place: Segment, emails: Collection[str]) -> Iterator[tuple[str, bytes, int]]:
         for chunk in _chunks(emails, KEYS):
             with self._database.guard():
-                found = list(self._database.members.find(place.id, chunk))
+                found = self._database.members.find(place.id, chunk)
             yield from found
 
     def _change(self, segment: str, changes: Changes) -> None:

@@ -58,7 +58,7 @@ class SqliteMembers:
 
     def find(self, segment: int, emails: Sequence[str]) -> Iterable[tuple[str, bytes, int]]:
         """See `Members`."""
-        return self._run(self._FIND, (json.dumps(emails), segment))
+        return self._run(self._FIND, (json.dumps(emails), segment)).all()
 
     def put(self, rows: Sequence[Row]) -> None:
         """See `Members`."""
@@ -95,7 +95,7 @@ class PostgresMembers:
 
     def find(self, segment: int, emails: Sequence[str]) -> Iterable[tuple[str, bytes, int]]:
         """See `Members`."""
-        return self._run(self._FIND, (segment, list(emails)))
+        return self._run(self._FIND, (segment, list(emails))).all()
 
     def put(self, rows: Sequence[Row]) -> None:
         """See `Members`."""

@@ -84,7 +84,8 @@ class Model(RuleBasedStateMachine):
         ]
         assert there in possible
         self.now = defaultdict(dict, there)
-        self.flushed = [dict(there)]
+        self.flushed = []
+        self.changed()
 
     @rule(segment=SEGMENT)
     def begin_seen(self, segment: str) -> None:
