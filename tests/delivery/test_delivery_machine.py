@@ -164,11 +164,16 @@ class Watched(Simulation):
     def _jump(self, until: float) -> None:
         """As `_move_on`, with larger steps while nothing is open: silence is long."""
         delivery = self.delivery
-        if self._events or delivery._confirmer.open or delivery._enroller.untagged:
+        if self._events or delivery._confirmer.open or delivery._enrolling.waiting:
             self._move_on(until)
         else:
             self.now = min(until, self.now + 2, max(self.now, delivery.scheduler.wake_at(self.now)))
             self.store.advance()
+
+    def drain(self) -> None:
+        """Cut everything pending, also into batches that are not full."""
+        for segment in self.segments.values():
+            self.delivery._cut(segment, self.now, partial=True)
 
     def see_it_through(self, seconds: float) -> None:
         """Let time pass until nothing is left to do."""
@@ -191,9 +196,9 @@ class Watched(Simulation):
         covered = value["read"]
         applied = self._applied()
         for index, member in enumerate(self.records[:covered]):
-            self._assert_covered(index, member, covered, applied)
+            self._assert_covered(index, member, applied)
 
-    def _assert_covered(self, index: int, member: Member, covered: int, applied: set[str]) -> None:
+    def _assert_covered(self, index: int, member: Member, applied: set[str]) -> None:
         successors = self.records[index + 1 :]
         if member.name in self.rejected_on_disk or any(
             one.email == member.email and one.stream == member.stream for one in successors
@@ -282,7 +287,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         if "state" in end:
             self.run.say(State({"read": len(self.run.records)}))
         if "drain" in end:
-            self.run.delivery.flush(partial=True)
+            self.run.drain()
 
     @precondition(_reads)
     @rule(count=st.integers(90, 230), stream=st.sampled_from(sorted(TAGS)))
@@ -290,7 +295,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         for _ in range(count):
             number = next(self.numbers)
             self.run.say(Member(f"c{number}@example.com", stream, f"N{number}"))
-        self.run.delivery.flush()
+        self.run.delivery.flush(self.run.now)
         self.run.say(State({"read": len(self.run.records)}))
 
     @precondition(_reads)
@@ -317,7 +322,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     @rule()
     def end_of_input(self) -> None:
         self.run.closed = True
-        self.run.delivery.close()
+        self.run.delivery.close(self.run.now)
 
     @precondition(lambda self: not self.run.ended)
     @rule(chance=st.integers(0, 3))
@@ -382,7 +387,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         else:
             if not run.closed:
                 run.say(State({"read": len(run.records)}))
-                run.delivery.close()
+                run.delivery.close(run.now)
             run.see_it_through(86_400)
             self._everything_is_settled_or_named()
         self.every_record_has_one_verdict_at_the_most()

@@ -1,4 +1,4 @@
-"""Ledgers on SQLite and on a PostgreSQL server of the tests' own."""
+"""One sandbox and one folder a test; ledgers on SQLite and on a PostgreSQL server of our own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 import pytest
+from fakes.command import Command
+from fakes.sandbox import Sandbox, running_sandbox
 
 from target_omnisend.ledger import Ledger
 
@@ -29,6 +31,19 @@ class Opener(Protocol):
     """Opens ledgers that a test leaves open or not."""
 
     def __call__(self, url: str, **options: Any) -> Ledger: ...
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A local Omnisend; options of `Store` by indirect parametrisation."""
+    with running_sandbox(**getattr(request, "param", {})) as running:
+        yield running
+
+
+@pytest.fixture
+def command(tmp_path: Path, sandbox: Sandbox) -> Command:
+    """The command, set up for the sandbox."""
+    return Command(tmp_path, sandbox.api_url)
 
 
 @pytest.fixture
