@@ -121,7 +121,7 @@ class Database:
             )
         prepare(self.connection)
         # Writing nothing tells whether we may write.
-        self.members.put([])
+        self.members.put(0, [])
         self.members.remove(0, [])
 
     def _sentence(self, error: SQLAlchemyError) -> RunFailed:

@@ -259,7 +259,7 @@ class Ledger:
             self._database.members.remove(place.id, chunk)
         kept = sorted(email for email, change in changes.items() if change)
         for chunk in _chunks(kept, KEYS):
-            self._database.members.put(list(self._rows(place, chunk)))
+            self._database.members.put(place.id, list(self._rows(place, chunk)))
 
     def _rows(self, place: Segment, emails: list[str]) -> Iterator[Row]:
         numbers = {email: number for email, _, number in self._find(place, emails)}
@@ -272,7 +272,7 @@ class Ledger:
             elif place.seen:
                 place.seen.add(number)
             if change := place.unmerged[email]:
-                yield place.id, email, number, *change[:3]
+                yield email, number, *change[:3]
 
     def _next_number(self, place: Segment) -> int:
         if place.next_number is None:

@@ -16,8 +16,8 @@ PAGE: t.Final = 5_000
 """Rows that are read at once where a whole segment is."""
 
 
-Row: t.TypeAlias = tuple[int, str, int, bytes, int, int]
-"""Segment, e-mail, number, fingerprint, given, confirmed_at."""
+Row: t.TypeAlias = tuple[str, int, bytes, int, int]
+"""E-mail, number, fingerprint, given, confirmed_at."""
 
 
 class Members(t.Protocol):
@@ -26,7 +26,7 @@ class Members(t.Protocol):
     def find(self, segment: int, emails: Sequence[str]) -> Iterable[tuple[str, bytes, int]]:
         """E-mail, fingerprint and number of those that are there, by key."""
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, segment: int, rows: Sequence[Row]) -> None:
         """Insert rows, or update fingerprint and time; what was given stays given."""
 
     def remove(self, segment: int, emails: Sequence[str]) -> None:
@@ -60,10 +60,10 @@ class SqliteMembers:
         """See `Members`."""
         return self._run(self._FIND, (json.dumps(emails), segment)).all()
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, segment: int, rows: Sequence[Row]) -> None:
         """See `Members`."""
         if rows:
-            self._run(self._PUT, list(rows))
+            self._run(self._PUT, [(segment, *row) for row in rows])
 
     def remove(self, segment: int, emails: Sequence[str]) -> None:
         """See `Members`."""
@@ -71,22 +71,22 @@ class SqliteMembers:
 
 
 class PostgresMembers:
-    """Arrays are PostgreSQL's lists."""
+    """Arrays are PostgreSQL's lists; in binary (%b) they cost a third of what they do as text."""
 
     _FIND: t.Final = (
         "SELECT email, fingerprint, number FROM target_omnisend_members"
-        " WHERE segment = %s AND email = ANY (%s::text[])"
+        " WHERE segment = %s AND email = ANY (%b::text[])"
     )
     _PUT: t.Final = (
         "INSERT INTO target_omnisend_members AS had"
         " (segment, email, number, fingerprint, given, confirmed_at)"
-        " SELECT * FROM unnest"
-        "(%s::int[], %s::text[], %s::bigint[], %s::bytea[], %s::smallint[], %s::bigint[])"
+        " SELECT %s, * FROM unnest"
+        "(%b::text[], %b::bigint[], %b::bytea[], %b::smallint[], %b::bigint[])"
         " ON CONFLICT (segment, email) DO UPDATE SET fingerprint = excluded.fingerprint,"
         " given = greatest(had.given, excluded.given), confirmed_at = excluded.confirmed_at"
     )
     _REMOVE: t.Final = (
-        "DELETE FROM target_omnisend_members WHERE segment = %s AND email = ANY (%s::text[])"
+        "DELETE FROM target_omnisend_members WHERE segment = %s AND email = ANY (%b::text[])"
     )
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -97,10 +97,10 @@ class PostgresMembers:
         """See `Members`."""
         return self._run(self._FIND, (segment, list(emails))).all()
 
-    def put(self, rows: Sequence[Row]) -> None:
+    def put(self, segment: int, rows: Sequence[Row]) -> None:
         """See `Members`."""
-        columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 6
-        self._run(self._PUT, tuple(columns))
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 5
+        self._run(self._PUT, (segment, *columns))
 
     def remove(self, segment: int, emails: Sequence[str]) -> None:
         """See `Members`."""
