@@ -16,6 +16,9 @@ if t.TYPE_CHECKING:
 DEFAULT_RETRY_AFTER: t.Final = 60.0
 """Seconds to wait after a 429 that does not say how long (`/batches` documents none)."""
 
+LONGEST_RETRY_AFTER: t.Final = 3600.0
+"""More than any window of Omnisend's needs: a number beyond it is a mistake, and would hang."""
+
 
 class Kind(enum.Enum):
     """What to do with a call, given its answer."""
@@ -126,5 +129,5 @@ def _retry_after(problem: Mapping[str, t.Any], headers: Mapping[str, str]) -> fl
     for value in (problem.get("retryAfter"), headers.get("Retry-After")):
         seconds = as_int(value)
         if seconds is not None and seconds >= 0:
-            return float(seconds)
+            return float(min(seconds, LONGEST_RETRY_AFTER))
     return DEFAULT_RETRY_AFTER

@@ -68,6 +68,8 @@ def test_no_status_is_without_a_row_and_only_2xx_is_a_success() -> None:
         ({"retryAfter": -1}, {"Retry-After": "5"}, 5.0),
         ({"retryAfter": "soon"}, {}, 60.0),
         ({"retryAfter": True}, {}, 60.0),
+        ({"retryAfter": 10**12}, {}, 3600.0),
+        ({"retryAfter": "9" * 400}, {}, 3600.0),
         ({"retryAfter": [1]}, {}, 60.0),
         ({"retryAfter": float("inf")}, {}, 60.0),
         ({"retryAfter": float("nan")}, {}, 60.0),
