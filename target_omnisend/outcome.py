@@ -25,6 +25,7 @@ class ExitCode(enum.IntEnum):
     SETTINGS = 3
     REJECTED = 4
     UNCONFIRMED = 5
+    GUARD = 6
 
 
 class RunFailed(Exception):  # noqa: N818 - not an error of the program's

@@ -32,6 +32,7 @@ class MessageReader(GenericSingerReader[bytes]):
         line: the message under way, as it was read.
         number: its line number, from 1.
         stream: the stream it names, if it could be read.
+        version: the version of its stream that it belongs to, if it says so.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,7 @@ class MessageReader(GenericSingerReader[bytes]):
         self.line = b""
         self.number = 0
         self.stream: str | None = None
+        self.version: t.Any = None
 
     @property
     def default_input(self) -> t.IO[bytes]:
@@ -73,6 +75,7 @@ class MessageReader(GenericSingerReader[bytes]):
             raise InvalidInputLine("is not a JSON object")
         stream, kind = message.get("stream"), message.get("type", "")
         self.stream = stream if isinstance(stream, str) else None
+        self.version = message.get("version")
         if not isinstance(kind, str):
             self._process_unknown_message(message)
         part = _PARTS.get(kind)

@@ -6,6 +6,7 @@ against `CONFIG_JSONSCHEMA`.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import ipaddress
 import math
@@ -38,6 +39,7 @@ CONTACT_FIELDS: t.Final = {
 }
 STATUSES: t.Final = ("nonSubscribed", "subscribed", "unsubscribed")
 MEMBERSHIPS: t.Final = ("tag", "property", "none")
+SYNC_MODES: t.Final = ("upsert", "mirror")
 
 _column_or_columns = th.CustomType({"type": ["string", "array"], "items": {"type": "string"}})
 
@@ -90,6 +92,27 @@ def _membership(default: str | None) -> th.Property[t.Any]:
     )
 
 
+def _create_segment(default: bool | None) -> th.Property[t.Any]:  # noqa: FBT001 - as the SDK's
+    return th.Property(
+        "create_segment",
+        th.BooleanType,
+        default=default,
+        description="Also make an Omnisend segment of that name over the tag or property, if "
+        "there is none.",
+    )
+
+
+def _sync_mode(default: str | None) -> th.Property[t.Any]:
+    return th.Property(
+        "sync_mode",
+        th.StringType,
+        allowed_values=list(SYNC_MODES),
+        default=default,
+        description="`upsert`, or `mirror`: members that left lose the membership (needs "
+        "`ledger_url`).",
+    )
+
+
 _custom_properties, _segment, _tags = _per_stream()
 
 CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
@@ -131,6 +154,23 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
     _segment,
     _membership("tag"),
     _tags,
+    _create_segment(default=False),
+    _sync_mode("upsert"),
+    th.Property(
+        "mirror_on",
+        th.StringType,
+        allowed_values=["activate_version", "end_of_stream"],
+        default="activate_version",
+        description="What marks a complete run for `sync_mode: mirror`: the stream's "
+        "ACTIVATE_VERSION message, or the clean end of the input.",
+    ),
+    th.Property(
+        "max_removed_percent",
+        th.NumberType(minimum=0, maximum=100),
+        default=20,
+        description="A mirror removes nobody when more than this share of a segment would leave; "
+        "an empty source never removes anybody.",
+    ),
     th.Property(
         "subscription_status",
         th.StringType,
@@ -146,6 +186,14 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         description="Let Omnisend send its welcome message to new contacts.",
     ),
     th.Property(
+        "null_policy",
+        th.StringType,
+        allowed_values=["skip", "clear"],
+        default="skip",
+        description="`skip` leaves what Omnisend has; `clear` removes a custom property whose "
+        "column is null.",
+    ),
+    th.Property(
         "max_rejected_percent",
         th.NumberType(minimum=0, maximum=100),
         default=10,
@@ -157,6 +205,20 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         th.StringType(min_length=1),
         default="target-omnisend-rejects/",
         description="Folder for refused records; a file is made only when there is one.",
+    ),
+    th.Property(
+        "ledger_url",
+        th.StringType(min_length=1),
+        secret=True,
+        title="Ledger URL",
+        description="SQLAlchemy URL (`sqlite:///ledger.db`, `postgresql+psycopg://…`) of a "
+        "database that remembers what was confirmed: only what changed is sent.",
+    ),
+    th.Property(
+        "full_refresh",
+        th.BooleanType,
+        default=False,
+        description="Ignore the ledger's memory once, and rewrite it.",
     ),
     th.Property(
         "report_path",
@@ -195,11 +257,13 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
                 th.Property("mapping", _mapping()),
                 *_per_stream(),
                 _membership(None),
+                _create_segment(None),
+                _sync_mode(None),
                 additional_properties=False,
             ),
         ),
         description="Per stream name: its own `segment`, `mapping`, `custom_properties`, "
-        "`membership` or `tags`.",
+        "`membership`, `tags`, `create_segment` or `sync_mode`.",
     ),
 ).to_dict()
 
@@ -226,6 +290,8 @@ class StreamSettings:
     custom_properties: Mapping[str, str]
     membership: str
     tags: tuple[str, ...]
+    create_segment: bool
+    mirrored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +306,13 @@ class Settings:
     segment: str | None
     membership: str
     tags: tuple[str, ...]
+    create_segment: bool
+    sync_mode: str
+    mirror_on: str
+    max_removed_percent: float
+    null_policy: str
+    ledger_url: str | None = field(repr=False)
+    full_refresh: bool
     subscription_status: str
     send_welcome_message: bool
     max_rejected_percent: float
@@ -260,6 +333,7 @@ class Settings:
         """
         problems = [*_consent_problems(config), *_url_problems(config["api_url"])]
         problems += [*_header_problems(config), *_number_problems(config)]
+        problems += _membership_problems(config)
         if problems:
             raise SettingsError(problems)
         return cls(
@@ -271,6 +345,13 @@ class Settings:
             segment=config.get("segment"),
             membership=config["membership"],
             tags=tuple(config.get("tags") or ()),
+            create_segment=config["create_segment"],
+            sync_mode=config["sync_mode"],
+            mirror_on=config["mirror_on"],
+            max_removed_percent=config["max_removed_percent"],
+            null_policy=config["null_policy"],
+            ledger_url=config.get("ledger_url"),
+            full_refresh=config["full_refresh"],
             subscription_status=config["subscription_status"],
             send_welcome_message=config["send_welcome_message"],
             max_rejected_percent=config["max_rejected_percent"],
@@ -283,6 +364,12 @@ class Settings:
             streams=config.get("streams") or {},
         )
 
+    def of_segment(self, segment: str) -> StreamSettings:
+        """The settings of the stream whose people are members of a segment."""
+        streams = [name for name in self.streams if self.for_stream(name).segment == segment]
+        own = self.for_stream(streams[0] if streams else segment)
+        return dataclasses.replace(own, segment=segment)
+
     def for_stream(self, stream: str) -> StreamSettings:
         """The settings of one stream: its own where it has them, the run's elsewhere."""
         own = {k: v for k, v in self.streams.get(stream, {}).items() if v is not None}
@@ -292,6 +379,8 @@ class Settings:
             custom_properties=own.get("custom_properties", self.custom_properties),
             membership=own.get("membership", self.membership),
             tags=tuple(own.get("tags", self.tags)),
+            create_segment=own.get("create_segment", self.create_segment),
+            mirrored=own.get("sync_mode", self.sync_mode) == "mirror",
         )
 
 
@@ -369,6 +458,18 @@ def _number_problems(config: Mapping[str, t.Any]) -> list[str]:
         for name, value in config.items()
         if isinstance(value, float) and not math.isfinite(value)
     ]
+
+
+def _membership_problems(config: Mapping[str, t.Any]) -> list[str]:
+    problems = []
+    for stream, own in [("", {}), *(config.get("streams") or {}).items()]:
+        here = {**config, **{name: value for name, value in own.items() if value is not None}}
+        where = f" of stream '{stream}'" if stream else ""
+        if here["sync_mode"] == "mirror" and not config.get("ledger_url"):
+            problems.append(f"Setting 'sync_mode: mirror'{where} needs 'ledger_url'.")
+        if here["create_segment"] and here["membership"] == "none":
+            problems.append(f"Setting 'create_segment'{where} needs a tag or property to go by.")
+    return problems
 
 
 def _url_problems(url: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import typing as t
+from hashlib import blake2b
 
 import jsonschema_rs
 import msgspec
@@ -11,10 +12,12 @@ from singer_sdk import BatchSink
 from singer_sdk.exceptions import InvalidJSONSchema, MissingKeyPropertiesError
 from singer_sdk.mapper import CustomStreamMap
 
-from target_omnisend.delivery.batch import Segment
-from target_omnisend.members.contact import Contact
+from target_omnisend.delivery.batch import LEAVES, Segment
+from target_omnisend.delivery.memory import MARK_BYTES
+from target_omnisend.delivery.segments import has_property, has_tag
+from target_omnisend.members.contact import Contact, Rejection
 from target_omnisend.members.mapping import MemberMapper, missing_columns
-from target_omnisend.members.normalize import segment_property, tag
+from target_omnisend.members.normalize import email_key, segment_property, tag
 from target_omnisend.outcome import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
@@ -25,6 +28,10 @@ if t.TYPE_CHECKING:
 
     from target_omnisend.settings import Settings, StreamSettings
     from target_omnisend.target import TargetOmnisend
+
+
+MAPPING_VERSION: t.Final = 1
+"""To be raised when the same record comes to be mapped to another contact than before."""
 
 
 class SegmentSink(BatchSink):
@@ -51,7 +58,7 @@ class SegmentSink(BatchSink):
         self._is_valid = self._compile_schema()
         try:
             mapper = compile_mapping(target.settings, settings, target.started_at)
-            tags = member_tags(settings)
+            member_tags(settings)
         except ValueError as error:
             # The settings were checked: it is the stream's name that makes no segment.
             raise RunFailed(
@@ -62,14 +69,20 @@ class SegmentSink(BatchSink):
         for sentence in missing_columns(mapper, self.schema["properties"]):
             self.logger.warning("Stream '%s': %s", stream_name, sentence)
         self._map = mapper.map
+        self._leaver = compile_leaver(settings)
+        self._email_column = str(settings.mapping["email"])
+        self._version: t.Any = None
         self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
         self._counts = target.outcome.stream(stream_name)
-        self._segment = Segment(
+        hashes = settings_hashes(target.settings, settings)
+        self._mark = _digest(hashes, MARK_BYTES).digest() if target.ledger else None
+        self._segment = make_segment(
+            settings,
             stream=stream_name,
             schema=self._reader.line,
-            tags=tags,
             counts=self._counts,
             remake=self._remake,
+            settings=hashes,
         )
         self._runner.open_segment(self._segment)
 
@@ -78,18 +91,48 @@ class SegmentSink(BatchSink):
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:  # noqa: ARG002
         """Hand the record's contact to the delivery, or the record to the rejects."""
         self._counts.received += 1
-        if self._is_valid is not None and not self._is_valid(record):
+        if self._segment.mirrored and self._reader.version != self._version:
+            self._version = self._reader.version
+            self._runner.bring(self._segment, self._version)
+        if record.get("_sdc_deleted_at") is not None:
+            self._take_leave(record)
+        elif self._is_valid is not None and not self._is_valid(record):
             self._refuse_invalid(record)
-            return
-        made = self._map(record)
-        if isinstance(made, Contact):
-            if made.warnings:
-                self._counts.warnings.update(made.warnings)
-            self._runner.admit(self._segment, made.email, made.body, self._reader.line)
         else:
-            self._runner.reject(
-                self._segment, self._reader.line, made.code, made.field, made.message
-            )
+            self._take(record)
+
+    def _take(self, record: dict[str, t.Any]) -> None:
+        made = self._map(record)
+        if not isinstance(made, Contact):
+            self._refuse(record, made)
+            return
+        if made.warnings:
+            self._counts.warnings.update(made.warnings)
+        fingerprint = self._mark and self._mark + blake2b(made.body, digest_size=12).digest()
+        self._runner.admit(self._segment, made.email, made.body, self._reader.line, fingerprint)
+
+    def _take_leave(self, record: dict[str, t.Any]) -> None:
+        """A record that says it was deleted: the person loses the membership."""
+        made = self._leaver.map(record)
+        if isinstance(made, Contact):
+            self._runner.admit(self._segment, made.email, made.body, self._reader.line, LEAVES)
+        else:
+            self._refuse(record, made)
+
+    def _refuse(self, record: dict[str, t.Any], rejection: Rejection) -> None:
+        value = record.get(self._email_column)
+        self._runner.reject(
+            self._segment,
+            self._reader.line,
+            rejection.code,
+            rejection.field,
+            rejection.message,
+            email_key(value) if isinstance(value, str) else None,
+        )
+
+    def activate_version(self, new_version: int) -> None:
+        """The stream says that the records of this version are all there are."""
+        self._runner.activate(self._segment, new_version)
 
     def process_batch(self, context: dict[str, t.Any]) -> None:  # noqa: ARG002
         """Cut what has come in into batches."""
@@ -137,18 +180,14 @@ class SegmentSink(BatchSink):
         error = next(iter(self._schema_check.iter_errors(record)))
         field = ".".join(str(part) for part in error.instance_path)
         rule = ".".join(str(part) for part in error.schema_path)
-        self._runner.reject(
-            self._segment,
-            self._reader.line,
-            "record_invalid",
-            field or None,
-            f"does not fit the stream's schema at {rule}",
-        )
+        message = f"does not fit the stream's schema at {rule}"
+        self._refuse(record, Rejection("record_invalid", field or None, message))
 
     def _remake(self, line: bytes) -> bytes:
         """Map a message again whose contact was let go when its batch was taken."""
         record = self._transform(msgspec.json.decode(line)["record"]) or {}
-        made = self._map(record)
+        leaves = record.get("_sdc_deleted_at") is not None
+        made = self._leaver.map(record) if leaves else self._map(record)
         if isinstance(made, Contact):
             return made.body
         raise RunFailed(
@@ -164,17 +203,21 @@ def compile_mapping(run: Settings, stream: StreamSettings, now: dt.datetime) -> 
     Raises:
         ValueError: for settings that no record can be mapped with, as a plain sentence.
     """
-    constant = {}
-    if stream.membership == "property":
-        constant[segment_property(stream.segment)] = True
     return MemberMapper(
         stream.mapping,
         custom_properties=stream.custom_properties,
-        constant_properties=constant,
+        constant_properties=dict.fromkeys(_membership_property(stream), True),
         default_status=run.subscription_status,
         send_welcome_message=run.send_welcome_message,
+        null_policy=run.null_policy,
         consent_not_after=now,
     )
+
+
+def compile_leaver(stream: StreamSettings) -> MemberMapper:
+    """The mapper of who leaves: nothing but the e-mail, and the property that is cleared."""
+    cleared = dict.fromkeys(_membership_property(stream))
+    return MemberMapper({"email": stream.mapping["email"]}, constant_properties=cleared)
 
 
 def member_tags(stream: StreamSettings) -> tuple[str, ...]:
@@ -203,6 +246,59 @@ def _one_at_a_time(stream_map: StreamMap) -> Callable[[dict[str, t.Any]], dict[s
 
         stream_map.transform = guarded  # type: ignore[method-assign]
     return stream_map.transform
+
+
+def make_segment(stream_settings: StreamSettings, **rest: t.Any) -> Segment:
+    """The engine's view of the segment that a stream's settings name; `rest` as there."""
+    return Segment(
+        name=stream_settings.segment,
+        tags=member_tags(stream_settings),
+        tag=tag(stream_settings.segment) if stream_settings.membership == "tag" else None,
+        clear=_clearer(stream_settings) if stream_settings.membership == "property" else None,
+        mirrored=stream_settings.mirrored,
+        **rest,
+    )
+
+
+def conditions(stream: StreamSettings) -> list[t.Any]:
+    """Condition groups of an Omnisend segment over the stream's membership."""
+    for name in _membership_property(stream):
+        return has_property(name)
+    return has_tag(tag(stream.segment))
+
+
+def settings_hashes(run: Settings, stream: StreamSettings) -> dict[str, str]:
+    """A short hash of each setting that decides what is sent for a record, by its name."""
+    deciding = {
+        "mapping": stream.mapping,
+        "custom_properties": stream.custom_properties,
+        "membership": stream.membership,
+        "tags": member_tags(stream),
+        "subscription_status": run.subscription_status,
+        "send_welcome_message": run.send_welcome_message,
+        "null_policy": run.null_policy,
+        "the way of mapping": MAPPING_VERSION,
+    }
+    return {name: _digest(value, 8).hexdigest() for name, value in deciding.items()}
+
+
+def _digest(value: t.Any, size: int) -> blake2b:
+    return blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=size)
+
+
+def _membership_property(stream: StreamSettings) -> list[str]:
+    return [segment_property(stream.segment)] if stream.membership == "property" else []
+
+
+def _clearer(stream: StreamSettings) -> Callable[[str], bytes]:
+    cleared = dict.fromkeys(_membership_property(stream))
+    mapper = MemberMapper({"email": "email"}, constant_properties=cleared)
+
+    def clear(email: str) -> bytes:
+        made = mapper.map({"email": email})
+        return made.body if isinstance(made, Contact) else b""
+
+    return clear
 
 
 def _stream_map(target: TargetOmnisend, stream: str | None, alias: str) -> StreamMap:

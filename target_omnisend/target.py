@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import datetime as dt
 import gc
 import json
@@ -14,8 +13,10 @@ import typing as t
 import uuid
 from decimal import Decimal
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 
+import click
 from singer_sdk import Target, mapper
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
@@ -33,6 +34,7 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from target_omnisend.api import clock
 from target_omnisend.api.client import OmnisendClient
 from target_omnisend.delivery.checkpoint import Checkpoint
+from target_omnisend.delivery.memory import Memory
 from target_omnisend.delivery.pipeline import Delivery, Limits
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.interrupt import Interrupt, Stopped
@@ -48,10 +50,19 @@ from target_omnisend.settings import (
     describe,
     did_you_mean,
 )
-from target_omnisend.sink import SegmentSink, compile_mapping, member_tags
+from target_omnisend.sink import (
+    SegmentSink,
+    compile_mapping,
+    conditions,
+    make_segment,
+    member_tags,
+)
 
 if t.TYPE_CHECKING:
-    import click
+    from collections.abc import Iterator
+
+    from target_omnisend.delivery.batch import Segment
+    from target_omnisend.ledger import Ledger
 
 ENVIRONMENT_PREFIX: t.Final = "TARGET_OMNISEND_"
 
@@ -96,6 +107,8 @@ class TargetOmnisend(Target):
         self.outcome = Outcome(max_rejected_percent=self.settings.max_rejected_percent)
         self.reader = t.cast("MessageReader", self.message_reader)
         self.reader.interrupt = self.interrupt
+        self.ledger: Ledger | None = None
+        self.incomplete: set[str] = set()
         self._check_mappings()
 
     # -- wiring ------------------------------------------------------------------------
@@ -137,9 +150,35 @@ class TargetOmnisend(Target):
         )
         runner = Runner(delivery, api, clock=clock.monotonic, check_stopped=self.interrupt.check)
         runner.check()
+        if isinstance(name := runner.brand.get("name"), str):
+            self.logger.info("The API key belongs to the store '%s'.", name)
+        self.ledger = self._open_ledger(runner)
         return runner
 
+    def _open_ledger(self, runner: Runner) -> Ledger | None:
+        settings = self.settings
+        if settings.ledger_url is None:
+            return None
+        from target_omnisend.ledger import Ledger  # noqa: PLC0415 - a tenth of a second
+
+        # A key without brands.read does not know its store; then it stands for it.
+        key = f"key {blake2b(settings.api_key.encode(), digest_size=8).hexdigest()}"
+        brand = str(runner.brand.get("brandID") or key)
+        ledger = Ledger(settings.ledger_url, brand=brand, utc_now=clock.utc_now)
+        runner.remember_by(
+            Memory(
+                ledger,
+                full_refresh=settings.full_refresh,
+                whole_runs=settings.mirror_on == "end_of_stream",
+                max_removed_percent=settings.max_removed_percent,
+                incomplete=self.incomplete,
+            )
+        )
+        return ledger
+
     def _emit_state(self, state: dict[str, t.Any]) -> None:
+        if self.ledger is not None:
+            self.ledger.flush()
         self.rejects.sync()
         self._write_state_message(state)
 
@@ -174,10 +213,9 @@ class TargetOmnisend(Target):
         return problems
 
     def _check_mappings(self) -> None:
+        # A stream that brings its own name for a segment is not known yet; any will do for it.
         for stream in ("", *self.settings.streams):
-            settings = self.settings.for_stream(stream)
-            if not settings.segment:  # it will be the stream's name, which only the tap knows
-                settings = dataclasses.replace(settings, segment="segment")
+            settings = self.settings.for_stream(stream or "stream")
             try:
                 compile_mapping(self.settings, settings, self.started_at)
                 member_tags(settings)
@@ -192,13 +230,29 @@ class TargetOmnisend(Target):
         self._assert_line_requires(message_dict, requires={"value"})
         self.runner.state(message_dict["value"])
 
+    def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
+        self._assert_line_requires(message_dict, requires={"stream", "version"})
+        for stream_map in self.mapper.stream_maps.get(message_dict["stream"], ()):
+            if self.sink_exists(stream_map.stream_alias):
+                sink = self.get_sink(stream_map.stream_alias)
+                sink.activate_version(message_dict["version"])
+
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:  # noqa: ARG002
         raise InvalidInputLine("is a BATCH message, which this target does not read")
 
     def process_endofpipe(self) -> None:
         """Drain, then wait until every record has its verdict."""
+        self._finish(departures=None)
+
+    def _finish(self, departures: Iterator[tuple[Segment, list[str]]] | None) -> None:
         super().process_endofpipe()
-        self.runner.finish()
+        missing = [name for name in self.settings.streams if name not in self.outcome.streams]
+        self.incomplete |= {self.settings.for_stream(name).segment for name in missing}
+        self.runner.finish(segments=self._wanted_segments(), departures=departures)
+
+    def _wanted_segments(self) -> dict[str, list[t.Any]]:
+        used = [self.settings.for_stream(name) for name in self.outcome.streams]
+        return {own.segment: conditions(own) for own in used if own.create_segment}
 
     # -- command line ------------------------------------------------------------------
 
@@ -224,6 +278,8 @@ class TargetOmnisend(Target):
         about_format: str | None = None,
         config: _ConfigInput | None = None,
         file_input: t.IO[str] | None = None,
+        retire: str | None = None,
+        dry_run: bool = False,
     ) -> None:
         """Run the command and exit with its code."""
         if about:
@@ -237,7 +293,26 @@ class TargetOmnisend(Target):
             target = cls(config=config.config, parse_env_config=config.parse_env)
         except SettingsError as error:
             sys.exit(cls._complain(error))
-        sys.exit(target.run(file_input))
+        if retire is not None:
+            sys.exit(target.run(lambda: target.retire(retire, dry_run=dry_run)))
+        sys.exit(target.run(lambda: target.read(file_input)))
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Add our own options to the SDK's."""
+        command = super().get_singer_command()
+        command.params += [
+            click.Option(
+                ["--retire"],
+                metavar="SEGMENT",
+                help="Take the membership of a segment back from everyone the ledger says this "
+                "target gave it to.",
+            ),
+            click.Option(
+                ["--dry-run"], is_flag=True, help="With --retire: only say how many that are."
+            ),
+        ]
+        return command
 
     @classmethod
     def _complain(cls, error: SettingsError) -> int:
@@ -245,15 +320,15 @@ class TargetOmnisend(Target):
             cls.logger.error(problem)
         return ExitCode.SETTINGS
 
-    def run(self, file_input: t.IO[str] | None) -> int:
-        """Read messages to their end, or to whatever ends the run; the exit code."""
+    def run(self, work: t.Callable[[], None]) -> int:
+        """Do the work to its end, or to whatever ends it early; the exit code."""
         # Open entries are many, long-lived and in no cycle: looking for garbage among them, or
         # among the modules, as often as the default would costs a tenth of the reading.
         gc.freeze()
         gc.set_threshold(20_000, 10, 10)
         try:
             _ = self.runner  # before the first line is read
-            self._read(file_input)
+            work()
         except RunFailed as failure:
             self._end_early(failure)
         except Stopped as stopped:
@@ -261,6 +336,7 @@ class TargetOmnisend(Target):
             self._end_early(None)
         except Exception as error:  # noqa: BLE001 - a traceback might quote a record
             self._end_early(self._stream_map_fault(error) or unexpected(error))
+        self._close_ledger()
         self._write_report()
         self.logger.info(self._summary())
         return self.outcome.exit_code
@@ -276,6 +352,7 @@ class TargetOmnisend(Target):
             version=self.plugin_version,
             started_at=self.started_at,
             ended_at=clock.utc_now(),
+            segments=self.runner.made_segments if "runner" in self.__dict__ else {},
         )
         try:
             write(Path(self.settings.report_path), report)
@@ -283,14 +360,59 @@ class TargetOmnisend(Target):
             # The report tells the outcome, it does not change it.
             self.logger.warning("The report cannot be written (%s).", error.strerror)
 
-    def _read(self, file_input: t.IO[str] | None) -> None:
+    def _close_ledger(self) -> None:
+        if self.ledger is None:
+            return
+        try:
+            self.ledger.flush()
+            self.ledger.close()
+        except RunFailed as failure:
+            self.outcome.failure = self.outcome.failure or failure
+            self.logger.error(failure.sentence)  # noqa: TRY400 - a traceback says nothing more
+
+    def retire(self, name: str, *, dry_run: bool) -> None:
+        """Take a segment's membership back from all who have it from this target.
+
+        Raises:
+            RunFailed: when there is no ledger, or it knows no such segment.
+        """
+        if self.ledger is None:
+            raise RunFailed(ExitCode.SETTINGS, "--retire needs the setting 'ledger_url'.")
+        known = dict(self.ledger.segments())
+        if name not in known:
+            names = ", ".join(f"'{other}' ({count})" for other, count in known.items())
+            raise RunFailed(
+                ExitCode.SETTINGS,
+                f"The ledger knows no members of a segment '{name}'; it knows {names or 'none'}.",
+            )
+        self.logger.info("Segment '%s' has %d members by this target.", name, known[name])
+        if dry_run:
+            return
+        segment = make_segment(
+            self.settings.of_segment(name),
+            stream=name,
+            schema=b"",
+            counts=self.outcome.stream(name),
+            remake=bytes,
+        )
+        self.runner.open_segment(segment)
+        departures = ((segment, emails) for emails in self.ledger.members(name))
+        self.runner.finish(departures=departures)
+
+    def read(self, file_input: t.IO[str] | None) -> None:
+        """Read messages to their end, and see them settled.
+
+        Raises:
+            RunFailed: when something ends the run early.
+            Stopped: when a signal came.
+        """
         try:
             self.listen(file_input)
         except INPUT_ERRORS as error:
             failure = RunFailed(ExitCode.FAULT, self._at_line(error))
             self.logger.error(failure.sentence)  # noqa: TRY400 - a traceback says nothing more
-            # What came before the bad line is good: deliver it, then fail.
-            self.process_endofpipe()
+            # What came before the bad line is good: deliver it, remove nobody, then fail.
+            self._finish(departures=iter(()))
             self.outcome.failure = self.outcome.failure or failure
 
     def _end_early(self, failure: RunFailed | None) -> None:
@@ -337,6 +459,8 @@ def _others(total: t.Any) -> list[tuple[int, str]]:
     return [
         (total.rejected, "refused"),
         (total.duplicates, "duplicates merged"),
+        (total.unchanged, "unchanged"),
+        (total.removed, "removed"),
         (total.unconfirmed, "unconfirmed"),
         (total.warnings.total(), "values left out"),
     ]

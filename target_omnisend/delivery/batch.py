@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import typing as t
-from collections import deque
 from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from target_omnisend.delivery.checkpoint import Epoch
     from target_omnisend.outcome import StreamCounts
@@ -22,24 +21,40 @@ MAX_TAG_EMAILS: t.Final = 250
 """E-mails of one tag call."""
 
 
+LEAVES: t.Final = b""
+"""In place of a fingerprint: this entry takes a membership back."""
+
+
 class Entry:
     """One record on its way: there may be `max_unconfirmed` of these, so it is small.
 
     Attributes:
         email: the person, normalised.
-        line: the record's Singer message as it was read, for the rejects and for `remake`.
+        line: the record's Singer message as it was read, for the rejects and for `remake`;
+            empty for somebody who left and has no record.
         item: the contact as JSON, until Omnisend has taken the batch; then None.
         epoch: the stretch of input between two STATE messages that it belongs to.
+        fingerprint: what the ledger will know it by; `LEAVES`; None without a ledger.
+        member: the ledger says that the membership shows already.
     """
 
-    __slots__ = ("email", "epoch", "item", "line")
+    __slots__ = ("email", "epoch", "fingerprint", "item", "line", "member")
 
-    def __init__(self, email: str, line: bytes, item: bytes, epoch: Epoch) -> None:
-        """Keep the four."""
+    def __init__(
+        self, email: str, line: bytes, item: bytes, epoch: Epoch, fingerprint: bytes | None
+    ) -> None:
+        """Keep what is given; a ledger may set `member`."""
         self.email = email
         self.line = line
         self.item: bytes | None = item
         self.epoch = epoch
+        self.fingerprint = fingerprint
+        self.member = False
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it takes the membership back."""
+        return self.fingerprint == LEAVES
 
 
 @dataclass(eq=False, slots=True)
@@ -52,9 +67,14 @@ class Segment:
         tags: given to every member once its contact is confirmed; may be empty.
         counts: the stream's verdicts.
         remake: makes `Entry.item` from `Entry.line` again.
+        name: of the segment, by which the ledger knows it.
+        tag: the one of `tags` that shows membership, if one does.
+        clear: makes the item that clears the property that shows membership, from an e-mail;
+            None if no property does.
+        settings: name → short hash of each setting that decides what is sent.
+        mirrored: those who left lose the membership.
         pending: entries that no batch holds yet, by e-mail.
         waiting: number of entries whose person is still in an open batch.
-        untagged: confirmed entries, with the time from which they can be tagged.
     """
 
     stream: str
@@ -62,11 +82,14 @@ class Segment:
     tags: tuple[str, ...]
     counts: StreamCounts
     remake: Callable[[bytes], bytes]
+    name: str = ""
+    tag: str | None = None
+    clear: Callable[[str], bytes] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    mirrored: bool = False
     pending: dict[str, Entry] = field(default_factory=dict)
     pending_since: float = 0.0
     waiting: int = 0
-    untagged: deque[tuple[float, list[Entry]]] = field(default_factory=deque)
-    tags_taken: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -62,6 +62,7 @@ class Confirmer:
         self._vanished = vanished
         self._expired = expired
         self._listing: set[str] | None = None
+        self._page_before: t.Any = None
         self._next_listing = 0.0
 
     def watch(self, batch: Batch, now: float) -> None:
@@ -99,7 +100,8 @@ class Confirmer:
                 expected.discard(batch.id)
                 batch.unseen = 0
                 self._learn(batch, info, now)
-        if page and expected:
+        repeated, self._page_before = page == self._page_before, page
+        if page and expected and not repeated:  # some servers do not page at all
             self._list(offset + len(page))
         else:
             self._end_listing(expected, now, readable=answer.kind is Kind.DONE)

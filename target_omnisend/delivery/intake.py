@@ -7,7 +7,7 @@ import typing as t
 from target_omnisend.delivery.batch import MAX_BYTES, MAX_ITEMS, Batch, Entry, Segment
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from target_omnisend.delivery.checkpoint import Checkpoint
 
@@ -32,11 +32,19 @@ class Intake:
         self._open: set[str] = set()
         self._later: dict[str, dict[Segment, Entry]] = {}
 
-    def admit(self, segment: Segment, email: str, item: bytes, line: bytes, now: float) -> None:
+    def admit(
+        self,
+        segment: Segment,
+        email: str,
+        item: bytes,
+        line: bytes,
+        now: float,
+        fingerprint: bytes | None = None,
+    ) -> None:
         """Take a contact in; of one person's records in a segment the last wins."""
         epoch = self._checkpoint.epoch
         epoch.open += 1
-        entry = Entry(email, line, item, epoch)
+        entry = Entry(email, line, item, epoch, fingerprint)
         older = segment.pending.get(email)
         if older is not None and email not in self._later:
             segment.pending[email] = entry
@@ -61,6 +69,12 @@ class Intake:
             del self._later[email]
         segment.waiting -= 1
         self._to_pending(segment, entry, now)
+
+    def take_out(self, segment: Segment, entries: Iterable[Entry]) -> None:
+        """Have entries go another way than in a batch; their persons stay open."""
+        for entry in entries:
+            del segment.pending[entry.email]
+            self.pending -= 1
 
     def cut(self, segment: Segment, *, partial: bool) -> Iterator[Batch]:
         """Take the pending entries as batches; the last, not full one only if `partial`."""

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import logging
 import typing as t
-from collections import deque
 from dataclasses import dataclass
-from functools import partial
-
-import backoff
 
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint
-from target_omnisend.delivery.batch import MAX_ITEMS, Batch, Entry, Segment
+from target_omnisend.delivery.batch import LEAVES, MAX_ITEMS, Batch, Entry, Segment
 from target_omnisend.delivery.confirm import Confirmer
+from target_omnisend.delivery.endings import Unanimity, all_refused, not_there, too_many
 from target_omnisend.delivery.intake import Intake
-from target_omnisend.delivery.membership import Enroller
-from target_omnisend.delivery.schedule import Call, Scheduler, fatal, waits
+from target_omnisend.delivery.membership import VISIBLE_AFTER, Tagging
+from target_omnisend.delivery.schedule import Call, Scheduler, fatal
+from target_omnisend.delivery.segments import SegmentMaker
+from target_omnisend.delivery.submit import Submitter
 from target_omnisend.delivery.verdicts import Judgement, Refusal
-from target_omnisend.outcome import ExitCode, RunFailed
+from target_omnisend.outcome import RunFailed
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from target_omnisend.delivery.checkpoint import Checkpoint
+    from target_omnisend.delivery.memory import Memory
     from target_omnisend.outcome import Outcome
 
 logger = logging.getLogger("target-omnisend.delivery")
@@ -46,15 +46,7 @@ GRACE_SECONDS: t.Final = 20.0
 MAX_ATTEMPTS: t.Final = 8
 """Batches that one item may be in; enough to halve a batch down to one item."""
 
-FIRST_BATCHES: t.Final = 10
-FIRST_VERDICT_SECONDS: t.Final = 3.0
-"""So many batches go out before the first verdict, unless it takes longer than this: a
-store that refuses everybody is found out at that price."""
-
 PAYMENT_REQUIRED: t.Final = 402
-
-REFUSED_ALIKE: t.Final = 100
-"""Items all refused for one reason, before any was accepted, that end the run."""
 
 
 class Rejects(t.Protocol):
@@ -100,9 +92,12 @@ class Delivery:
         outcome: Outcome,
     ) -> None:
         """Start empty; `key` normalises an e-mail as the admitted ones are."""
-        self.scheduler = Scheduler(limits.quota_share, now)
+        self.scheduler = Scheduler(limits.quota_share)
         self.outcome = outcome
+        self.brand: Mapping[str, t.Any] = {}
         self.checked = False
+        self.memory: Memory | None = None
+        self.maker = SegmentMaker(self.scheduler)
         self._limits = limits
         self._started = now
         self._checkpoint = checkpoint
@@ -117,14 +112,31 @@ class Delivery:
             vanished=self._vanished,
             expired=self._expired,
         )
-        self._enroller = Enroller(self.scheduler, settle=self._settle, refuse=self._refuse_tagging)
-        self._ready: deque[Batch] = deque()
-        self._submitting = 0
-        self._first_taken: float | None = None
-        self._any_accepted = False
-        self._refused_alike: tuple[str, int] = ("", 0)
-        self._refused_posts = 0
+        self._submitter = Submitter(
+            self.scheduler,
+            taken=self._confirmer.watch,
+            refused=self._refuse_alone,
+            nowhere=lambda answer, now: self.fail(not_there(answer), now),
+        )
+        self._enrolling = Tagging(
+            self.scheduler,
+            Endpoint.ADD_TAGS,
+            call=lambda api, emails, segment: api.add_tags(emails, segment.tags),
+            settle=self._enrolled,
+            refuse=self._refuse_tagging,
+        )
+        self._leaving = Tagging(
+            self.scheduler,
+            Endpoint.REMOVE_TAGS,
+            call=lambda api, emails, segment: api.remove_tags(emails, [segment.tag or ""]),
+            settle=self._left,
+            refuse=self._refuse_tagging,
+        )
+        self._unanimity = Unanimity()
+        self._departures: Iterator[tuple[Segment, list[str]]] | None = None
+        self._wanted_segments: dict[str, list[t.Any]] = {}
         self._closing = False
+        self._ended = False
         self._deadline: float | None = None
 
     # -- before anything is written ----------------------------------------------------
@@ -145,8 +157,10 @@ class Delivery:
             # brands.read is not needed otherwise: see whether contacts can be read.
             call = Call(Endpoint.READ_CONTACTS, lambda api: api.any_contact(), self._contact_told)
             self.scheduler.add(call)
-        else:
-            self._contact_told(answer, now)
+            return
+        if isinstance(answer.body, dict):
+            self.brand = answer.body
+        self._contact_told(answer, now)
 
     def _contact_told(self, answer: Answer, now: float) -> None:
         if answer.kind is Kind.DONE:
@@ -159,48 +173,81 @@ class Delivery:
     def open_segment(self, segment: Segment) -> None:
         """Announce a segment; its entries may follow."""
         self._intake.segments.append(segment)
+        if self.memory and segment.settings:
+            self.memory.open(segment)
 
     def has_room(self) -> bool:
         """Whether another entry may be admitted."""
         return (
             self._intake.held < self._limits.max_unconfirmed
-            and self._intake.pending + self._submitting < READ_AHEAD
+            and self._intake.pending + self._submitter.entries < READ_AHEAD
         )
 
-    def admit(self, segment: Segment, email: str, item: bytes, line: bytes, now: float) -> None:
-        """Take in a contact, encoded as `item`, made from the message `line`."""
-        self._intake.admit(segment, email, item, line, now)
+    def admit(
+        self,
+        segment: Segment,
+        email: str,
+        item: bytes,
+        line: bytes,
+        now: float,
+        fingerprint: bytes | None = None,
+    ) -> None:
+        """Take in a contact, encoded as `item`, made from the message `line`.
+
+        `fingerprint` is what the ledger will know it by, or `LEAVES`.
+        """
+        self._intake.admit(segment, email, item, line, now, fingerprint)
 
     def reject(
-        self, segment: Segment, line: bytes, code: str, field: str | None, message: str, now: float
+        self,
+        segment: Segment,
+        line: bytes,
+        code: str,
+        field: str | None,
+        message: str,
+        now: float,
+        email: str | None = None,
     ) -> None:
-        """Take in a record that is no contact."""
+        """Take in a record that is no contact; `email` is whose, if it can be told."""
         self._rejects.add(
             segment.schema, line, code=code, field=field, message=message, stage="mapping"
         )
         segment.counts.reject(code)
+        if self.memory and email:
+            self.memory.present(segment, email)
         self._stop_if_hopeless(now)
 
     def state(self, value: t.Any) -> None:
         """Remember a STATE message; it leaves once all before it is settled."""
         self._checkpoint.state(value)
-        self._checkpoint.emit_safe()
+        self._emit_safe()
 
-    def flush(self, *, partial: bool = False) -> None:
-        """Cut what is pending into batches; keep what fills none, unless `partial`."""
+    def flush(self, now: float) -> None:
+        """Cut what is pending into batches; keep what fills none."""
         for segment in self._intake.segments:
-            self._cut(segment, partial=partial)
+            self._cut(segment, now, partial=False)
 
-    def close(self) -> None:
-        """There is no more input."""
+    def close(
+        self,
+        now: float,
+        *,
+        segments: Mapping[str, list[t.Any]] | None = None,
+        departures: Iterator[tuple[Segment, list[str]]] | None = None,
+    ) -> None:
+        """There is no more input.
+
+        `segments` are to be there in the end, with their conditions; `departures` are who
+        loses the membership, if that is not for the mirrors to say.
+        """
         self._closing = True
-        self.flush()
+        self._wanted_segments = dict(segments or {})
+        self._departures = departures
+        self.flush(now)
 
     def stop(self, now: float) -> None:
         """Submit nothing more; what Omnisend has taken gets `GRACE_SECONDS`."""
         self._closing = True
-        self._ready.clear()
-        self.scheduler.cancel(Endpoint.POST_BATCH)
+        self._submitter.cancel()
         if self._deadline is None:
             self._deadline = now + GRACE_SECONDS
 
@@ -215,7 +262,10 @@ class Delivery:
 
     def next_call(self, now: float) -> Call | None:
         """The call to make now, if there is one."""
-        self._tick(now)
+        try:
+            self._tick(now)
+        except RunFailed as failure:  # the ledger, or the guard of a mirror
+            self.fail(failure, now)
         return self.scheduler.next(now)
 
     def answered(self, call: Call, answer: Answer, now: float) -> None:
@@ -227,124 +277,114 @@ class Delivery:
             if call.endpoint is not Endpoint.POST_BATCH:
                 self._deadline = now  # what settles the open batches fails as well
         try:
-            self._checkpoint.emit_safe()
+            self._emit_safe()
         except RunFailed as failure:  # what the state covers could not be put on the disk
             self.fail(failure, now)
 
     def is_over(self, now: float) -> bool:
         """Whether nothing is left to do, or no time to do it."""
         if self._deadline is not None:
-            taken = self._confirmer.open or self._enroller.untagged or self.scheduler.busy
+            tagging = self._enrolling.waiting or self._leaving.waiting
+            taken = self._confirmer.open or tagging or self.scheduler.busy
             return not taken or now >= self._deadline
-        return self._closing and not self._intake.held
+        return self._ended and not self._intake.held and not self.maker.busy
 
     def _tick(self, now: float) -> None:
         self._confirmer.tick(now)
         if self._deadline is None:
+            self._let_leave(now)
             for segment in self._intake.segments:
                 if segment.pending:
                     self._cut_due(segment, now)
-            self._submit_ready(now)
+            self._submitter.tick(now, len(self._confirmer.open))
         else:
-            self.scheduler.cancel(Endpoint.POST_BATCH)
+            self._submitter.cancel()
         quiet = self._deadline is not None or self._is_quiet()
-        self._enroller.tick(self._intake.segments, now, quiet=quiet)
+        self._enrolling.tick(now, quiet=quiet)
+        self._leaving.tick(now, quiet=quiet)
 
     def _cut_due(self, segment: Segment, now: float) -> None:
         if self._is_last(segment):
-            self._cut(segment, partial=True)
+            self._cut(segment, now, partial=True)
         elif len(segment.pending) >= MAX_ITEMS and not self.has_room():
-            self._cut(segment, partial=False)
+            self._cut(segment, now, partial=False)
         elif now - segment.pending_since >= IDLE_SECONDS:
-            self._cut(segment, partial=len(segment.pending) < MAX_ITEMS)
+            self._cut(segment, now, partial=len(segment.pending) < MAX_ITEMS)
             segment.pending_since = now
 
     def _is_last(self, segment: Segment) -> bool:
         if not self._closing:
             # Without room, what is open makes some. Only if nothing is, a batch that is not
             # full must go: otherwise each call would carry no more than the last one freed.
-            return self._is_quiet() and not self._enroller.untagged and not self.has_room()
+            return self._is_quiet() and not self._enrolling.waiting and not self.has_room()
         # At the end a batch that is not full waits for those who may still fill it, which
         # delays nothing: they need a whole batch's time after it anyway.
         return not segment.waiting or self._is_quiet()
 
     def _is_quiet(self) -> bool:
-        return not self._confirmer.open and not self._submitting
+        return not self._confirmer.open and not self._submitter.entries
 
-    # -- submit ------------------------------------------------------------------------
-
-    def _cut(self, segment: Segment, *, partial: bool) -> None:
+    def _cut(self, segment: Segment, now: float, *, partial: bool) -> None:
+        if segment.pending:
+            self._take_by_hand(segment, now)
         for batch in self._intake.cut(segment, partial=partial):
-            self._submitting += len(batch.entries)
-            self._ready.append(batch)
+            self._submitter.add(batch)
 
-    def _submit_ready(self, now: float) -> None:
-        while self._ready and self._may_submit(now):
-            self._submit(self._ready.popleft())
+    def _take_by_hand(self, segment: Segment, now: float) -> None:
+        """Take out what needs no batch: the unchanged, and those who only lose a tag."""
+        entries = list(segment.pending.values())
+        if self.memory:
+            unchanged = self.memory.sift(segment, entries)
+            self._intake.take_out(segment, unchanged)
+            for entry in unchanged:
+                segment.counts.unchanged += 1
+                self._close_entry(entry, now)
+        leaving = [e for e in entries if e.leaves and e.email in segment.pending]
+        if leaving and segment.clear is None:
+            self._intake.take_out(segment, leaving)
+            self._leaving.add(segment, leaving, now)
 
-    def _may_submit(self, now: float) -> bool:
-        under_way = (
-            len(self._confirmer.open) + len(self._posts.queue) + self._posts.budget.in_flight
-        )
-        if self._any_accepted or under_way < FIRST_BATCHES:
-            return True
-        return self._first_taken is not None and now > self._first_taken + FIRST_VERDICT_SECONDS
+    # -- the end of the input ----------------------------------------------------------
 
-    @property
-    def _posts(self) -> t.Any:
-        return self.scheduler.lanes[Endpoint.POST_BATCH]
-
-    def _submit(self, batch: Batch, not_before: float = 0.0) -> None:
-        self.scheduler.add(
-            Call(
-                Endpoint.POST_BATCH,
-                lambda api: api.post_batch([entry.item or b"" for entry in batch.entries]),
-                partial(self._posted, batch),
-            ),
-            not_before,
-        )
-
-    def _posted(self, batch: Batch, answer: Answer, now: float) -> None:
-        if answer.kind is not Kind.DONE:
-            self._not_taken(batch, answer, now)
+    def _let_leave(self, now: float) -> None:
+        """After a clean run, those who left lose the membership; then segments are made."""
+        if not self._closing or self._ended:
             return
-        self._submitting -= len(batch.entries)
-        if self._first_taken is None:
-            self._first_taken = now
-        for entry in batch.entries:
-            entry.item = None
-        batch.id, batch.submitted_at = answer.body["batchID"], now
-        self._confirmer.watch(batch, now)
-
-    def _not_taken(self, batch: Batch, answer: Answer, now: float) -> None:
-        self._refused_posts += answer.kind is Kind.INVALID
-        nothing_taken = self._first_taken is None and self._refused_posts >= FIRST_BATCHES
-        if answer.kind is Kind.GONE or nothing_taken:
-            self.fail(not_there(answer), now)
-        elif len(batch.entries) > 1:
-            for half in batch.halves():
-                self._submit(half)
-        else:
-            self._submitting -= 1
-            self._reject(batch, batch.entries[0], _whole(answer), now)
+        if self._departures is None:
+            if self._intake.held:
+                return
+            clean = self.memory and not self.outcome.lost_batches
+            if self.outcome.too_many_rejected():
+                clean = None
+            self._departures = self.memory.departures() if clean and self.memory else iter(())
+        while self.has_room():
+            segment, emails = next(self._departures, (None, []))
+            if segment is None:
+                self._ended = not self._intake.held
+                if self._ended:
+                    self.maker.want(self._wanted_segments)
+                return
+            for email in emails:
+                item = segment.clear(email) if segment.clear else b""
+                self._intake.admit(segment, email, item, b"", now, LEAVES)
 
     # -- settle ------------------------------------------------------------------------
 
     def _judged(self, batch: Batch, judgement: Judgement | None, now: float) -> None:
+        segment = batch.segment
         if judgement is None:
-            self._refused_alike = ("", 0)
-            self._any_accepted = True
-            self._enroller.enrol(batch.segment, batch.entries, now)
+            self._unanimity.accepted()
+            self._submitter.verdicts = True
+            self._accepted(segment, batch.entries, now)
             return
-        self._count_alike(judgement)
-        counts = batch.segment.counts
+        self._unanimity.judged(judgement)
         accepted, again, plan_full = [], [], None
         for entry in batch.entries:
             refusal = judgement.refused.get(entry.email)
             if entry.email in judgement.accepted:
                 created = judgement.accepted[entry.email]
-                counts.created += created is True
-                counts.updated += created is False
+                segment.counts.created += created is True
+                segment.counts.updated += created is False
                 accepted.append(entry)
             elif refusal is None or refusal.transient:
                 again.append(entry)
@@ -352,14 +392,52 @@ class Delivery:
                 plan_full = refusal  # no verdict on the person: another run may succeed
             else:
                 self._reject(batch, entry, refusal, now)
-        self._any_accepted = self._any_accepted or bool(accepted)
-        self._enroller.enrol(batch.segment, accepted, now)
+        self._submitter.verdicts = self._unanimity.any_accepted
+        self._accepted(segment, accepted, now)
         if plan_full:
             self.fail(fatal(Answer(Kind.PLAN_FULL, fault=plan_full.reason)), now)
-        elif self._refused_alike[1] >= REFUSED_ALIKE and not self._any_accepted:
-            self.fail(all_refused(self._refused_alike[0]), now)
+        elif self._unanimity.is_hopeless:
+            self.fail(all_refused(self._unanimity.reason), now)
         elif again:
             self._send_again(batch, again, judgement, now)
+
+    def _accepted(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        """The contacts are as they should be; what is left is their tags."""
+        if self.memory or segment.clear:
+            if leaving := [entry for entry in entries if entry.leaves]:
+                self._left(segment, leaving, now)
+                entries = [entry for entry in entries if not entry.leaves]
+            if segment.tags:
+                self._enrolled(segment, [e for e in entries if e.member], now, tagged=False)
+                entries = [entry for entry in entries if not entry.member]
+        if segment.tags:
+            self._enrolling.add(segment, entries, now + VISIBLE_AFTER)
+        else:
+            self._enrolled(segment, entries, now, tagged=False)
+
+    def _enrolled(
+        self, segment: Segment, entries: list[Entry], now: float, *, tagged: bool = True
+    ) -> None:
+        if tagged:
+            segment.counts.tagged += len(entries)
+        self.outcome.accept(segment.counts, len(entries), now - self._started)
+        if self.memory and entries:
+            self.memory.confirm(segment, entries)
+        for entry in entries:
+            self._close_entry(entry, now)
+
+    def _left(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        segment.counts.removed += len(entries)
+        recorded = sum(bool(entry.line) for entry in entries)
+        self.outcome.accept(segment.counts, recorded, now - self._started)
+        if self.memory:
+            self.memory.forget(segment, entries)
+        for entry in entries:
+            self._close_entry(entry, now)
+
+    def _close_entry(self, entry: Entry, now: float) -> None:
+        entry.epoch.open -= 1
+        self._intake.release(entry.email, now)
 
     def _send_again(
         self, batch: Batch, entries: list[Entry], judgement: Judgement, now: float
@@ -375,14 +453,7 @@ class Delivery:
         stuck = len(entries) == len(batch.entries) > 1 and len(judgement.undone) == len(entries)
         # A batch of which nothing is known will not tell more in one piece.
         for part in again.halves() if stuck else (again,):
-            self._resubmit(part, now)
-
-    def _resubmit(self, batch: Batch, now: float) -> None:
-        for entry in batch.entries:
-            entry.item = batch.segment.remake(entry.line)
-        self._submitting += len(batch.entries)
-        longest = [wait for _, wait in zip(range(batch.attempt), waits(), strict=False)][-1]
-        self._submit(batch, now + backoff.full_jitter(longest))
+            self._submitter.again(part, now)
 
     def _vanished(self, batch: Batch, now: float) -> None:
         logger.warning("Batch %s is gone from Omnisend.", batch.id)
@@ -390,7 +461,7 @@ class Delivery:
             self._expired(batch, now)
         elif self._deadline is None:
             again = Batch(batch.segment, batch.entries, batch.attempt + 1, vanished=True)
-            self._resubmit(again, now)
+            self._submitter.again(again, now)
 
     def _expired(self, batch: Batch, now: float) -> None:
         """Nobody will know: the epoch of these entries stays open, so no state passes them."""
@@ -399,11 +470,8 @@ class Delivery:
         for entry in batch.entries:
             self._intake.release(entry.email, now)
 
-    def _settle(self, segment: Segment, entries: list[Entry], now: float) -> None:
-        self.outcome.accept(segment.counts, len(entries), now - self._started)
-        for entry in entries:
-            entry.epoch.open -= 1
-            self._intake.release(entry.email, now)
+    def _refuse_alone(self, batch: Batch, entry: Entry, answer: Answer, now: float) -> None:
+        self._reject(batch, entry, _whole(answer), now)
 
     def _refuse_tagging(self, segment: Segment, entry: Entry, answer: Answer, now: float) -> None:
         self._reject(Batch(segment, [entry]), entry, _whole(answer), now)
@@ -418,36 +486,41 @@ class Delivery:
         code: str | None = None,
     ) -> None:
         code = code or ("omnisend_unavailable" if refusal.transient else "omnisend_refused")
-        words = (refusal.code, refusal.message)
-        self._rejects.add(
-            batch.segment.schema,
-            entry.line,
-            code=code,
-            field=refusal.field,
-            message=": ".join(word for word in words if word) or refusal.reason,
-            stage="omnisend",
-            batch_id=batch.id or None,
-            item_id=refusal.item_id,
-            status=refusal.status,
-        )
-        batch.segment.counts.reject(code)
-        entry.epoch.open -= 1
-        self._intake.release(entry.email, now)
+        if entry.line:
+            words = (refusal.code, refusal.message)
+            self._rejects.add(
+                batch.segment.schema,
+                entry.line,
+                code=code,
+                field=refusal.field,
+                message=": ".join(word for word in words if word) or refusal.reason,
+                stage="omnisend",
+                batch_id=batch.id or None,
+                item_id=refusal.item_id,
+                status=refusal.status,
+            )
+            batch.segment.counts.reject(code)
+        else:
+            logger.warning(
+                "Somebody who left segment '%s' could not be removed (%s); the next run tries "
+                "again.",
+                batch.segment.name,
+                refusal.reason,
+            )
+        self._close_entry(entry, now)
         self._stop_if_hopeless(now)
 
     def _stop_if_hopeless(self, now: float) -> None:
         # While Omnisend refuses everybody alike, the reason for that is the better message.
-        if not self._refused_alike[1] and self.outcome.too_many_rejected():
+        if not self._unanimity.items and self.outcome.too_many_rejected():
             self.fail(too_many(self.outcome), now)
 
-    def _count_alike(self, judgement: Judgement) -> None:
-        reasons = {refusal.reason for refusal in judgement.refused.values()}
-        if judgement.accepted or judgement.undone or len(reasons) != 1:
-            self._refused_alike = ("", 0)
-            return
-        reason = reasons.pop()
-        before = self._refused_alike[1] if reason == self._refused_alike[0] else 0
-        self._refused_alike = (reason, before + len(judgement.refused))
+    def _emit_safe(self) -> None:
+        # As long as nothing but refusals for one reason came back, they may be a fault of the
+        # account's and not of the records': no state passes them before that is clear.
+        suspicious = self._unanimity.items and not self._unanimity.any_accepted
+        if not suspicious or self._ended:
+            self._checkpoint.emit_safe()
 
 
 _UNSETTLED: t.Final = Refusal(None, None, "", "Omnisend did not say what became of it", None)
@@ -456,32 +529,3 @@ _UNSETTLED: t.Final = Refusal(None, None, "", "Omnisend did not say what became 
 def _whole(answer: Answer) -> Refusal:
     """What the answer to a call says about its only item."""
     return Refusal(answer.status, next(iter(answer.fields), None), "", answer.fault, None)
-
-
-def not_there(answer: Answer) -> RunFailed:
-    """What to tell the user when the other end does not speak this API."""
-    return RunFailed(
-        ExitCode.SETTINGS,
-        f"There is no Omnisend API that takes our calls at this address ({answer.fault}); "
-        "check 'api_url' and 'api_version'.",
-    )
-
-
-def all_refused(reason: str) -> RunFailed:
-    """What to tell the user when Omnisend refuses each single item for the same reason."""
-    return RunFailed(
-        ExitCode.SETTINGS,
-        f"Omnisend refuses every contact for the same reason ({reason}); nothing more is sent. "
-        "Check the plan's number of contacts, the API key's scopes and the mapping.",
-    )
-
-
-def too_many(outcome: Outcome) -> RunFailed:
-    """What to tell the user when the share of refused records is too high."""
-    total = outcome.total()
-    return RunFailed(
-        ExitCode.REJECTED,
-        f"{total.rejected} of {total.received} records were refused, more than "
-        f"max_rejected_percent ({outcome.max_rejected_percent:g} %) allows; mend them or the "
-        "mapping and run again.",
-    )

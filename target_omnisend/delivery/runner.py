@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.budget import Endpoint
     from target_omnisend.delivery.api import Api
     from target_omnisend.delivery.batch import Segment
+    from target_omnisend.delivery.memory import Memory
     from target_omnisend.delivery.pipeline import Delivery
     from target_omnisend.delivery.schedule import Call, Lane
 
@@ -68,7 +69,9 @@ class Runner:
         with self._lock:
             self._delivery.open_segment(segment)
 
-    def admit(self, segment: Segment, email: str, item: bytes, line: bytes) -> None:
+    def admit(
+        self, segment: Segment, email: str, item: bytes, line: bytes, fingerprint: bytes | None
+    ) -> None:
         """Take in a contact; waits for room.
 
         Raises:
@@ -79,18 +82,24 @@ class Runner:
             if not self._delivery.has_room() or self._delivery.outcome.failure:
                 self._changed.notify()
                 self._wait(self._delivery.has_room)
-            self._delivery.admit(segment, email, item, line, self._clock())
+            self._delivery.admit(segment, email, item, line, self._clock(), fingerprint)
 
     def reject(
-        self, segment: Segment, line: bytes, code: str, field: str | None, message: str
+        self,
+        segment: Segment,
+        line: bytes,
+        code: str,
+        field: str | None,
+        message: str,
+        email: str | None = None,
     ) -> None:
-        """Take in a record that is no contact.
+        """Take in a record that is no contact; `email` is whose, if it can be told.
 
         Raises:
             RunFailed: when that makes too many.
         """
         with self._lock:
-            self._delivery.reject(segment, line, code, field, message, self._clock())
+            self._delivery.reject(segment, line, code, field, message, self._clock(), email)
             self._check()
 
     def state(self, value: t.Any) -> None:
@@ -101,7 +110,7 @@ class Runner:
     def flush(self) -> None:
         """Send what fills batches."""
         with self._lock:
-            self._delivery.flush()
+            self._delivery.flush(self._clock())
             self._changed.notify()
 
     def check(self) -> None:
@@ -116,15 +125,51 @@ class Runner:
             self._changed.notify()
             self._wait(lambda: self._delivery.checked)
 
-    def finish(self) -> None:
+    @property
+    def brand(self) -> Mapping[str, t.Any]:
+        """What Omnisend says of the store; empty if the key may not know it."""
+        return self._delivery.brand
+
+    def remember_by(self, memory: Memory) -> None:
+        """Use what earlier runs confirmed, from here on."""
+        with self._lock:
+            self._delivery.memory = memory
+
+    def bring(self, segment: Segment, version: t.Any) -> None:
+        """From here on the records of the segment's stream carry this version."""
+        with self._lock:
+            if self._delivery.memory:
+                self._delivery.flush(self._clock())
+                self._delivery.memory.bring(segment, version)
+
+    def activate(self, segment: Segment, version: t.Any) -> None:
+        """The segment's stream says that this version is whole."""
+        with self._lock:
+            if self._delivery.memory:
+                self._delivery.memory.activate(segment, version)
+
+    @property
+    def made_segments(self) -> Mapping[str, Mapping[str, t.Any]]:
+        """Omnisend segments that were found or made: name → {"id", "count"}."""
+        return self._delivery.maker.made
+
+    def finish(
+        self,
+        *,
+        segments: Mapping[str, list[t.Any]] | None = None,
+        departures: Iterator[tuple[Segment, list[str]]] | None = None,
+    ) -> None:
         """After the last message: wait until every record has its verdict.
+
+        `segments` are to be there in the end: name → condition groups. `departures` are who
+        loses the membership, if that is not for the mirrors to say.
 
         Raises:
             Stopped: by `check_stopped`.
             RunFailed: when the run has ended early.
         """
         with self._lock:
-            self._delivery.close()
+            self._delivery.close(self._clock(), segments=segments, departures=departures)
             self._changed.notify()
             self._wait(lambda: self._delivery.is_over(self._clock()))
 

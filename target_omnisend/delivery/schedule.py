@@ -26,13 +26,16 @@ MAX_FAULTS: t.Final = 6
 """Faults of one call, while others succeed, after which it is given up as it is."""
 
 OUTAGE_SECONDS: t.Final = 600.0
-"""Without any success for so long, Omnisend is out of reach and the run ends."""
+"""When an endpoint only fails for so long, Omnisend is out of reach and the run ends."""
+
+LONGEST_PAUSE: t.Final = 30.0
+"""Seconds for which an endpoint that only fails is left alone at the most."""
 
 FIRST_CONTACT_SECONDS: t.Final = 60.0
 """The same before any success: a wrong address should not take ten minutes to be told."""
 
 MAX_FORBIDDEN: t.Final = 3
-"""403 in a row, without any success, that are no chance any more."""
+"""403 in a row, of one endpoint, that are no chance any more."""
 
 FIRST_CALLS: t.Final = 4
 """Calls of one endpoint under way before its first success: what finding out may cost."""
@@ -61,6 +64,8 @@ class Call:
         run: makes it.
         done: gets its answer, of kind DONE, INVALID, TOO_LARGE, GONE or (given up) RETRY;
             FORBIDDEN too if `may_be_forbidden`.
+        divisible: its `done` can try its parts one by one.
+        first_fault_at: when it failed first, or what it is a part of did.
         once: a lost answer is handed over at once, since repeating would do something twice.
     """
 
@@ -69,9 +74,10 @@ class Call:
     done: Callable[[Answer, float], None]
     may_be_forbidden: bool = False
     once: bool = False
+    divisible: bool = False
+    first_fault_at: float = math.inf
     started_at: float = -math.inf
     faults: int = 0
-    last_fault_at: float = -math.inf
     waits: t.Any = field(default=None)
 
 
@@ -86,7 +92,15 @@ class Tally:
 
 
 class Lane:
-    """The calls of one endpoint."""
+    """The calls of one endpoint.
+
+    Attributes:
+        proven: a call has succeeded.
+        failing: faults since the last success.
+        failing_since: when the first of them was called for.
+        last_success: when a call last got an answer that was no fault.
+        forbidden: 403 since then.
+    """
 
     def __init__(self, endpoint: Endpoint, share: float) -> None:
         """Start with an unused budget."""
@@ -97,6 +111,9 @@ class Lane:
         self.paused_until = -math.inf
         self.proven = False
         self.failing = 0
+        self.failing_since = 0.0
+        self.last_success = -math.inf
+        self.forbidden = 0
         self._waiting_since: float | None = None
 
     def ready_at(self, now: float) -> float:
@@ -134,14 +151,12 @@ class Scheduler:
     go before submitting more.
     """
 
-    def __init__(self, share: float, now: float) -> None:
+    def __init__(self, share: float) -> None:
         """`share` is the share of Omnisend's limits to use, 0 for no pacing."""
         order = sorted(Endpoint, key=lambda endpoint: endpoint is Endpoint.POST_BATCH)
         self.lanes = {endpoint: Lane(endpoint, share) for endpoint in order}
-        self.last_success = now
-        self._failing_since: float | None = None
         self._patience = FIRST_CONTACT_SECONDS
-        self._forbidden = 0
+        self._last_success = -math.inf
         self._ids = itertools.count()
 
     def add(self, call: Call, not_before: float = -math.inf) -> None:
@@ -194,11 +209,10 @@ class Scheduler:
                 call.done(answer, now)
 
     def _succeeded(self, lane: Lane, answer: Answer, now: float) -> None:
-        lane.failing = 0
         lane.proven = lane.proven or answer.kind is Kind.DONE
-        self._forbidden = 0
+        lane.failing = lane.forbidden = 0
+        lane.last_success = self._last_success = now
         self._patience = OUTAGE_SECONDS
-        self._works(now)
 
     def _throttled(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
         lane.tally.throttled += 1
@@ -206,42 +220,36 @@ class Scheduler:
         if lane.paused_until <= now:
             lane.budget.narrow(now, until + WINDOW_SECONDS)
         lane.paused_until = max(lane.paused_until, until)
-        # Omnisend is there and works: this is neither a fault nor a success.
-        self._works(now)
+        lane.failing = 0  # Omnisend is there and works
         self.add(call, until)
 
-    def _works(self, now: float) -> None:
-        self.last_success = now
-        self._failing_since = None
-
     def _forbid(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
-        self._forbidden += 1
-        if self._forbidden >= MAX_FORBIDDEN:
+        lane.forbidden += 1
+        if lane.forbidden >= MAX_FORBIDDEN:
             raise fatal(answer)
         self._again(lane, call, now)
 
     def _fault(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
+        if not lane.failing:
+            # Not since the last success: a tap may have been silent for hours in between.
+            lane.failing_since = call.started_at
         lane.failing += 1
         if lane.failing in _TELLING:
             logger.warning("%s: %s; trying again.", lane.endpoint.label, answer.fault)
-        if self._failing_since is None:
-            # Not since the last success: a tap may have been silent for hours in between.
-            self._failing_since = max(call.started_at, self.last_success)
-        away = now - self._failing_since
-        if away > self._patience:
-            raise RunFailed(
-                ExitCode.FAULT,
-                f"Omnisend has not answered for {away:.0f} seconds "
-                f"({answer.fault}); check the network and 'api_url', then run again: it "
-                "continues from the last state.",
-            )
-        # A fault counts against the call only if others got through in the meantime.
-        call.faults += self.last_success > call.last_fault_at
-        call.last_fault_at = now
+        if now - lane.failing_since > self._patience:
+            raise out_of_reach(lane, answer, now)
+        call.first_fault_at = min(call.first_fault_at, now)
+        # A fault counts against the call only if others got through in the meantime: calls of
+        # its endpoint, or, where its parts can tell the one bad item from an outage, any.
+        others = self._last_success if call.divisible else lane.last_success
+        call.faults += others > call.first_fault_at
         if call.faults >= MAX_FAULTS:
             call.done(answer, now)
-        else:
-            self._again(lane, call, now)
+            return
+        if lane.failing >= MAX_FAULTS:
+            pause = min(2.0 ** (lane.failing - MAX_FAULTS), LONGEST_PAUSE)
+            lane.paused_until = now + backoff.full_jitter(pause)
+        self._again(lane, call, now)
 
     def _again(self, lane: Lane, call: Call, now: float) -> None:
         if call.waits is None:
@@ -255,6 +263,16 @@ def waits() -> t.Iterator[float]:
     generator = backoff.expo(max_value=60)
     next(generator)  # its first value only primes it
     return generator
+
+
+def out_of_reach(lane: Lane, answer: Answer, now: float) -> RunFailed:
+    """What to tell the user when an endpoint only fails, for long."""
+    return RunFailed(
+        ExitCode.FAULT,
+        f"Omnisend has not answered {lane.endpoint.label} for {now - lane.failing_since:.0f} "
+        f"seconds ({answer.fault}); check the network and 'api_url', then run again: it "
+        "continues from the last state.",
+    )
 
 
 def fatal(answer: Answer) -> RunFailed:

@@ -74,13 +74,17 @@ def judge(
 
     Items are matched by the e-mail they echo, normalised by `key`: neither their order nor
     `itemID` is documented to mean anything. Those that the answer does not name are
-    accepted only if the counts leave no room for another verdict.
+    accepted only if the counts leave no room for another verdict. In a batch of one an item
+    without an echo can be no other.
     """
     ours = set(emails)
+    only = next(iter(ours)) if len(ours) == 1 else None
     judgement = Judgement()
     errors, responses = as_list(batch.get("errors")), as_list(batch.get("responses"))
     for item, failed in [*((e, True) for e in errors), *((r, False) for r in responses)]:
-        email = _echoed(item, key)
+        if not isinstance(item, dict):
+            continue
+        email = _echoed(item, key) or only
         if email not in ours:
             continue
         code = as_int(item.get("responseCode"))
@@ -111,9 +115,7 @@ def _status(batch: Mapping[str, t.Any]) -> str:
     return str(batch.get("status")).lower()
 
 
-def _echoed(item: t.Any, key: Callable[[str], str]) -> str | None:
-    if not isinstance(item, dict):
-        return None
+def _echoed(item: Mapping[str, t.Any], key: Callable[[str], str]) -> str | None:
     request, response = item.get("request"), item.get("response")
     if isinstance(request, dict):
         for identifier in as_list(request.get("identifiers")):

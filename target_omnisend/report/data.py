@@ -32,6 +32,7 @@ def build(
     version: str,
     started_at: dt.datetime,
     ended_at: dt.datetime,
+    segments: Mapping[str, Mapping[str, t.Any]],
 ) -> dict[str, t.Any]:
     """The report, ready for JSON: `requests` by endpoint, `throughput` in contacts per 10 s."""
     rejections: Counter[str] = Counter()
@@ -50,6 +51,7 @@ def build(
         },
         "totals": outcome.total().numbers(),
         "streams": {name: counts.numbers() for name, counts in outcome.streams.items()},
+        "segments": segments,
         "rejections": dict(rejections),
         "requests": {
             endpoint.label: {

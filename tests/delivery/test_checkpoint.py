@@ -56,6 +56,16 @@ def test_a_state_does_not_wait_for_later_records(kept: Kept) -> None:
     assert kept.emitted == [{"at": 1}]
 
 
+def test_only_as_many_states_leave_as_are_safe(kept: Kept) -> None:
+    kept.epoch(0, {"at": 1})
+    second = kept.epoch(1, {"at": 2})
+    kept.checkpoint.emit_safe()
+    assert kept.emitted == [{"at": 1}]
+    second.open = 0
+    kept.checkpoint.emit_safe()
+    assert kept.emitted == [{"at": 1}, {"at": 2}]
+
+
 def test_a_state_leaves_once_and_unchanged(kept: Kept) -> None:
     state = {"bookmarks": {"b": None, "a": [1]}}
     kept.epoch(0, state)

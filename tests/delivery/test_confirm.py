@@ -61,7 +61,7 @@ class Confirming:
         self.over: dict[str, Any] = {}
         self.vanished: list[str] = []
         self.expired: list[tuple[str, float]] = []
-        self.scheduler = Scheduler(0, 0.0)
+        self.scheduler = Scheduler(0)
         self.confirmer = Confirmer(
             self.scheduler,
             since=dt.date(2026, 11, 21),
@@ -75,7 +75,7 @@ class Confirming:
     def watch(self, *names: str, now: float = 0.0) -> None:
         segment = Segment("vip", b"", (), StreamCounts(), item_of)
         for name in names:
-            entries = [Entry(email, b"", b"", Epoch()) for email in ("a", "b")]
+            entries = [Entry(email, b"", b"", Epoch(), None) for email in ("a", "b")]
             batch = Batch(segment, entries, id=name, submitted_at=now)
             self.confirmer.watch(batch, now)
 

@@ -49,7 +49,7 @@ class Running:
 
     def admit(self, email: str = "ada@example.com") -> None:
         self.segment.counts.received += 1
-        self.runner.admit(self.segment, email, item_of(LINE), LINE)
+        self.runner.admit(self.segment, email, item_of(LINE), LINE, None)
 
 
 def test_a_run_ends_with_everybody_settled_and_the_state_out() -> None:
@@ -83,7 +83,7 @@ def test_an_unexpected_fault_ends_the_run_and_quotes_nobody() -> None:
     def broken(batch: Batch, now: float) -> None:  # noqa: ARG001
         raise KeyError("ada@example.com")
 
-    running.delivery._confirmer.watch = broken  # type: ignore[method-assign]
+    running.delivery._submitter._taken = broken
     running.admit()
     with pytest.raises(RunFailed, match=r"KeyError at test_runner\.py") as failure:
         running.runner.finish()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import random
 
 import pytest
@@ -34,7 +33,7 @@ class Scheduled:
     """A scheduler, and what its calls were told."""
 
     def __init__(self, share: float = 1.0) -> None:
-        self.scheduler = Scheduler(share, 0.0)
+        self.scheduler = Scheduler(share)
         self.told: list[Answer] = []
 
     def add(self, endpoint: Endpoint = POST, **options: bool) -> Call:
@@ -89,16 +88,24 @@ def test_a_faulty_call_goes_again_after_a_wait_that_is_bounded(seed: int) -> Non
     assert scheduled.told == []
 
 
-def test_a_call_is_given_up_when_it_fails_while_others_succeed(scheduled: Scheduled) -> None:
-    scheduled.prove(LIST)
-    scheduled.add()
-    now = 0.0
+@pytest.mark.parametrize(
+    ("divisible", "others", "given_up"),
+    [(True, LIST, True), (False, LIST, False), (True, POST, True), (False, POST, True)],
+)
+def test_a_call_is_given_up_when_it_fails_while_others_succeed(
+    scheduled: Scheduled, others: Endpoint, *, divisible: bool, given_up: bool
+) -> None:
+    call = scheduled.add(divisible=divisible)
+    now = scheduled.answer(FAULT, 0.0)
+    other = Call(others, lambda _: DONE, lambda _, __: None)
+    scheduled.scheduler.lanes[others].budget.start()
+    scheduled.scheduler.answered(other, DONE, now)
     for _ in range(MAX_FAULTS):
         assert scheduled.told == []
-        scheduled.prove(LIST, now)
-        again = scheduled.answer(FAULT, now)
-        now = max(now + 1.0, again) if math.isfinite(again) else now
-    assert scheduled.told == [FAULT]
+        assert scheduled.start(now) == [call]
+        scheduled.scheduler.answered(call, FAULT, now)
+        now = max(now + 1.0, scheduled.scheduler.wake_at(now)) if not scheduled.told else now
+    assert scheduled.told == ([FAULT] if given_up else [])
 
 
 def test_in_an_outage_no_call_is_given_up(scheduled: Scheduled) -> None:
@@ -173,13 +180,17 @@ def test_403_three_times_in_a_row_ends_the_run(scheduled: Scheduled) -> None:
     assert failure.value.exit_code == ExitCode.SETTINGS
 
 
-def test_a_success_in_between_forgives_a_403(scheduled: Scheduled) -> None:
+def test_only_a_success_of_the_same_endpoint_forgives_a_403(scheduled: Scheduled) -> None:
     scheduled.add()
     now = 0.0
     for _ in range(3 * MAX_FORBIDDEN):
         now = scheduled.answer(FORBIDDEN, now)
+        scheduled.prove(POST, now - 1e-9)
+    for _ in range(MAX_FORBIDDEN - 1):
+        now = scheduled.answer(FORBIDDEN, now)
         scheduled.prove(LIST, now - 1e-9)
-    assert scheduled.told == []
+    with pytest.raises(RunFailed, match="scopes"):
+        scheduled.answer(FORBIDDEN, now)
 
 
 def test_a_call_that_may_be_forbidden_is_told_so(scheduled: Scheduled) -> None:

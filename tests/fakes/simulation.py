@@ -261,7 +261,7 @@ class Simulation:
                 upcoming = next(source, None)
             if upcoming is None and self.now >= self._silent_until and not (closed or self.ended):
                 closed = True
-                self.delivery.close()
+                self.delivery.close(self.now)
             while call := self.delivery.next_call(self.now):
                 self._calls.append(call)
             self._start_calls()
@@ -343,7 +343,7 @@ class Simulation:
         item = _item(member.email, member.name)
         self.delivery.admit(segment, member.email, item, line, self.now)
         if segment.counts.received % DRAIN == 0:
-            self.delivery.flush()
+            self.delivery.flush(self.now)
         return True
 
     def _emitted(self, value: Any) -> None:

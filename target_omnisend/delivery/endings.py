@@ -1,0 +1,86 @@
+"""Why a run ends before its input does: the sentences, and the count behind one of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from target_omnisend.outcome import ExitCode, RunFailed
+
+if t.TYPE_CHECKING:
+    from target_omnisend.api.answers import Answer
+    from target_omnisend.delivery.verdicts import Judgement
+    from target_omnisend.outcome import Outcome
+
+REFUSED_ALIKE: t.Final = 100
+"""Items all refused for one reason, before any was accepted, that end the run."""
+
+
+class Unanimity:
+    """Counts refusals as long as all are for the same reason and nothing is accepted."""
+
+    def __init__(self) -> None:
+        """Start with no refusal."""
+        self.reason = ""
+        self.items = 0
+        self.any_accepted = False
+
+    def accepted(self) -> None:
+        """Something was accepted."""
+        self.any_accepted = True
+        self.reason, self.items = "", 0
+
+    def judged(self, judgement: Judgement) -> None:
+        """Take a batch's verdicts into account."""
+        reasons = {refusal.reason for refusal in judgement.refused.values()}
+        if judgement.accepted:
+            self.accepted()
+        elif judgement.undone or len(reasons) != 1:
+            self.reason, self.items = "", 0
+        else:
+            reason = reasons.pop()
+            before = self.items if reason == self.reason else 0
+            self.reason, self.items = reason, before + len(judgement.refused)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether that is reason enough to send nothing more."""
+        return self.items >= REFUSED_ALIKE and not self.any_accepted
+
+
+def not_there(answer: Answer) -> RunFailed:
+    """What to tell the user when the other end does not speak this API."""
+    return RunFailed(
+        ExitCode.SETTINGS,
+        f"There is no Omnisend API that takes our calls at this address ({answer.fault}); "
+        "check 'api_url' and 'api_version'.",
+    )
+
+
+def all_refused(reason: str) -> RunFailed:
+    """What to tell the user when Omnisend refuses each single item for the same reason."""
+    return RunFailed(
+        ExitCode.SETTINGS,
+        f"Omnisend refuses every contact for the same reason ({reason}); nothing more is sent. "
+        "Check the plan's number of contacts, the API key's scopes and the mapping.",
+    )
+
+
+def too_many(outcome: Outcome) -> RunFailed:
+    """What to tell the user when the share of refused records is too high."""
+    total = outcome.total()
+    return RunFailed(
+        ExitCode.REJECTED,
+        f"{total.rejected} of {total.received} records were refused, more than "
+        f"max_rejected_percent ({outcome.max_rejected_percent:g} %) allows; mend them or the "
+        "mapping and run again.",
+    )
+
+
+def too_many_leave(name: str, leaving: int, before: int, percent: float) -> RunFailed:
+    """What to tell the user when the mirror guard holds a removal back."""
+    return RunFailed(
+        ExitCode.GUARD,
+        f"{leaving} of the {before} members of segment '{name}' are not in the source any more, "
+        f"over max_removed_percent ({percent:g} %); nobody was removed. Check the source; if it "
+        "is right, run again with a higher max_removed_percent.",
+    )

@@ -1,0 +1,5 @@
+"""What Omnisend already has: who is a confirmed member of which segment, and with what details."""
+
+from target_omnisend.ledger.ledger import Ledger
+
+__all__ = ["Ledger"]

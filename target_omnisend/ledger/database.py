@@ -1,0 +1,237 @@
+"""One connection to the ledger's database, held for the run, and what is said when it fails."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import typing as t
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from target_omnisend.ledger.members import PostgresMembers, SqliteMembers
+from target_omnisend.ledger.schema import prepare
+from target_omnisend.outcome import ExitCode, RunFailed
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_omnisend.ledger.members import Members
+
+POSTGRES: t.Final = "postgresql+psycopg"
+_AS_EFFECTIVE_USER: t.Final = os.access in os.supports_effective_ids
+_SECRETS: t.Final = ("password", "sslpassword")
+
+_SQLITE_SETTINGS: t.Final = (
+    # The file stays locked from the first transaction until the process ends, however it does.
+    "PRAGMA locking_mode = EXCLUSIVE",
+    "BEGIN EXCLUSIVE",
+    "COMMIT",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # a commit survives a power failure
+    "PRAGMA cache_size = -8000",  # KB
+    "PRAGMA wal_autocheckpoint = 16000",  # pages: 64 MB; a page is copied back once for many writes
+)
+
+_POSTGRES_SETTINGS: t.Final = (
+    # When this machine loses its power, the server lets go of the lock in minutes, not hours.
+    "SET tcp_keepalives_idle = 60",
+    "SET tcp_keepalives_interval = 15",
+)
+_CONNECT: t.Final = {"connect_timeout": "10", "keepalives_idle": "60", "client_encoding": "utf8"}
+
+
+class Database:
+    """The connection, its lock, and its tables, ready for use.
+
+    In PostgreSQL the lock is one for each brand and belongs to the connection that writes, so
+    there is no time in which one is there without the other. A SQLite file is locked whole.
+    """
+
+    def __init__(self, url: str, *, brand: str, wait: float) -> None:
+        """Connect; wait that many seconds for another run to end.
+
+        Raises:
+            RunFailed: when there is no such database, or no use in it.
+        """
+        self._url = _parse(url)
+        self._failure: RunFailed | None = None
+        self._opening = True
+        self._engine = _engine(self._url, wait)
+        try:
+            with self.guard():
+                self.connection = self._engine.connect()
+                self.members = self._lock(brand, wait)
+                with self.transaction():
+                    self._prepare()
+        except RunFailed:
+            self.close()
+            raise
+        self._opening = False
+
+    def close(self) -> None:
+        """Let go of the database and its lock; what was not committed is lost."""
+        with suppress(SQLAlchemyError, AttributeError):
+            self.connection.close()
+        self._engine.dispose()
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Say in a sentence what the database refuses; after that, nothing is tried again."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            yield
+        except SQLAlchemyError as error:
+            self._failure = self._sentence(error)
+            raise self._failure from None  # the error itself may show a row
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; durable at its end."""
+        self.connection.exec_driver_sql("BEGIN")
+        try:
+            yield
+            self.connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            with suppress(SQLAlchemyError):
+                self.connection.exec_driver_sql("ROLLBACK")
+            raise
+
+    def _lock(self, brand: str, wait: float) -> Members:
+        run = self.connection.exec_driver_sql
+        if self._url.drivername != POSTGRES:
+            for statement in _SQLITE_SETTINGS:
+                run(statement)
+            return SqliteMembers(self.connection)
+        for statement in _POSTGRES_SETTINGS:
+            run(statement)
+        run(f"SET lock_timeout = {max(1, int(wait * 1000))}")
+        run("SELECT pg_advisory_lock(%s)", (_lock_key(brand),))
+        run("RESET lock_timeout")
+        return PostgresMembers(self.connection)
+
+    def _prepare(self) -> None:
+        if self._url.drivername == POSTGRES:  # where another brand may be at it
+            self.connection.exec_driver_sql(
+                "SELECT pg_advisory_xact_lock(%s)", (_lock_key("schema"),)
+            )
+        prepare(self.connection)
+        # Writing nothing tells whether we may write.
+        self.members.put([])
+        self.members.remove(0, [])
+
+    def _sentence(self, error: SQLAlchemyError) -> RunFailed:
+        cause = getattr(error, "orig", None) or error
+        reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
+        for secret in filter(None, (self._url.password, *map(self._url.query.get, _SECRETS))):
+            reason = reason.replace(str(secret), "***")
+        where = f"The ledger in {_name(self._url)}"
+        if _is_locked(cause) and self._opening:
+            return RunFailed(
+                ExitCode.FAULT,
+                f"{where} is in use by another run or program; wait for its end and run again.",
+            )
+        if _is_full(cause):
+            return RunFailed(
+                ExitCode.FAULT, f"{where} has no room ({reason}); make some and run again."
+            )
+        if self._opening:
+            return RunFailed(
+                ExitCode.SETTINGS,
+                f"{where} cannot be used ({reason}); check 'ledger_url' and the rights there.",
+            )
+        return RunFailed(
+            ExitCode.FAULT,
+            f"{where} failed in the middle of the run ({reason}); once it works, run again: "
+            "what was not written down is sent once more.",
+        )
+
+
+def _parse(text: str) -> sa.URL:
+    try:
+        url = sa.make_url(text)
+    except (SQLAlchemyError, ValueError):
+        raise _no_url("it is none") from None
+    if url.drivername in {"postgres", "postgresql"}:
+        url = url.set(drivername=POSTGRES)
+    if "@" in (url.host or ""):
+        raise _no_url("write an @ in the password as %40")
+    if url.drivername == POSTGRES:
+        return url
+    if url.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise _no_url("only SQLite and PostgreSQL, through psycopg, are supported")
+    if not url.database or url.database.startswith((":memory:", "file:")) or url.query:
+        raise _no_url("for SQLite, name a file and no options")
+    return url
+
+
+def _no_url(reason: str) -> RunFailed:
+    return RunFailed(
+        ExitCode.SETTINGS,
+        f"'ledger_url' is no database URL that this target can use: {reason}. Examples: "
+        "sqlite:///ledger.db, postgresql+psycopg://user:password@host/database.",
+    )
+
+
+def _engine(url: sa.URL, wait: float) -> sa.Engine:
+    if url.drivername == POSTGRES:
+        options: dict[str, t.Any] = {k: v for k, v in _CONNECT.items() if k not in url.query}
+    else:
+        options = {"check_same_thread": False, "timeout": wait}
+        _create_file(Path(url.database or ""))
+    try:
+        return sa.create_engine(
+            url,
+            poolclass=sa.NullPool,
+            # One statement is one round trip; transactions are begun by name.
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,
+            connect_args=options,
+        )
+    except ImportError:
+        raise RunFailed(
+            ExitCode.SETTINGS,
+            "A ledger in PostgreSQL needs the driver psycopg, which is not installed: "
+            "pip install 'target-omnisend[postgres]'.",
+        ) from None
+
+
+def _create_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        # Not by opening it: closing it again would end the lock of another ledger in here.
+        if not os.access(path, os.R_OK | os.W_OK, effective_ids=_AS_EFFECTIVE_USER):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise RunFailed(
+            ExitCode.SETTINGS,
+            f"The ledger {path} cannot be written to ({error.strerror}); check 'ledger_url' "
+            "and the permissions of file and folder.",
+        ) from None
+
+
+def _name(url: sa.URL) -> str:
+    if url.drivername == POSTGRES:
+        return f"PostgreSQL's database {url.database or url.username or ''}"
+    return str(url.database)
+
+
+def _lock_key(text: str) -> int:
+    digest = hashlib.blake2b(text.encode(), digest_size=8, person=b"omnisend ledger")
+    return int.from_bytes(digest.digest(), signed=True)
+
+
+def _is_locked(cause: object) -> bool:
+    codes = (getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None))
+    return codes[0] == "55P03" or str(codes[1]).startswith("SQLITE_BUSY")
+
+
+def _is_full(cause: object) -> bool:
+    codes = (getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None))
+    return codes[0] == "53100" or codes[1] == "SQLITE_FULL"

@@ -1,0 +1,308 @@
+"""The ledger: fingerprints of confirmed members, by brand and segment."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from contextlib import suppress
+
+import sqlalchemy as sa
+
+from target_omnisend.ledger import members as table
+from target_omnisend.ledger.changes import Change, Segment, decode, encode
+from target_omnisend.ledger.database import Database
+from target_omnisend.ledger.members import PAGE, Row
+from target_omnisend.ledger.schema import JOURNAL, SEGMENTS
+from target_omnisend.ledger.seen import Seen
+from target_omnisend.outcome import RunFailed
+
+if t.TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from target_omnisend.ledger.changes import Changes
+
+KEYS: t.Final = 1_000
+"""E-mails that are looked up by one statement."""
+
+UNWRITTEN: t.Final = 5_000
+"""Changes that are kept before they are written, asked for or not."""
+
+UNMERGED: t.Final = 50_000
+"""Changes that are kept before members get them. E-mails come in no order, and each lies on
+another page: writing so many at once, sorted, writes a page for several of them."""
+
+
+class Ledger:
+    """What Omnisend already has, and by this target.
+
+    Use it from any thread, but never from two at once. All its methods raise RunFailed when
+    the database fails; what was not flushed by then is lost, which costs a repeat.
+    E-mails are normalised by the caller.
+    """
+
+    def __init__(
+        self, url: str, *, brand: str, utc_now: Callable[[], dt.datetime], wait: float = 10.0
+    ) -> None:
+        """Open, and if need be make or upgrade, the ledger of a brand.
+
+        `wait` is in seconds, for another run on it to end.
+
+        Raises:
+            RunFailed: when it cannot be used; the sentence says why.
+        """
+        self._brand = brand
+        self._utc_now = utc_now
+        self._database = Database(url, brand=brand, wait=wait)
+        with self._database.guard():
+            self._segments = self._load()
+            self._replay()
+
+    def close(self) -> None:
+        """Let go of the database. Flush before: what was not flushed may be lost."""
+        with suppress(RunFailed):  # then the next run merges
+            self._merge()
+        self._database.close()
+
+    # -- what is there -----------------------------------------------------------------
+
+    def known(self, segment: str, emails: Collection[str]) -> dict[str, bytes]:
+        """The fingerprints of those that were last confirmed as members of `segment`."""
+        place = self._segments.get(segment)
+        if place is None:
+            return {}
+        found = {}
+        place.looked_up = looked_up = dict.fromkeys(emails)
+        for email, fingerprint, number in self._find(place, emails):
+            found[email] = fingerprint
+            looked_up[email] = number
+        for email in filter(place.unmerged.__contains__, emails):
+            if change := place.unmerged[email]:
+                found[email] = change.fingerprint
+            else:
+                found.pop(email, None)
+        return found
+
+    def mapping_fingerprint(self, segment: str) -> str | None:
+        """What `set_mapping_fingerprint` was told last."""
+        place = self._segments.get(segment)
+        return None if place is None else place.mapping
+
+    def segments(self) -> list[tuple[str, int]]:
+        """Each segment in which this target made members, and how many, by name."""
+        counts = [(name, self.count(name)) for name in sorted(self._segments)]
+        return [(name, number) for name, number in counts if number]
+
+    def count(self, segment: str) -> int:
+        """How many members this target made."""
+        self._merge()
+        place = self._segments.get(segment)
+        if place is None:
+            return 0
+        with self._database.guard():
+            return table.count(self._database.connection, place.id)
+
+    def members(self, segment: str, size: int = 250) -> Iterator[list[str]]:
+        """Everybody whom this target made a member; they may be forgotten as they come."""
+        self._merge()
+        if place := self._segments.get(segment):
+            for page in self._pages(place, size):
+                yield [email for email, _ in page]
+
+    # -- what is confirmed -------------------------------------------------------------
+
+    def set_mapping_fingerprint(self, segment: str, text: str) -> None:
+        """Remember, durably, under which settings members are written from here on."""
+        place = self._place(segment)
+        self._update(place, mapping=text)
+        place.mapping = text
+
+    def confirm(
+        self, segment: str, rows: Iterable[tuple[str, bytes]], *, given: bool = True
+    ) -> None:
+        """These, by e-mail and fingerprint, are in Omnisend as sent.
+
+        `given` says that this target made them members; once it did, that stays until they
+        are forgotten. They count as seen.
+        """
+        now = int(self._utc_now().timestamp())
+        self._change(segment, {email: Change(mark, int(given), now) for email, mark in rows})
+
+    def forget(self, segment: str, emails: Iterable[str]) -> None:
+        """These are no members any more."""
+        self._change(segment, dict.fromkeys(emails))
+
+    def flush(self) -> None:
+        """Have everything so far on the disk when this returns."""
+        places = self._segments.values()
+        if changes := [(place.id, place.unwritten) for place in places if place.unwritten]:
+            with self._database.guard():
+                self._database.connection.execute(
+                    JOURNAL.insert(),
+                    {"brand": self._brand, "changes": encode(changes)},
+                )
+            for place in places:
+                place.unwritten.clear()
+        if sum(len(place.unmerged) for place in places) >= UNMERGED:
+            self._merge()
+
+    # -- who left ----------------------------------------------------------------------
+
+    def begin_seen(self, segment: str, version: str | None = None) -> bool:
+        """From here on, this run brings the whole segment; nobody has been seen yet.
+
+        `version` names the stream's version, if it has one. It is remembered until
+        `end_seen`, so that the answer is False when an earlier run began to bring the same
+        version and did not end: it saw people whom the tap need not bring again, and nobody
+        may be taken for a leaver.
+        """
+        self._merge()
+        place = self._place(segment)
+        self._update(place, bringing=version)
+        place.looked_up.clear()
+        place.seen = Seen(self._next_number(place))
+        return version is None or version != place.brought_before
+
+    def see(self, segment: str, emails: Collection[str]) -> None:
+        """These are in the source; those the ledger does not know are seen when confirmed."""
+        place = self._segments[segment]
+        seen = self._seen(place)
+        for email in emails:
+            number = place.looked_up.get(email)
+            if number is not None:
+                seen.add(number)
+        missing = [email for email in emails if email not in place.looked_up]
+        for _, _, number in self._find(place, missing):
+            seen.add(number)
+
+    def count_leavers(self, segment: str) -> int:
+        """How many `leavers` would give."""
+        return sum(map(len, self._unseen(segment)))
+
+    def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
+        """Everybody whom this target made a member and this run did not see.
+
+        They may be forgotten as they come.
+        """
+        unseen = itertools.chain.from_iterable(self._unseen(segment))
+        while chunk := list(itertools.islice(unseen, size)):
+            yield chunk
+
+    def end_seen(self, segment: str) -> None:
+        """The leavers are dealt with."""
+        place = self._segments[segment]
+        self._update(place, bringing=None)
+        place.brought_before = place.seen = None
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _load(self) -> dict[str, Segment]:
+        query = sa.select(
+            SEGMENTS.c.name, SEGMENTS.c.id, SEGMENTS.c.mapping, SEGMENTS.c.bringing
+        ).where(SEGMENTS.c.brand == self._brand)
+        found = self._database.connection.execute(query).all()
+        return {row.name: Segment(row.id, row.mapping, row.bringing) for row in found}
+
+    def _place(self, name: str) -> Segment:
+        if name not in self._segments:
+            insert = SEGMENTS.insert().values(brand=self._brand, name=name).returning(SEGMENTS.c.id)
+            with self._database.guard():
+                self._segments[name] = Segment(self._database.connection.scalars(insert).one())
+        return self._segments[name]
+
+    def _update(self, place: Segment, **values: str | None) -> None:
+        with self._database.guard():
+            self._database.connection.execute(
+                SEGMENTS.update().where(SEGMENTS.c.id == place.id).values(**values)
+            )
+
+    def _find(self, place: Segment, emails: Collection[str]) -> Iterator[tuple[str, bytes, int]]:
+        for chunk in _chunks(emails, KEYS):
+            with self._database.guard():
+                found = self._database.members.find(place.id, chunk)
+            yield from found
+
+    def _change(self, segment: str, changes: Changes) -> None:
+        place = self._place(segment)
+        place.unwritten.update(place.change(changes))
+        if sum(len(place.unwritten) for place in self._segments.values()) >= UNWRITTEN:
+            self.flush()
+
+    def _replay(self) -> None:
+        """Take in what an earlier run wrote and did not merge."""
+        places = {place.id: place for place in self._segments.values()}
+        query = sa.select(JOURNAL.c.changes).where(JOURNAL.c.brand == self._brand)
+        for text in self._database.connection.scalars(query.order_by(JOURNAL.c.id)):
+            for number, changes in decode(text):
+                places[number].change(changes)
+
+    def _merge(self) -> None:
+        """Give members what was written; the journal is empty then."""
+        changed = [place for place in self._segments.values() if place.unmerged]
+        if not changed:
+            return
+        with self._database.guard(), self._database.transaction():
+            for place in changed:
+                self._merge_segment(place)
+            self._database.connection.execute(
+                JOURNAL.delete().where(JOURNAL.c.brand == self._brand)
+            )
+        for place in changed:
+            place.unmerged.clear()
+            place.unwritten.clear()
+            place.looked_up.clear()
+
+    def _merge_segment(self, place: Segment) -> None:
+        changes = place.unmerged
+        gone = [email for email, change in changes.items() if change is None or change.anew]
+        for chunk in _chunks(gone, KEYS):
+            self._database.members.remove(place.id, chunk)
+        kept = sorted(email for email, change in changes.items() if change)
+        for chunk in _chunks(kept, KEYS):
+            self._database.members.put(list(self._rows(place, chunk)))
+
+    def _rows(self, place: Segment, emails: list[str]) -> Iterator[Row]:
+        numbers = {email: number for email, _, number in self._find(place, emails)}
+        for email in emails:
+            number = numbers.get(email)
+            if number is None:
+                # Not used again while the run lasts, even when its owner is forgotten.
+                number = self._next_number(place)
+                place.next_number = number + 1
+            elif place.seen:
+                place.seen.add(number)
+            if change := place.unmerged[email]:
+                yield place.id, email, number, *change[:3]
+
+    def _next_number(self, place: Segment) -> int:
+        if place.next_number is None:
+            with self._database.guard():
+                place.next_number = table.next_number(self._database.connection, place.id)
+        return place.next_number
+
+    def _unseen(self, segment: str) -> Iterator[list[str]]:
+        self._merge()
+        place = self._segments[segment]
+        seen = self._seen(place)
+        for page in self._pages(place, PAGE):
+            yield [email for email, number in page if number not in seen]
+
+    def _seen(self, place: Segment) -> Seen:
+        if place.seen is None:
+            raise RuntimeError("begin_seen comes first")
+        return place.seen
+
+    def _pages(self, place: Segment, size: int) -> Iterator[Sequence[tuple[str, int]]]:
+        pages = table.pages(self._database.connection, place.id, size)
+        while True:
+            with self._database.guard():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
+
+
+def _chunks(items: Collection[str], size: int) -> Iterator[list[str]]:
+    rest = iter(items)
+    while chunk := list(itertools.islice(rest, size)):
+        yield chunk

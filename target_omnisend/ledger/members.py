@@ -1,0 +1,142 @@
+"""The table of members, read and written in bulk: what differs between the databases."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import sqlalchemy as sa
+
+from target_omnisend.ledger.schema import MEMBERS
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+PAGE: t.Final = 5_000
+"""Rows that are read at once where a whole segment is."""
+
+
+Row: t.TypeAlias = tuple[int, str, int, bytes, int, int]
+"""Segment, e-mail, number, fingerprint, given, confirmed_at."""
+
+
+class Members(t.Protocol):
+    """Statements in the database's own words; whole lists are one parameter each."""
+
+    def find(self, segment: int, emails: Sequence[str]) -> Iterable[tuple[str, bytes, int]]:
+        """E-mail, fingerprint and number of those that are there, by key."""
+
+    def put(self, rows: Sequence[Row]) -> None:
+        """Insert rows, or update fingerprint and time; what was given stays given."""
+
+    def remove(self, segment: int, emails: Sequence[str]) -> None:
+        """Delete rows."""
+
+
+class SqliteMembers:
+    """JSON is SQLite's list."""
+
+    _FIND: t.Final = (
+        "SELECT email, fingerprint, number FROM json_each(?) AS asked"
+        # Left first: otherwise SQLite sorts the list before it looks.
+        " CROSS JOIN target_omnisend_members ON segment = ? AND email = asked.value"
+    )
+    _PUT: t.Final = (
+        "INSERT INTO target_omnisend_members"
+        " (segment, email, number, fingerprint, given, confirmed_at) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (segment, email) DO UPDATE SET fingerprint = excluded.fingerprint,"
+        " given = max(given, excluded.given), confirmed_at = excluded.confirmed_at"
+    )
+    _REMOVE: t.Final = (
+        "DELETE FROM target_omnisend_members"
+        " WHERE segment = ? AND email IN (SELECT value FROM json_each(?))"
+    )
+
+    def __init__(self, connection: sa.Connection) -> None:
+        """Work on a connection."""
+        self._run = connection.exec_driver_sql
+
+    def find(self, segment: int, emails: Sequence[str]) -> Iterable[tuple[str, bytes, int]]:
+        """See `Members`."""
+        return self._run(self._FIND, (json.dumps(emails), segment)).all()
+
+    def put(self, rows: Sequence[Row]) -> None:
+        """See `Members`."""
+        if rows:
+            self._run(self._PUT, list(rows))
+
+    def remove(self, segment: int, emails: Sequence[str]) -> None:
+        """See `Members`."""
+        self._run(self._REMOVE, (segment, json.dumps(emails)))
+
+
+class PostgresMembers:
+    """Arrays are PostgreSQL's lists."""
+
+    _FIND: t.Final = (
+        "SELECT email, fingerprint, number FROM target_omnisend_members"
+        " WHERE segment = %s AND email = ANY (%s::text[])"
+    )
+    _PUT: t.Final = (
+        "INSERT INTO target_omnisend_members AS had"
+        " (segment, email, number, fingerprint, given, confirmed_at)"
+        " SELECT * FROM unnest"
+        "(%s::int[], %s::text[], %s::bigint[], %s::bytea[], %s::smallint[], %s::bigint[])"
+        " ON CONFLICT (segment, email) DO UPDATE SET fingerprint = excluded.fingerprint,"
+        " given = greatest(had.given, excluded.given), confirmed_at = excluded.confirmed_at"
+    )
+    _REMOVE: t.Final = (
+        "DELETE FROM target_omnisend_members WHERE segment = %s AND email = ANY (%s::text[])"
+    )
+
+    def __init__(self, connection: sa.Connection) -> None:
+        """Work on a connection."""
+        self._run = connection.exec_driver_sql
+
+    def find(self, segment: int, emails: Sequence[str]) -> Iterable[tuple[str, bytes, int]]:
+        """See `Members`."""
+        return self._run(self._FIND, (segment, list(emails))).all()
+
+    def put(self, rows: Sequence[Row]) -> None:
+        """See `Members`."""
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 6
+        self._run(self._PUT, tuple(columns))
+
+    def remove(self, segment: int, emails: Sequence[str]) -> None:
+        """See `Members`."""
+        self._run(self._REMOVE, (segment, list(emails)))
+
+
+def pages(
+    connection: sa.Connection, segment: int, size: int
+) -> Iterator[Sequence[tuple[str, int]]]:
+    """E-mail and number of those whom this target made members, `size` at a time.
+
+    Each page is a query of its own that begins behind the last e-mail, so that rows may go
+    meanwhile.
+    """
+    last = ""
+    query = (
+        sa.select(MEMBERS.c.email, MEMBERS.c.number)
+        .where(MEMBERS.c.segment == segment, MEMBERS.c.given == 1)
+        .where(MEMBERS.c.email > sa.bindparam("last"))
+        .order_by(MEMBERS.c.email)
+        .limit(size)
+    )
+    while page := connection.execute(query, {"last": last}).all():
+        yield page
+        last = page[-1][0]
+
+
+def count(connection: sa.Connection, segment: int) -> int:
+    """How many this target made members."""
+    query = sa.select(sa.func.count()).where(MEMBERS.c.segment == segment, MEMBERS.c.given == 1)
+    return connection.scalar(query) or 0
+
+
+def next_number(connection: sa.Connection, segment: int) -> int:
+    """The number behind the highest one."""
+    highest = connection.scalar(
+        sa.select(sa.func.max(MEMBERS.c.number)).where(MEMBERS.c.segment == segment)
+    )
+    return 0 if highest is None else highest + 1

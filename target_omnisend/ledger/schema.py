@@ -1,0 +1,107 @@
+"""The ledger's tables: made, upgraded and recognised."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+from target_omnisend.outcome import ExitCode, RunFailed
+
+if t.TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERSION: t.Final = 1
+
+UPGRADES: dict[int, Sequence[str]] = {}
+"""By version, the statements that make the next version of it."""
+
+_METADATA: t.Final = sa.MetaData()
+
+LEDGER: t.Final = sa.Table(
+    "target_omnisend_ledger", _METADATA, sa.Column("version", sa.Integer, nullable=False)
+)
+
+SEGMENTS: t.Final = sa.Table(
+    "target_omnisend_segments",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("brand", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("mapping", sa.Text, comment="under which settings the members were sent"),
+    sa.Column("bringing", sa.Text, comment="version of the stream that a run began to bring"),
+    sa.UniqueConstraint("brand", "name"),
+)
+
+MEMBERS: t.Final = sa.Table(
+    "target_omnisend_members",
+    _METADATA,
+    # No foreign key: it would cost as much as the row.
+    sa.Column("segment", sa.Integer, primary_key=True, autoincrement=False),
+    # Sorted by bytes, whatever the database's language: pages of members follow this order,
+    # and an index in it survives an upgrade of the operating system.
+    sa.Column(
+        "email", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), primary_key=True
+    ),
+    sa.Column("number", sa.BigInteger, nullable=False, comment="own to the row in its segment"),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False, comment="of the contact as sent"),
+    sa.Column("given", sa.SmallInteger, nullable=False, comment="1: the target made the member"),
+    sa.Column("confirmed_at", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
+    sqlite_with_rowid=False,
+)
+
+JOURNAL: t.Final = sa.Table(
+    "target_omnisend_journal",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("brand", sa.Text, nullable=False),
+    sa.Column("changes", sa.LargeBinary, nullable=False, comment="MessagePack"),
+)
+
+
+def prepare(connection: sa.Connection) -> None:
+    """Make the tables, or bring them to this version; inside a transaction of the caller's.
+
+    Raises:
+        RunFailed: when a newer target made them, or somebody else.
+    """
+    inspector = sa.inspect(connection)
+    present = [table for table in _METADATA.sorted_tables if inspector.has_table(table.name)]
+    if not present:
+        _METADATA.create_all(connection, checkfirst=False)
+        connection.execute(LEDGER.insert().values(version=VERSION))
+        return
+    _check_columns(connection, [LEDGER])
+    versions = connection.scalars(sa.select(LEDGER.c.version)).all()
+    version = versions[0] if len(versions) == 1 else None
+    if not isinstance(version, int) or version < 1:
+        raise _foreign(LEDGER)
+    if version > VERSION:
+        raise RunFailed(
+            ExitCode.SETTINGS,
+            f"The ledger has version {version}, which a newer target-omnisend made; this one "
+            f"knows version {VERSION}. Upgrade target-omnisend, or name another 'ledger_url'.",
+        )
+    for statement in (one for old in range(version, VERSION) for one in UPGRADES[old]):
+        connection.exec_driver_sql(statement)
+    if version < VERSION:
+        connection.execute(LEDGER.update().values(version=VERSION))
+    _check_columns(connection, _METADATA.sorted_tables)
+
+
+def _check_columns(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
+    inspector = sa.inspect(connection)  # a new one: they remember what they saw
+    for table in tables:
+        if not inspector.has_table(table.name):
+            raise _foreign(table)
+        found = {column["name"] for column in inspector.get_columns(table.name)}
+        if found != set(table.columns.keys()):
+            raise _foreign(table)
+
+
+def _foreign(table: sa.Table) -> RunFailed:
+    return RunFailed(
+        ExitCode.SETTINGS,
+        f"The table {table.name} at 'ledger_url' is missing or not as the ledger makes it; "
+        "name a database, or in PostgreSQL a schema, without tables of such names.",
+    )
