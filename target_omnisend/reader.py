@@ -19,6 +19,8 @@ if t.TYPE_CHECKING:
 
 _PARTS: t.Final = {"RECORD": "record", "SCHEMA": "schema"}
 
+_OF_A_STREAM: t.Final = frozenset({"RECORD", "SCHEMA", "ACTIVATE_VERSION"})
+
 _CHUNK: t.Final = 1 << 18
 """Bytes read at once."""
 
@@ -79,6 +81,11 @@ class MessageReader(GenericSingerReader[bytes]):
         part = _PARTS.get(kind)
         if part and not isinstance(message.get(part), dict):
             raise InvalidInputLine(f"lacks an object '{part}'")
+        if self.stream is None and kind in _OF_A_STREAM and "stream" in message:
+            raise InvalidInputLine("has a 'stream' that is no text")
+        keys = message.get("key_properties") if kind == "SCHEMA" else None
+        if keys and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
+            raise InvalidInputLine("has 'key_properties' that are no list of names")
         return message
 
     @staticmethod

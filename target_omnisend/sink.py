@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 from hashlib import blake2b
 
@@ -9,6 +10,7 @@ import jsonschema_rs
 import msgspec
 from singer_sdk import BatchSink
 from singer_sdk.exceptions import InvalidJSONSchema, MissingKeyPropertiesError
+from singer_sdk.mapper import CustomStreamMap
 
 from target_omnisend.delivery.batch import LEAVES, Segment
 from target_omnisend.delivery.memory import MARK_BYTES
@@ -70,7 +72,7 @@ class SegmentSink(BatchSink):
         self._leaver = compile_leaver(settings)
         self._email_column = str(settings.mapping["email"])
         self._version: t.Any = None
-        self._transform = _stream_map(target, self._reader.stream, stream_name).transform
+        self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
         self._counts = target.outcome.stream(stream_name)
         hashes = settings_hashes(target.settings, settings)
         self._mark = _digest(hashes, MARK_BYTES).digest() if target.ledger else None
@@ -226,6 +228,24 @@ def member_tags(stream: StreamSettings) -> tuple[str, ...]:
     """
     names = [stream.segment, *stream.tags] if stream.membership == "tag" else stream.tags
     return tuple(dict.fromkeys(tag(name) for name in names))
+
+
+def _one_at_a_time(stream_map: StreamMap) -> Callable[[dict[str, t.Any]], dict[str, t.Any] | None]:
+    """The map's `transform`, from now on for one thread at a time.
+
+    An expression finds the record under way in an attribute of its map. While the main thread
+    maps, a thread of the delivery may map again what is to be sent again: without the lock one
+    person's values, e-mail included, ended up in another's contact.
+    """
+    if isinstance(stream_map, CustomStreamMap):
+        transform, lock = stream_map.transform, threading.Lock()
+
+        def guarded(record: dict[str, t.Any]) -> dict[str, t.Any] | None:
+            with lock:
+                return transform(record)
+
+        stream_map.transform = guarded  # type: ignore[method-assign]
+    return stream_map.transform
 
 
 def make_segment(stream_settings: StreamSettings, **rest: t.Any) -> Segment:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import gc
+import json
+import logging
 import sys
+import traceback
 import typing as t
 import uuid
 from decimal import Decimal
@@ -14,12 +17,14 @@ from hashlib import blake2b
 from pathlib import Path
 
 import click
-from singer_sdk import Target
+from singer_sdk import Target, mapper
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     InvalidJSONSchema,
+    MapExpressionError,
     MissingKeyPropertiesError,
     RecordsWithoutSchemaException,
+    StreamMapConfigError,
 )
 from singer_sdk.helpers._util import read_json_file
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
@@ -92,6 +97,7 @@ class TargetOmnisend(Target):
             SettingsError: for settings that cannot be used.
         """
         self.interrupt = Interrupt()
+        logging.getLogger("singer_sdk.mapper").addFilter(_quotes_no_value)
         super().__init__(**kwargs)
         # A drain only cuts batches, under one lock: threads of the SDK's would gain nothing.
         self.max_parallelism = 1
@@ -176,6 +182,11 @@ class TargetOmnisend(Target):
         self.rejects.sync()
         self._write_state_message(state)
 
+    def _write_state_message(self, state: t.Any) -> None:
+        """Emit a state, and do not log it as the SDK would: a bookmark may be an e-mail."""
+        sys.stdout.write(f"{json.dumps(state)}\n")
+        sys.stdout.flush()
+
     # -- settings ----------------------------------------------------------------------
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -187,9 +198,13 @@ class TargetOmnisend(Target):
         self._config = _tidied(self._config)
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
-        problems = [
-            describe(error) for error in JSONSchemaValidator(schema).iter_errors(self._config)
-        ]
+        try:
+            errors = list(JSONSchemaValidator(schema).iter_errors(self._config))
+        except AttributeError:  # the SDK's own schema of `__else__` is none
+            raise SettingsError(
+                ["Setting 'stream_maps.__else__' should be null or '__NULL__'."]
+            ) from None
+        problems = [describe(error) for error in errors]
         if problems and raise_errors:
             raise SettingsError(problems)
         for name in sorted(set(self._config) - set(schema["properties"])):
@@ -320,7 +335,7 @@ class TargetOmnisend(Target):
             self.outcome.stopped_by = stopped.args[0]
             self._end_early(None)
         except Exception as error:  # noqa: BLE001 - a traceback might quote a record
-            self._end_early(unexpected(error))
+            self._end_early(self._stream_map_fault(error) or unexpected(error))
         self._close_ledger()
         self._write_report()
         self.logger.info(self._summary())
@@ -407,6 +422,20 @@ class TargetOmnisend(Target):
         if "runner" in self.__dict__:
             self.runner.stop(hurried=lambda: self.interrupt.hurried)
 
+    def _stream_map_fault(self, error: Exception) -> RunFailed | None:
+        """What an expression of the operator's made of a record, told without the record."""
+        files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+        if mapper.__file__ not in files:
+            return None
+        # Other errors come from within an expression, and their text may quote what it got.
+        own = isinstance(error, (MapExpressionError, StreamMapConfigError))
+        return RunFailed(
+            ExitCode.SETTINGS,
+            f"The setting 'stream_maps' does not work on line {self.reader.number} of the input, "
+            f"stream '{self.reader.stream}' ({error if own else type(error).__name__}); mend the "
+            "expression, then run again.",
+        )
+
     def _at_line(self, error: Exception) -> str:
         stream = f", stream '{self.reader.stream}'," if self.reader.stream else ""
         if isinstance(error, RecordsWithoutSchemaException):
@@ -419,6 +448,11 @@ class TargetOmnisend(Target):
         parts += [f"{n} {what}" for n, what in _others(total) if n]
         rejects = f" Refused records: {self.rejects.path}." if total.rejected else ""
         return f"{', '.join(parts)}; exit code {self.outcome.exit_code}.{rejects}"
+
+
+def _quotes_no_value(record: logging.LogRecord) -> bool:
+    # What a stream map's filter evaluates to is often the e-mail itself ("__filter__": "email").
+    return not str(record.msg).startswith("Filter result for")
 
 
 def _others(total: t.Any) -> list[tuple[int, str]]:

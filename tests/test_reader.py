@@ -123,7 +123,8 @@ def test_a_bad_line_is_named_by_number_and_not_quoted(
 @pytest.mark.parametrize("stream", ["null", "7", f'{{"email": "{SECRET}"}}', f'["{SECRET}"]'])
 def test_only_a_name_is_taken_for_the_stream(reading: Reading, stream: str) -> None:
     message = f'{{"type": "RECORD", "stream": {stream}, "record": {{}}}}'
-    reading.reader.deserialize_json(message.encode())
+    with pytest.raises(InvalidInputLine, match="'stream' that is no text"):
+        reading.reader.deserialize_json(message.encode())
     assert reading.reader.stream is None
 
 

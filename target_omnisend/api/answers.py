@@ -7,6 +7,7 @@ version 2026-03-15; rows that the documentation leaves open say so.
 from __future__ import annotations
 
 import enum
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ if t.TYPE_CHECKING:
 
 DEFAULT_RETRY_AFTER: t.Final = 60.0
 """Seconds to wait after a 429 that does not say how long (`/batches` documents none)."""
+
+LONGEST_RETRY_AFTER: t.Final = 3600.0
+"""More than any window of Omnisend's needs: a number beyond it is a mistake, and would hang."""
 
 
 class Kind(enum.Enum):
@@ -87,7 +91,7 @@ def read_problem(status: int, body: t.Any, headers: Mapping[str, str]) -> Answer
     errors = [e for e in as_list(problem.get("errors")) if isinstance(e, dict)]
     words = [str(status), _last_part(problem.get("type")), *_codes(errors)]
     if isinstance(problem.get("instance"), str):
-        words.append(f"({problem['instance']})")
+        words.append(f"({as_name(problem['instance'])})")
     kind = classify(status)
     return Answer(
         kind,
@@ -113,18 +117,26 @@ def as_int(value: t.Any) -> int | None:
         return None
 
 
+def as_name(value: t.Any) -> str:
+    """The value if it can be a name of the API's, else "?": it might be a person's data."""
+    name = str(value)
+    return name if re.fullmatch(r"[\w.:/\[\]-]{0,100}", name) else "?"
+
+
 def _last_part(problem_type: t.Any) -> str:
-    return problem_type.rstrip("/").rsplit("/", 1)[-1] if isinstance(problem_type, str) else ""
+    if not isinstance(problem_type, str):
+        return ""
+    return as_name(problem_type.rstrip("/").rsplit("/", 1)[-1])
 
 
 def _codes(errors: list[dict[str, t.Any]]) -> list[str]:
     # `field` and `code` are names of the API's; `message` may quote a person's data.
-    return sorted({f"{e.get('field')}:{e.get('code')}" for e in errors})[:3]
+    return sorted({f"{as_name(e.get('field'))}:{as_name(e.get('code'))}" for e in errors})[:3]
 
 
 def _retry_after(problem: Mapping[str, t.Any], headers: Mapping[str, str]) -> float:
     for value in (problem.get("retryAfter"), headers.get("Retry-After")):
         seconds = as_int(value)
         if seconds is not None and seconds >= 0:
-            return float(seconds)
+            return float(min(seconds, LONGEST_RETRY_AFTER))
     return DEFAULT_RETRY_AFTER

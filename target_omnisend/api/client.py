@@ -6,7 +6,7 @@ It neither repeats a call nor waits: that is decided where the whole run is know
 from __future__ import annotations
 
 import typing as t
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 import requests
@@ -87,11 +87,12 @@ class OmnisendClient:
 
     def batch(self, batch_id: str) -> Answer:
         """`GET /batches/{id}`."""
-        return _with(self._call("GET", f"/batches/{batch_id}"), "batchID", str)
+        return _with(self._call("GET", f"/batches/{quote(batch_id, safe='')}"), "batchID", str)
 
     def batch_items(self, batch_id: str) -> Answer:
         """`GET /batches/{id}/items`: the batch with its errors and responses."""
-        return _with(self._call("GET", f"/batches/{batch_id}/items"), "batchID", str)
+        path = f"/batches/{quote(batch_id, safe='')}/items"
+        return _with(self._call("GET", path), "batchID", str)
 
     def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
         """`POST /contacts/tags`: every tag to every contact; 202 without a body."""
@@ -164,7 +165,8 @@ def _with(answer: Answer, key: str, kind: type) -> Answer:
     """A success without what it is for tells nothing: the same as no answer."""
     if answer.kind is not Kind.DONE:
         return answer
-    if isinstance(answer.body, dict) and isinstance(answer.body.get(key), kind):
+    value = answer.body.get(key) if isinstance(answer.body, dict) else None
+    if isinstance(value, kind) and value != "":
         return answer
     return Answer(Kind.RETRY, answer.status, fault=f"an answer without {key}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from target_omnisend.api.answers import as_int, as_list
+from target_omnisend.api.answers import as_int, as_list, as_name
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -32,7 +32,7 @@ class Refusal:
     @property
     def reason(self) -> str:
         """What refusals have in common, without any person's data."""
-        return " ".join(str(word) for word in (self.status, self.code, self.field) if word)
+        return " ".join(as_name(word) for word in (self.status, self.code, self.field) if word)
 
 
 @dataclass(slots=True)

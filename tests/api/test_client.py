@@ -11,7 +11,7 @@ from fakes.calls import OLD, person
 from fakes.sandbox import Sandbox, running_sandbox
 
 from target_omnisend.api.answers import Answer, Kind
-from target_omnisend.api.client import PAGE, OmnisendClient
+from target_omnisend.api.client import PAGE, OmnisendClient, _with
 from target_omnisend.sandbox.faults import Fault
 from target_omnisend.sandbox.model import Store
 from target_omnisend.sandbox.server import listen
@@ -155,6 +155,22 @@ def test_a_listing_can_be_paged() -> None:
 
 def test_an_unknown_batch_is_gone(client: OmnisendClient) -> None:
     assert client.batch(UNKNOWN).kind is client.batch_items(UNKNOWN).kind is Kind.GONE
+
+
+def test_a_batch_id_is_one_part_of_the_path(
+    client: OmnisendClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_call", lambda *call: Answer(Kind.RETRY, fault=" ".join(call)))
+    answers = client.batch("a/../b?c=é"), client.batch_items("a/../b?c=é")
+    path = "GET /batches/a%2F..%2Fb%3Fc%3D%C3%A9"
+    assert [answer.fault for answer in answers] == [path, f"{path}/items"]
+
+
+def test_a_batch_without_a_name_is_no_batch() -> None:
+    taken = Answer(Kind.DONE, 201, {"batchID": ""})
+    assert _with(taken, "batchID", str) == Answer(
+        Kind.RETRY, 201, fault="an answer without batchID"
+    )
 
 
 def test_a_wrong_key_is_unauthorized(sandbox: Sandbox) -> None:

@@ -296,3 +296,11 @@ anything = st.recursive(
 def test_everybody_gets_exactly_one_verdict_whatever_is_said(told: dict[str, Any]) -> None:
     given = verdicts(told)
     assert sorted([*given.accepted, *given.refused, *given.undone]) == [A, B, C]
+
+
+def test_the_reason_of_a_refusal_holds_names_only() -> None:
+    refusal = Refusal(400, f"field of {A}", f"bad:{A}", f"{A} is bad", "1")
+    assert refusal.reason == "400 ? ?"
+    assert Refusal(400, "identifiers[0].id", "invalid_format", A, "1").reason == (
+        "400 invalid_format identifiers[0].id"
+    )

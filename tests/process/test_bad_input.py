@@ -54,6 +54,26 @@ def _schema_of(value: Any) -> dict[str, Any]:
             {"type": CONTENT},
             f"{AT_4} has a type that is none of {TYPES}.",
         ),
+        (
+            {"type": "RECORD", "stream": {"email": CONTENT}, "record": {"email": CONTENT}},
+            "Line 4 of the input has a 'stream' that is no text.",
+        ),
+        (
+            {**schema(), "stream": [CONTENT]},
+            "Line 4 of the input has a 'stream' that is no text.",
+        ),
+        (
+            {**schema("others"), "key_properties": [[CONTENT]]},
+            f"{AT_4}, stream 'others', has 'key_properties' that are no list of names.",
+        ),
+        (
+            {**schema("others"), "key_properties": CONTENT},
+            f"{AT_4}, stream 'others', has 'key_properties' that are no list of names.",
+        ),
+        (
+            {"type": "ACTIVATE_VERSION", "stream": {"email": CONTENT}, "version": 1},
+            "Line 4 of the input has a 'stream' that is no text.",
+        ),
         ({"type": "STATE", "state": CONTENT}, "Line 4 of the input lacks 'value'."),
     ],
 )

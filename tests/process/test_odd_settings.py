@@ -66,3 +66,43 @@ def test_a_tag_that_is_none_is_found_before_anything_is_read(command: Command) -
     ran = command(schema(), membership="tag", segment=None, tags=["***"])
 
     assert (ran.code, ran.errors) == (3, ["a tag needs at least one letter or digit"])
+
+
+# -- stream maps -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("maps", "why"),
+    [
+        ({"members": {"number": "email +"}}, "line 1 of the input, stream 'members' (Failed to"),
+        ({"members": {"__alias__": "x +"}}, "line 1 of the input, stream 'members' (Failed to"),
+        ({"members": {"number": "nowhere"}}, "line 2 of the input, stream 'members' (Failed to"),
+        ({"members": {"number": "int(email)"}}, "line 2 of the input, stream 'members' (ValueErr"),
+        ({"__else__": "x"}, "Setting 'stream_maps.__else__' should be null or '__NULL__'."),
+    ],
+    ids=["syntax", "alias", "name", "value", "else"],
+)
+def test_a_stream_map_that_does_not_work_is_a_matter_of_settings(
+    command: Command, maps: dict[str, str], why: str
+) -> None:
+    ran = command(schema(), *people(2), stream_maps=maps)
+
+    assert (ran.code, len(ran.errors)) == (3, 1), ran.log
+    assert why in ran.errors[0]
+
+
+# -- what the log must not tell --------------------------------------------------------
+
+
+def test_neither_a_filter_nor_a_state_is_quoted_in_the_log(command: Command) -> None:
+    ran = command(
+        schema(name={}),
+        record("member1@example.com", name="Quillon"),
+        state(bookmark="Zembla"),
+        membership="property",
+        stream_maps={"members": {"__filter__": "name", "email": "email"}},
+    )
+
+    assert (ran.code, ran.states) == (0, [{"bookmark": "Zembla"}]), ran.log
+    assert "Quillon" not in ran.log
+    assert "Zembla" not in ran.log
