@@ -5,13 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
@@ -19,6 +16,10 @@ from typing import IO, TYPE_CHECKING, Any
 from fakes.command import Command, Ran, record, schema, state
 
 if TYPE_CHECKING:
+    import random
+    import signal
+    from collections.abc import Callable, Iterator
+
     from fakes.sandbox import Sandbox
 
 TAG = "VIP"
