@@ -1,0 +1,102 @@
+"""Each fault of a call, at each endpoint a run uses: nobody is lost, nobody stays untagged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes.command import Command, people, schema, state
+from fakes.sandbox import Sandbox
+from fakes.stopping import TAG, Run, Tap
+
+from target_omnisend.sandbox.app import create_app
+from target_omnisend.sandbox.faults import Fault
+from target_omnisend.sandbox.model import Store
+from target_omnisend.sandbox.server import listen, server_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MEMBERS = 600
+ENDPOINTS = [
+    "GET /brands/current",
+    "POST /batches",
+    "GET /batches",
+    "GET /batches/{id}",
+    "GET /batches/{id}/items",
+    "POST /contacts/tags",
+]
+FAULTS: dict[str, dict[str, Any]] = {
+    "500": {"kind": "status", "status": 500, "html": False},
+    "500 after acting": {"kind": "status", "status": 500, "acted": True},
+    "502 in HTML": {"kind": "status", "status": 502},
+    "503": {"kind": "status", "status": 503, "html": False},
+    "524 after acting": {"kind": "status", "status": 524, "acted": True},
+    "reset before acting": {"kind": "reset_before"},
+    "reset after acting": {"kind": "reset_after"},
+    "body cut short": {"kind": "cut"},
+    "broken JSON": {"kind": "broken_json"},
+    "answer after the timeout": {"kind": "slow", "seconds": 1.5},
+    "429 with retryAfter": {"kind": "throttle", "retry_after": 0},
+    "429 with a header": {"kind": "throttle", "retry_after": 1, "header": True},
+}
+EVERY_ENDPOINT = [
+    # Batches are asked for alone where the list tells no counts, their items where some failed.
+    Fault("no_counts", "GET /batches"),
+    Fault("item_flaky", email="member[1-5]5.@", code=503),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_at_each_endpoint(
+    command: Command, sandbox: Sandbox, fault: dict[str, Any]
+) -> None:
+    store = sandbox.store
+    faults = [Fault(endpoint=endpoint, times=1, **fault) for endpoint in ENDPOINTS]
+    store.faults.add(*EVERY_ENDPOINT, *faults)
+    half = MEMBERS // 2
+    rest = people(MEMBERS - half, start=half)
+    messages = [schema(), *people(half), state(at=1), *rest, state(at=2)]
+    ran = command(*messages, batch_size_rows=200, request_timeout=1)
+
+    assert ran.code == 0, ran.log
+    assert store.faults.hits[fault["kind"]] == len(ENDPOINTS), "each of them was struck"
+    assert ran.states[-1] == {"at": 2}
+    assert ran.counts["accepted"] == len(store.contacts) == MEMBERS
+    assert [one for one in store.contacts.values() if one.tags != (TAG,)] == []
+    assert command.rejects() == []
+
+
+@contextmanager
+def _served(store: Store, port: int) -> Iterator[int]:
+    listening = listen("127.0.0.1", port)
+    server = server_of(create_app(store))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.stop()
+        thread.join(5)
+        listening.close()
+
+
+def test_connections_refused_for_a_while(tmp_path: Path) -> None:
+    store, tap = Store(time.time, batch_latency=0.3), Tap(records=MEMBERS, pause=0.03)
+    with _served(store, 0) as port:
+        sandbox = Sandbox(f"http://127.0.0.1:{port}", store)
+        run = Run(Command(tmp_path, sandbox.api_url), sandbox, tap, 0, batch_size_rows=100)
+        run.wait_until(lambda: len(store.batches) >= 2)
+    time.sleep(0.7)
+    assert run.process.poll() is None
+    with _served(store, port):
+        ran = run.end()
+
+    assert ran.code == 0, ran.log
+    assert "ConnectionError; trying again" in ran.log
+    assert run.position == MEMBERS
+    assert set(store.contacts) == set(tap.last)
