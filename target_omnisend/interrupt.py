@@ -41,6 +41,12 @@ class Interrupt:
             signal.signal(signal.SIGTERM, self._handle)
             signal.signal(signal.SIGINT, self._handle)
 
+    def ignore(self) -> None:
+        """Let no further signal change the outcome, which is being told."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def check(self) -> None:
         """Raise `Stopped` if a signal came."""
         if self.number is not None:

@@ -336,6 +336,7 @@ class TargetOmnisend(Target):
             self._end_early(None)
         except Exception as error:  # noqa: BLE001 - a traceback might quote a record
             self._end_early(self._stream_map_fault(error) or unexpected(error))
+        self.interrupt.ignore()
         self._close_ledger()
         self._write_report()
         self.logger.info(self._summary())

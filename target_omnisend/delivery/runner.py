@@ -57,6 +57,7 @@ class Runner:
         self._callers = 0
         self._calling = 0
         self._grown_at = 0.0
+        self._over = False
         threading.Thread(target=self._hand_out, name="delivery", daemon=True).start()
 
     @property
@@ -174,12 +175,16 @@ class Runner:
             self._wait(lambda: self._delivery.is_over(self._clock()))
 
     def stop(self, hurried: Callable[[], bool]) -> None:
-        """Submit nothing more and wait for what is open, for the short grace it has."""
+        """Submit nothing more and wait for what is open, for the short grace it has.
+
+        What is answered after that is not heard.
+        """
         with self._lock:
             self._delivery.stop(self._clock())
             self._changed.notify()
             while not self._delivery.is_over(self._clock()) and not hurried():
                 self._progress.wait(_TICK)
+            self._over = True
 
     def _wait(self, until: Callable[[], bool]) -> None:
         self._check()
@@ -248,6 +253,8 @@ class Runner:
             with self._no_way_on():
                 if isinstance(answer, Exception):
                     raise answer
+                if self._over:  # the outcome is being told: it must not change any more
+                    return None
                 now = self._clock()
                 self._delivery.answered(call, answer, now)
                 upcoming = self._delivery.next_call(now)
