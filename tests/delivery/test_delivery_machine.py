@@ -387,7 +387,7 @@ def test_whatever_happens() -> None:
     run_state_machine_as_test(
         DeliveryMachine,
         settings=settings(
-            max_examples=200,
+            max_examples=150,
             stateful_step_count=20,
             deadline=None,
             print_blob=True,

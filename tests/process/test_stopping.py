@@ -107,7 +107,8 @@ def test_ended_at_random_moments_and_run_again_nobody_is_lost(
         sent = time.monotonic()
         ran = run.end(GRACE + 5)
 
-        assert ran.code in {CODES[number], 0}, (SEED, turn, ran.log)
+        done = "exit code 0." in ran.log  # and then Python's own end, which handles no signal
+        assert ran.code in ({0, CODES[number], -number} if done else {CODES[number]}), ran.log
         assert time.monotonic() - sent < GRACE + 3
         if number is not SIGKILL and turn == 0:
             assert run.position == _settled_first(run, TAP), "the newest state that is true"
@@ -115,7 +116,7 @@ def test_ended_at_random_moments_and_run_again_nobody_is_lost(
         ended += ran.code != 0
     ran = start(TAP, position).end()
 
-    assert ran.code == 0, (SEED, ran.log)
+    assert ran.code == 0, ran.log
     assert ended
     _everybody_arrived(command, sandbox, TAP)
 
