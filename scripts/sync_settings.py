@@ -33,6 +33,7 @@ ENV_EXAMPLES = {
     "custom_properties": '{"loyaltyTier": "loyalty_tier"}',
     "segment": "VIP customers",
     "tags": '["source: warehouse"]',
+    "ledger_url": "sqlite:///output/ledger.db",
     "report_path": "output/report.json",
     "streams": '{"vip_customers": {"segment": "VIP customers"}}',
 }
