@@ -32,6 +32,7 @@ class Interrupt:
         """Make the pipe; `install` makes signals write to it."""
         self.number: int | None = None
         self.hurried = False
+        self._failure: Exception | None = None
         self._read_end, self._write_end = os.pipe()
         os.set_blocking(self._write_end, False)
 
@@ -47,16 +48,25 @@ class Interrupt:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
+    def fail(self, failure: Exception) -> None:
+        """From any thread: end the main thread's wait for input with this, as a signal would."""
+        if self._failure is None:
+            self._failure = failure
+            self._wake()
+
     def check(self) -> None:
-        """Raise `Stopped` if a signal came."""
+        """Raise `Stopped` if a signal came, or what `fail` was told."""
         if self.number is not None:
             raise Stopped(self.number)
+        if self._failure is not None:
+            raise self._failure
 
     def wait_for_input(self, descriptor: int) -> None:
         """Wait until a descriptor can be read.
 
         Raises:
             Stopped: when a signal comes first.
+            Exception: what `fail` is told first.
         """
         self.check()
         select.select([descriptor, self._read_end], [], [])
@@ -70,5 +80,8 @@ class Interrupt:
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         self.hurried = self.number is not None
         self.number = self.number or number
+        self._wake()
+
+    def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(self._write_end, b".")

@@ -148,7 +148,13 @@ class TargetOmnisend(Target):
             rejects=self.rejects,
             outcome=self.outcome,
         )
-        runner = Runner(delivery, api, clock=clock.monotonic, check_stopped=self.interrupt.check)
+        runner = Runner(
+            delivery,
+            api,
+            clock=clock.monotonic,
+            check_stopped=self.interrupt.check,
+            failed=self.interrupt.fail,
+        )
         runner.check()
         if isinstance(name := runner.brand.get("name"), str):
             self.logger.info("The API key belongs to the store '%s'.", name)

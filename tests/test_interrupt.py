@@ -89,3 +89,15 @@ def test_outside_the_main_thread_no_signal_is_taken_over() -> None:
     thread.join()
     interrupt.close()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_failure_ends_the_wait_for_a_silent_tap(interrupt: Interrupt) -> None:
+    there, here = os.pipe()
+    threading.Timer(0.1, interrupt.fail, [ValueError("first")]).start()
+    with pytest.raises(ValueError, match="first"):
+        interrupt.wait_for_input(there)
+    interrupt.fail(ValueError("second"))
+    with pytest.raises(ValueError, match="first"):
+        interrupt.check()
+    os.close(there)
+    os.close(here)

@@ -67,6 +67,10 @@ class Confirmer:
 
     def watch(self, batch: Batch, now: float) -> None:
         """Follow a batch that Omnisend has just taken."""
+        if batch.id in self.open:
+            # Of a name that is given twice no answer tells which batch it means.
+            self._expired(batch, now)
+            return
         if not self.open:
             self._next_listing = now + SHORTEST_GAP
         self.open[batch.id] = batch

@@ -15,6 +15,10 @@ REFUSED_ALIKE: t.Final = 100
 """Items all refused for one reason, before any was accepted, that end the run."""
 
 
+FORBIDDEN: t.Final = 403
+"""An item is sent again after it, as after a fault, but all items may also lack a scope."""
+
+
 class Unanimity:
     """Counts refusals as long as all are for the same reason and nothing is accepted."""
 
@@ -31,10 +35,12 @@ class Unanimity:
 
     def judged(self, judgement: Judgement) -> None:
         """Take a batch's verdicts into account."""
-        reasons = {refusal.reason for refusal in judgement.refused.values()}
+        refused = judgement.refused.values()
+        reasons = {refusal.reason for refusal in refused}
+        passing = any(refusal.transient and refusal.status != FORBIDDEN for refusal in refused)
         if judgement.accepted:
             self.accepted()
-        elif judgement.undone or len(reasons) != 1:
+        elif judgement.undone or passing or len(reasons) != 1:
             self.reason, self.items = "", 0
         else:
             reason = reasons.pop()

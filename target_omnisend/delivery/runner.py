@@ -7,7 +7,7 @@ import threading
 import typing as t
 from contextlib import contextmanager
 
-from target_omnisend.outcome import unexpected
+from target_omnisend.outcome import RunFailed, unexpected
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,12 +44,17 @@ class Runner:
         *,
         clock: Callable[[], float],
         check_stopped: Callable[[], None],
+        failed: Callable[[RunFailed], None],
     ) -> None:
-        """`check_stopped` raises, in the thread that reads, when the run shall stop."""
+        """`check_stopped` raises, in the thread that reads, when the run shall stop.
+
+        `failed` is told, in any thread, what ends the run: the reader may be waiting for input.
+        """
         self._delivery = delivery
         self._api = api
         self._clock = clock
         self._check_stopped = check_stopped
+        self._failed = failed
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)  # a call may have become due
         self._progress = threading.Condition(self._lock)  # a call has been answered
@@ -217,6 +222,8 @@ class Runner:
         except Exception as error:  # noqa: BLE001 - whatever it is
             self._delivery.fail(unexpected(error), self._clock())
             self._progress.notify_all()
+        if self._delivery.outcome.failure is not None:
+            self._failed(self._delivery.outcome.failure)
 
     def _has_caller(self, now: float) -> bool:
         if self._calling < self._callers or self._callers < FIRST_CALLERS:

@@ -49,6 +49,20 @@ def test_a_state_waits_for_earlier_epochs_too(kept: Kept) -> None:
     assert kept.emitted == [{"at": 2}]
 
 
+def test_states_that_tell_of_no_open_record_take_no_room(kept: Kept) -> None:
+    first = kept.epoch(1, {"at": 1})
+    for at in range(2, 1000):
+        kept.epoch(0, {"at": at})
+    kept.epoch(0, {})
+    assert len(kept.checkpoint._ended) == 1
+    last = kept.epoch(1, {"at": 1000})
+    first.open = 0
+    kept.checkpoint.emit_safe()
+    last.open = 0
+    kept.checkpoint.emit_safe()
+    assert kept.emitted == [{"at": 999}, {"at": 1000}]
+
+
 def test_a_state_does_not_wait_for_later_records(kept: Kept) -> None:
     kept.epoch(0, {"at": 1})
     kept.checkpoint.epoch.open += 1

@@ -223,6 +223,12 @@ def test_an_odd_list_settles_nothing(confirming: Confirming, page: list[Any]) ->
     assert (confirming.over, confirming.vanished) == ({}, [])
 
 
+def test_a_name_given_twice_tells_nothing_of_the_second_batch(confirming: Confirming) -> None:
+    confirming.watch("b1", "b1", now=3.0)
+    assert confirming.expired == [("b1", 3.0)]
+    assert list(confirming.confirmer.open) == ["b1"]
+
+
 def test_a_batch_expires_after_its_own_timeout(confirming: Confirming) -> None:
     confirming.watch("b0", now=0.0)
     confirming.watch("b1", now=100.0)

@@ -453,6 +453,12 @@ def test_everybody_refused_alike_ends_the_run_soon() -> None:
     assert post_calls(run) <= 20
 
 
+def test_a_fault_of_every_single_item_at_the_start_is_outlasted() -> None:
+    run = simulation(Fault("item_flaky", code=503, failures=1), batch_latency=1.0)
+    run.run(with_states(members(1500), 100))
+    assert (run.outcome.exit_code, run.outcome.total().accepted) == (0, 1500)
+
+
 def test_too_many_refused_end_the_run_early() -> None:
     refused = Fault("item_refused", email="[0-3]@")
     run = simulation(refused, max_rejected_percent=10.0, batch_latency=1.0, quota_share=0.1)

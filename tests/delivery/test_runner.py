@@ -14,6 +14,7 @@ from target_omnisend.delivery.pipeline import Delivery, Limits
 from target_omnisend.delivery.runner import Runner
 from target_omnisend.members.normalize import email_key
 from target_omnisend.outcome import ExitCode, Outcome, RunFailed
+from target_omnisend.sandbox.faults import Fault
 from target_omnisend.sandbox.model import Store
 
 if TYPE_CHECKING:
@@ -42,7 +43,14 @@ class Running:
             outcome=self.outcome,
         )
         api = StoreClient(self.store)
-        self.runner = Runner(self.delivery, api, clock=time.monotonic, check_stopped=stopped)
+        self.failures: list[RunFailed] = []
+        self.runner = Runner(
+            self.delivery,
+            api,
+            clock=time.monotonic,
+            check_stopped=stopped,
+            failed=self.failures.append,
+        )
         counts = self.outcome.stream("vip")
         self.segment = Segment("vip", b'{"stream":"vip"}', (), counts, item_of)
         self.runner.open_segment(self.segment)
@@ -88,6 +96,18 @@ def test_an_unexpected_fault_ends_the_run_and_quotes_nobody() -> None:
     with pytest.raises(RunFailed, match=r"KeyError at test_runner\.py") as failure:
         running.runner.finish()
     assert "ada" not in failure.value.sentence
+
+
+def test_who_waits_for_input_is_told_that_the_run_has_ended() -> None:
+    running = Running()
+    running.runner.check()
+    assert running.failures == []
+    running.store.faults.add(Fault("status", "POST /batches", status=401))
+    running.admit()
+    running.runner.flush()
+    with pytest.raises(RunFailed) as failure:
+        running.runner.finish()
+    assert running.failures[0] is failure.value
 
 
 def test_a_stop_is_noticed_while_waiting_for_room() -> None:
