@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import io
+import json
 import os
 import sys
 import typing as t
@@ -68,8 +70,8 @@ class MessageReader(GenericSingerReader[bytes]):
         """
         self.stream = None
         try:
-            message = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            message = decode(line)
+        except (ValueError, RecursionError):
             raise InvalidInputLine(f"is not JSON ({len(line)} bytes)") from None
         if not isinstance(message, dict):
             raise InvalidInputLine("is not a JSON object")
@@ -107,6 +109,8 @@ class MessageReader(GenericSingerReader[bytes]):
     def _lines(self, source: t.IO[bytes]) -> Iterator[bytes]:
         for line in self._raw_lines(source):
             self.number += 1
+            if self.number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
             if line.isspace() or not line:
                 continue
             self.line = line
@@ -132,6 +136,21 @@ class MessageReader(GenericSingerReader[bytes]):
         if self.interrupt is not None:
             self.interrupt.wait_for_input(descriptor)
         return os.read(descriptor, _CHUNK)
+
+
+def decode(line: bytes) -> t.Any:
+    """Decode a line of JSON.
+
+    What the fast decoder takes for no JSON the standard library may still read: half a
+    surrogate pair (from a text that was cut), a number beyond every float.
+
+    Raises:
+        ValueError: when it is not JSON.
+    """
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(line)
 
 
 def _as_bytes(line: bytes | str) -> bytes:

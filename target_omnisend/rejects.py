@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
@@ -109,7 +110,8 @@ class RejectsFile:
 
 def _with_rejection(line: bytes, rejection: dict[str, t.Any]) -> bytes:
     if b'"rejection"' in line:  # it may have been refused before
-        return msgspec.json.encode({**msgspec.json.decode(line), "rejection": rejection})
+        with contextlib.suppress(ValueError):
+            return msgspec.json.encode({**msgspec.json.decode(line), "rejection": rejection})
     # Otherwise not one character of the message changes.
     return line.rstrip()[:-1] + b',"rejection":' + msgspec.json.encode(rejection) + b"}"
 

@@ -400,7 +400,7 @@ class TargetOmnisend(Target):
             stream=name,
             schema=b"",
             counts=self.outcome.stream(name),
-            remake=bytes,
+            remake=lambda line, _: line,
         )
         self.runner.open_segment(segment)
         departures = ((segment, emails) for emails in self.ledger.members(name))

@@ -66,7 +66,7 @@ class Segment:
         schema: the SCHEMA message of its records, as it was read.
         tags: given to every member once its contact is confirmed; may be empty.
         counts: the stream's verdicts.
-        remake: makes `Entry.item` from `Entry.line` again.
+        remake: makes `Entry.item` again, from `Entry.line` and `Entry.email`.
         name: of the segment, by which the ledger knows it.
         tag: the one of `tags` that shows membership, if one does.
         clear: makes the item that clears the property that shows membership, from an e-mail;
@@ -81,7 +81,7 @@ class Segment:
     schema: bytes
     tags: tuple[str, ...]
     counts: StreamCounts
-    remake: Callable[[bytes], bytes]
+    remake: Callable[[bytes, str], bytes]
     name: str = ""
     tag: str | None = None
     clear: Callable[[str], bytes] | None = None

@@ -216,6 +216,12 @@ class Scheduler:
 
     def _throttled(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
         lane.tally.throttled += 1
+        if lane.tally.throttled in _TELLING:
+            logger.warning(
+                "%s: Omnisend's limit is reached; waiting %.0f s, as it says.",
+                lane.endpoint.label,
+                answer.retry_after,
+            )
         until = now + answer.retry_after + _MARGIN
         if lane.paused_until <= now:
             lane.budget.narrow(now, until + WINDOW_SECONDS)

@@ -64,7 +64,7 @@ class Submitter:
         """Queue entries that were sent before, after a while that grows with their attempts."""
         for entry in batch.entries:
             if entry.item is None:
-                entry.item = batch.segment.remake(entry.line)
+                entry.item = batch.segment.remake(entry.line, entry.email)
         self.entries += len(batch.entries)
         longest = [wait for _, wait in zip(range(batch.attempt), waits(), strict=False)][-1]
         self._submit(batch, now + backoff.full_jitter(longest))

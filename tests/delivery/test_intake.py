@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def segment(name: str = "vip") -> Segment:
-    return Segment(name, b"", (), StreamCounts(), lambda line: line)
+    return Segment(name, b"", (), StreamCounts(), lambda line, _: line)
 
 
 class Way:

@@ -89,7 +89,7 @@ def with_states(messages: Iterable[Message], every: int) -> Iterator[Message]:
         yield State({"read": read})
 
 
-def item_of(line: bytes) -> bytes:
+def item_of(line: bytes, _email: str = "") -> bytes:
     """The contact of a record's message."""
     record = msgspec.json.decode(line)["record"]
     return _item(record["email"], record["name"])
