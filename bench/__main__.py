@@ -33,6 +33,8 @@ def cpu(folder: Path, runs: int) -> None:
     ours, theirs = [], []
     with tools.sandbox("--limits", "off") as url:
         config = tools.write_config(folder / "config.json", url, quota_share=0)
+        for command in (NOTHING, [*OURS, str(config)]):  # warm up
+            tools.run(command, tools.write_members(folder / "few", 100))
         for _ in range(runs):
             theirs.append(tools.run(NOTHING, lines).cpu)
             ours.append(tools.run([*OURS, str(config)], lines).cpu)

@@ -54,7 +54,10 @@ class Intake:
         else:
             self._open.add(email)
             self.held += 1
-            self._to_pending(segment, entry, now)
+            self.pending += 1
+            if not segment.pending:
+                segment.pending_since = now
+            segment.pending[email] = entry
 
     def release(self, email: str, now: float) -> None:
         """A person's entry has its verdict: let the next one of that person in."""

@@ -79,7 +79,14 @@ class Limits:
 
 
 class Delivery:
-    """The state of everything between a record's admission and its verdict."""
+    """The state of everything between a record's admission and its verdict.
+
+    Attributes:
+        admit: takes in a contact, see `Intake.admit`.
+        brand: what Omnisend says of the store; empty if the key may not know it.
+        checked: the API key was found good.
+        memory: what earlier runs confirmed, if there is a ledger.
+    """
 
     def __init__(
         self,
@@ -103,6 +110,7 @@ class Delivery:
         self._checkpoint = checkpoint
         self._rejects = rejects
         self._intake = Intake(checkpoint)
+        self.admit = self._intake.admit
         self._confirmer = Confirmer(
             self.scheduler,
             since=limits.since,
@@ -182,21 +190,6 @@ class Delivery:
             self._intake.held < self._limits.max_unconfirmed
             and self._intake.pending + self._submitter.entries < READ_AHEAD
         )
-
-    def admit(
-        self,
-        segment: Segment,
-        email: str,
-        item: bytes,
-        line: bytes,
-        now: float,
-        fingerprint: bytes | None = None,
-    ) -> None:
-        """Take in a contact, encoded as `item`, made from the message `line`.
-
-        `fingerprint` is what the ledger will know it by, or `LEAVES`.
-        """
-        self._intake.admit(segment, email, item, line, now, fingerprint)
 
     def reject(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -64,10 +64,5 @@ def channels(channel: str, status: str, changed_at: str = NEVER_NEWER) -> msgspe
     return msgspec.Raw(_ENCODER.encode(block))
 
 
-def encode(body: dict[str, Any]) -> bytes:
-    """The body's JSON.
-
-    Raises:
-        UnicodeEncodeError: a text holds a lone surrogate.
-    """
-    return _ENCODER.encode(body)
+encode = _ENCODER.encode
+"""The JSON of a body; raises UnicodeEncodeError if a text holds a lone surrogate."""

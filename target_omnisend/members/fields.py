@@ -42,7 +42,8 @@ def add_address(columns: tuple[str, ...], record: Record, body: Body, warnings: 
 
 
 def _add_country(column: str, record: Record, body: Body, warnings: list[str]) -> None:
-    name = text_or_warning(record.get(column), warnings)
+    name = record.get(column)
+    name = name.strip() if type(name) is str else text_or_warning(name, warnings)
     if not name:
         return
     if code := country_code(name):

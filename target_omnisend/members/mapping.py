@@ -127,9 +127,11 @@ class MemberMapper:
             )
 
     def _map(self, record: Record) -> Contact | Rejection:
-        email = self._address(record)
-        if isinstance(email, Rejection):
-            return email
+        email = record.get(self._email)
+        if type(email) is not str or not normalize.is_ordinary_email(email):
+            email = self._address(record)
+            if isinstance(email, Rejection):
+                return email
         warnings: list[str] = []
         channel = self._consent(record, warnings) if self._dated else _NON_SUBSCRIBED
         if isinstance(channel, Rejection):

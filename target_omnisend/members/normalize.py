@@ -43,6 +43,11 @@ def email_key(text: str) -> str:
     return text.strip().lower()
 
 
+def is_ordinary_email(text: str) -> bool:
+    """Whether an address is normalised and fit to be delivered to beyond doubt."""
+    return len(text) <= _ORDINARY_LENGTH and _ORDINARY_EMAIL.fullmatch(text) is not None
+
+
 def email(text: str) -> str:
     """The normalised address, or "" if nothing is left of the text.
 
@@ -52,12 +57,12 @@ def email(text: str) -> str:
     Raises:
         ValueError: not the syntax of an address that can be delivered to.
     """
-    if len(text) <= _ORDINARY_LENGTH and _ORDINARY_EMAIL.fullmatch(text):
+    if is_ordinary_email(text):
         return text
     if not text.isprintable() and _has_words(text):
         raise ValueError("white space inside")  # its halves joined may be someone else's address
     key = email_key(text)
-    if not key or (len(key) <= _ORDINARY_LENGTH and _ORDINARY_EMAIL.fullmatch(key)):
+    if not key or is_ordinary_email(key):
         return key
     return _unusual_email(key)
 
@@ -198,6 +203,8 @@ def property_value(value: Any) -> Any:
     if isinstance(value, str):
         return value if value.strip() else None
     if value is None or isinstance(value, bool):
+        return value
+    if type(value) is float and math.isfinite(value):
         return value
     if isinstance(value, int | float | Decimal):
         return _number(value)
