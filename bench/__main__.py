@@ -11,17 +11,27 @@ from typing import Any
 from bench import tools
 from bench.simulate import simulate
 
+LEDGERS = {"SQLite": "sqlite:///{folder}/ledger.db"}
 NOTHING = ["-m", "bench.nothing"]
 OURS = ["-m", "target_omnisend", "--config"]
 
 
 def main() -> None:
     """Measure what is asked for, or everything."""
-    parts = {"cpu": cpu, "memory": memory, "ceiling": ceiling, "simulation": simulation}
+    parts = {
+        "cpu": cpu,
+        "memory": memory,
+        "ceiling": ceiling,
+        "simulation": simulation,
+        "ledger": ledger,
+    }
     parser = argparse.ArgumentParser(prog="nox -s bench --")
     parser.add_argument("parts", nargs="*", choices=[[], *parts], help="default: all")
     parser.add_argument("--runs", type=int, default=5, help="pairs of runs (default %(default)s)")
+    parser.add_argument("--postgres", metavar="URL", help="of an empty database, for `ledger`")
     options = parser.parse_args()
+    if options.postgres:
+        LEDGERS["PostgreSQL"] = options.postgres
     with tempfile.TemporaryDirectory() as folder:
         for name in options.parts or parts:
             parts[name](Path(folder), options.runs)
@@ -114,6 +124,33 @@ def simulation(_folder: Path, _runs: int) -> None:
     _table(
         "1,000,000 members at real limits, `quota_share: 1`, simulated clock",
         ["batch latency s", "ideal min", "took min", "ratio", "calls", "429"],
+        rows,
+    )
+
+
+def ledger(folder: Path, runs: int) -> None:
+    """A million members sent once, and again unchanged."""
+    members = 1_000_000
+    lines = tools.write_members(folder / str(members), members)
+    few = tools.write_members(folder / "100k", 100_000)
+    nothing = tools.median([tools.run(NOTHING, few).cpu for _ in range(runs)]) / 100_000
+    rows = []
+    for name, url in LEDGERS.items():
+        with tools.sandbox("--limits", "off") as sandbox:
+            config = tools.write_config(
+                folder / "config.json",
+                sandbox,
+                quota_share=0,
+                membership="property",
+                ledger_url=url.format(folder=folder),
+            )
+            for what in ("first export", "unchanged"):
+                cost = tools.run([*OURS, str(config)], lines)
+                share = cost.cpu / members / nothing
+                rows.append([name, what, f"{cost.wall:.0f}", f"{share:.2f}", f"{cost.peak:.0f}"])
+    _table(
+        "Ledger: 1,000,000 members",
+        ["ledger", "run", "s", "CPU a record / SDK's do-nothing target", "peak MB"],
         rows,
     )
 
