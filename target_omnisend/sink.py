@@ -23,7 +23,7 @@ from target_omnisend.reader import decode
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from singer_sdk.mapper import StreamMap
 
@@ -69,6 +69,8 @@ class SegmentSink(BatchSink):
             ) from None
         for sentence in missing_columns(mapper, self.schema["properties"]):
             self.logger.warning("Stream '%s': %s", stream_name, sentence)
+        for sentence in hopeless(target.settings, settings, self.schema["properties"]):
+            self.logger.error("Stream '%s': %s", stream_name, sentence)
         self._map = mapper.map
         self._leaver = compile_leaver(settings)
         self._email_column = str(settings.mapping["email"])
@@ -219,6 +221,20 @@ def compile_mapping(run: Settings, stream: StreamSettings, now: dt.datetime) -> 
         null_policy=run.null_policy,
         consent_not_after=now,
     )
+
+
+def hopeless(run: Settings, stream: StreamSettings, columns: Container[str]) -> list[str]:
+    """Why each single record of a stream will be refused, if it will be."""
+    sentences = []
+    if stream.mapping["email"] not in columns:
+        sentences.append("every record will be refused, since mapping.email names no column of it.")
+    dated = "subscription_changed_at" in stream.mapping
+    if run.subscription_status != "nonSubscribed" and not dated:
+        sentences.append(
+            f"members will be refused that have no status of their own: 'subscription_status: "
+            f"{run.subscription_status}' needs mapping.subscription_changed_at."
+        )
+    return sentences
 
 
 def compile_leaver(stream: StreamSettings) -> MemberMapper:

@@ -59,6 +59,7 @@ from target_omnisend.sink import (
 )
 
 if t.TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
 
     from target_omnisend.delivery.batch import Segment
@@ -345,6 +346,10 @@ class TargetOmnisend(Target):
         self.interrupt.ignore()
         self._close_ledger()
         self._write_report()
+        for name, counts in self.outcome.streams.items():
+            for what, codes in (("refused", counts.rejections), ("left out", counts.warnings)):
+                if codes:
+                    self.logger.info("Stream '%s': %s: %s.", name, what, _by_code(codes))
         self.logger.info(self._summary())
         return self.outcome.exit_code
 
@@ -460,6 +465,10 @@ class TargetOmnisend(Target):
 def _quotes_no_value(record: logging.LogRecord) -> bool:
     # What a stream map's filter evaluates to is often the e-mail itself ("__filter__": "email").
     return not str(record.msg).startswith("Filter result for")
+
+
+def _by_code(codes: Counter[str]) -> str:
+    return ", ".join(f"{count} {code}" for code, count in codes.most_common())
 
 
 def _others(total: t.Any) -> list[tuple[int, str]]:

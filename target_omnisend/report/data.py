@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from collections import Counter
 
 from target_omnisend.outcome import ExitCode
 
@@ -35,9 +34,7 @@ def build(
     segments: Mapping[str, Mapping[str, t.Any]],
 ) -> dict[str, t.Any]:
     """The report, ready for JSON: `requests` by endpoint, `throughput` in contacts per 10 s."""
-    rejections: Counter[str] = Counter()
-    for counts in outcome.streams.values():
-        rejections += counts.rejections
+    total = outcome.total()
     return {
         "run": {
             "id": run_id,
@@ -49,10 +46,11 @@ def build(
             "outcome": _what_happened(outcome),
             "unconfirmed_batches": outcome.lost_batches,
         },
-        "totals": outcome.total().numbers(),
+        "totals": total.numbers(),
         "streams": {name: counts.numbers() for name, counts in outcome.streams.items()},
         "segments": segments,
-        "rejections": dict(rejections),
+        "rejections": dict(total.rejections),
+        "warnings": dict(total.warnings),
         "requests": {
             endpoint.label: {
                 "sent": lane.tally.sent,
