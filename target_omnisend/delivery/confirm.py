@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping
 
+    from target_omnisend.delivery.api import Api
     from target_omnisend.delivery.batch import Batch
     from target_omnisend.delivery.schedule import Scheduler
 
@@ -132,46 +133,46 @@ class Confirmer:
 
     def _ask(self, batch: Batch) -> None:
         if not batch.asked:
-            batch.asked = True
-            self._scheduler.add(
-                Call(
-                    Endpoint.GET_BATCH,
-                    lambda api: api.batch(batch.id),
-                    partial(self._told, batch),
-                )
-            )
+            self._get(batch, Endpoint.GET_BATCH, lambda api: api.batch(batch.id), self._told)
 
-    def _told(self, batch: Batch, answer: Answer, now: float) -> None:
-        batch.asked = False
-        if batch.id not in self.open:
-            return
-        if answer.kind is Kind.GONE:
-            self._gone(batch, now)
-        elif answer.kind is Kind.DONE and is_over(answer.body):
-            if all_done(answer.body, len(batch.entries)):
-                self._over(batch, None, now)
-            else:
-                self._ask_items(batch)
+    def _told(self, batch: Batch, info: Mapping[str, t.Any], now: float) -> None:
+        if all_done(info, len(batch.entries)):
+            self._over(batch, None, now)
+        else:
+            self._ask_items(batch)
 
     def _ask_items(self, batch: Batch) -> None:
-        batch.asked = True
-        self._scheduler.add(
-            Call(
-                Endpoint.GET_ITEMS,
-                lambda api: api.batch_items(batch.id),
-                partial(self._itemised, batch),
-            )
-        )
+        self._get(batch, Endpoint.GET_ITEMS, lambda api: api.batch_items(batch.id), self._itemised)
 
-    def _itemised(self, batch: Batch, answer: Answer, now: float) -> None:
+    def _itemised(self, batch: Batch, info: Mapping[str, t.Any], now: float) -> None:
+        emails = [entry.email for entry in batch.entries]
+        self._over(batch, judge(info, emails, self._key), now)
+
+    def _get(
+        self,
+        batch: Batch,
+        endpoint: Endpoint,
+        run: Callable[[Api], Answer],
+        over: Callable[[Batch, Mapping[str, t.Any], float], None],
+    ) -> None:
+        """Ask about one batch; `over` gets the answer, if by then the batch is over."""
+        batch.asked = True
+        self._scheduler.add(Call(endpoint, run, partial(self._got, batch, over)))
+
+    def _got(
+        self,
+        batch: Batch,
+        over: Callable[[Batch, Mapping[str, t.Any], float], None],
+        answer: Answer,
+        now: float,
+    ) -> None:
         batch.asked = False
         if batch.id not in self.open:
             return
         if answer.kind is Kind.GONE:
             self._gone(batch, now)
         elif answer.kind is Kind.DONE and is_over(answer.body):
-            emails = [entry.email for entry in batch.entries]
-            self._over(batch, judge(answer.body, emails, self._key), now)
+            over(batch, answer.body, now)
 
     def _gone(self, batch: Batch, now: float) -> None:
         del self.open[batch.id]
