@@ -226,6 +226,7 @@ class Delivery:
         """Cut what is pending into batches; keep what fills none."""
         for segment in self._intake.segments:
             self._cut(segment, now, partial=False)
+        self._emit_safe()  # no answer may ever come, when nothing has changed
 
     def close(
         self,
@@ -266,6 +267,7 @@ class Delivery:
             self._tick(now)
         except RunFailed as failure:  # the ledger, or the guard of a mirror
             self.fail(failure, now)
+        self._emit_what_is_safe(now)
         return self.scheduler.next(now)
 
     def answered(self, call: Call, answer: Answer, now: float) -> None:
@@ -276,10 +278,7 @@ class Delivery:
             self.fail(failure, now)
             if call.endpoint is not Endpoint.POST_BATCH:
                 self._deadline = now  # what settles the open batches fails as well
-        try:
-            self._emit_safe()
-        except RunFailed as failure:  # what the state covers could not be put on the disk
-            self.fail(failure, now)
+        self._emit_what_is_safe(now)
 
     def is_over(self, now: float) -> bool:
         """Whether nothing is left to do, or no time to do it."""
@@ -514,6 +513,12 @@ class Delivery:
         # While Omnisend refuses everybody alike, the reason for that is the better message.
         if not self._unanimity.items and self.outcome.too_many_rejected():
             self.fail(too_many(self.outcome), now)
+
+    def _emit_what_is_safe(self, now: float) -> None:
+        try:
+            self._emit_safe()
+        except RunFailed as failure:  # what the state covers could not be put on the disk
+            self.fail(failure, now)
 
     def _emit_safe(self) -> None:
         # As long as nothing but refusals for one reason came back, they may be a fault of the
