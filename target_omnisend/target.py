@@ -11,6 +11,7 @@ import sys
 import traceback
 import typing as t
 import uuid
+from collections import Counter
 from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
@@ -172,6 +173,7 @@ class TargetOmnisend(Target):
                 whole_runs=settings.mirror_on == "end_of_stream",
                 max_removed_percent=settings.max_removed_percent,
                 incomplete=self.incomplete,
+                shared=_shared_segments(settings),
             )
         )
         return ledger
@@ -448,6 +450,11 @@ class TargetOmnisend(Target):
         parts += [f"{n} {what}" for n, what in _others(total) if n]
         rejects = f" Refused records: {self.rejects.path}." if total.rejected else ""
         return f"{', '.join(parts)}; exit code {self.outcome.exit_code}.{rejects}"
+
+
+def _shared_segments(settings: Settings) -> set[str]:
+    names = Counter(settings.for_stream(stream).segment for stream in settings.streams)
+    return {name for name, streams in names.items() if streams > 1}
 
 
 def _quotes_no_value(record: logging.LogRecord) -> bool:
