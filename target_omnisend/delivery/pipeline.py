@@ -335,13 +335,19 @@ class Delivery:
         if self.memory:
             unchanged = self.memory.sift(segment, entries)
             self._intake.take_out(segment, unchanged)
-            for entry in unchanged:
-                segment.counts.unchanged += 1
-                self._close_entry(entry, now)
+            self._stay(segment, unchanged, now)
         leaving = [e for e in entries if e.leaves and e.email in segment.pending]
         if leaving and segment.clear is None:
             self._intake.take_out(segment, leaving)
-            self._leaving.add(segment, leaving, now)
+            if segment.tag is None:  # nothing shows membership that could be taken back
+                self._stay(segment, leaving, now)
+            else:
+                self._leaving.add(segment, leaving, now)
+
+    def _stay(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        segment.counts.unchanged += sum(bool(entry.line) for entry in entries)
+        for entry in entries:
+            self._close_entry(entry, now)
 
     # -- the end of the input ----------------------------------------------------------
 
