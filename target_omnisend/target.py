@@ -295,6 +295,8 @@ class TargetOmnisend(Target):
             target = cls(config=config.config, parse_env_config=config.parse_env)
         except SettingsError as error:
             sys.exit(cls._complain(error))
+        if dry_run and retire is None:  # which would send everything
+            raise click.UsageError("--dry-run goes with --retire SEGMENT.")
         if retire is not None:
             sys.exit(target.run(lambda: target.retire(retire, dry_run=dry_run)))
         sys.exit(target.run(lambda: target.read(file_input)))
@@ -369,8 +371,9 @@ class TargetOmnisend(Target):
             self.ledger.flush()
             self.ledger.close()
         except RunFailed as failure:
-            self.outcome.failure = self.outcome.failure or failure
-            self.logger.error(failure.sentence)  # noqa: TRY400 - a traceback says nothing more
+            if self.outcome.failure is None:
+                self.outcome.failure = failure
+                self.logger.error(failure.sentence)  # noqa: TRY400 - a traceback says no more
 
     def retire(self, name: str, *, dry_run: bool) -> None:
         """Take a segment's membership back from all who have it from this target.
