@@ -46,6 +46,9 @@ class Ledger(t.Protocol):
     def forget(self, segment: str, emails: Iterable[str]) -> None:
         """These are no members any more."""
 
+    def flush(self) -> None:
+        """Have all that on the disk."""
+
     def count(self, segment: str) -> int:
         """How many members this target made."""
 
@@ -149,7 +152,7 @@ class Memory:
         self._see(segment, staying)
         unchanged = []
         for entry in entries:
-            before = known.get(entry.email)
+            before = entry.before = known.get(entry.email)
             if entry.leaves:
                 if before is None and entry.line:
                     unchanged.append(entry)
@@ -159,6 +162,22 @@ class Memory:
                 else:
                     entry.member = before[:MARK_BYTES] == (entry.fingerprint or b"")[:MARK_BYTES]
         return unchanged
+
+    def doubt(self, segment: Segment, entries: Iterable[Entry]) -> None:
+        """These are about to change; until they are confirmed nobody knows what Omnisend has.
+
+        Otherwise a run that dies after the change would leave the ledger with what was before,
+        and who is again as before would be taken for unchanged. It is on the disk when this
+        returns. What stays known of those who do not leave is that they are members.
+        """
+        rows = [
+            (entry.email, b"" if entry.leaves else entry.before[:MARK_BYTES])
+            for entry in entries
+            if entry.before and (entry.leaves or len(entry.before) > MARK_BYTES)
+        ]
+        if rows:
+            self._ledger.confirm(segment.name, rows, given=False)
+            self._ledger.flush()
 
     def confirm(self, segment: Segment, entries: Iterable[Entry]) -> None:
         """These are in Omnisend as sent."""

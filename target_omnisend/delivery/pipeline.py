@@ -326,7 +326,10 @@ class Delivery:
     def _cut(self, segment: Segment, now: float, *, partial: bool) -> None:
         if segment.pending:
             self._take_by_hand(segment, now)
-        for batch in self._intake.cut(segment, partial=partial):
+        batches = list(self._intake.cut(segment, partial=partial))
+        if self.memory and batches:
+            self.memory.doubt(segment, [entry for batch in batches for entry in batch.entries])
+        for batch in batches:
             self._submitter.add(batch)
 
     def _take_by_hand(self, segment: Segment, now: float) -> None:
@@ -342,6 +345,8 @@ class Delivery:
             if segment.tag is None:  # nothing shows membership that could be taken back
                 self._stay(segment, leaving, now)
             else:
+                if self.memory:
+                    self.memory.doubt(segment, leaving)
                 self._leaving.add(segment, leaving, now)
 
     def _stay(self, segment: Segment, entries: list[Entry], now: float) -> None:
