@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import heapq
-import io
 import itertools
 import json
 import logging
@@ -31,7 +30,7 @@ from target_omnisend.sandbox.model import Store
 from target_omnisend.target import TargetOmnisend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from target_omnisend.delivery.api import Api
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 
 TICK = 0.25
 LATENCY = 0.1
+KILL = object()
+"""In place of a message: the process is gone once it has read so far."""
 
 
 class Killed(BaseException):
@@ -105,10 +106,9 @@ class Rehearsal:
         kill_after: float = math.inf,
         **settings: Any,
     ) -> Ran:
-        """Feed messages; SIGTERM, or the process's end, comes after so many seconds."""
-        lines = [m if isinstance(m, bytes) else json.dumps(m).encode() for m in messages]
-        text = io.BytesIO(b"".join(line + b"\n" for line in lines))
-        return self._run(lambda target: target.read(text), stop_after, kill_after, settings)  # type: ignore[arg-type]
+        """Feed messages, `KILL` among them; SIGTERM or SIGKILL comes after so many seconds."""
+        lines: Any = _lines(messages)
+        return self._run(lambda target: target.read(lines), stop_after, kill_after, settings)
 
     def retire(self, name: str, *, dry_run: bool = False, **settings: Any) -> Ran:
         """`--retire`."""
@@ -237,6 +237,13 @@ class _Runner(Runner):
 
     def wait(self, _: float) -> None:
         self._world.step(self._delivery, self._api)
+
+
+def _lines(messages: Iterable[Any]) -> Iterator[bytes]:
+    for message in messages:
+        if message is KILL:
+            raise Killed
+        yield message if isinstance(message, bytes) else json.dumps(message).encode()
 
 
 @contextmanager
