@@ -369,11 +369,11 @@ class TargetOmnisend(Target):
             return
         try:
             self.ledger.flush()
-            self.ledger.close()
         except RunFailed as failure:
             if self.outcome.failure is None:
                 self.outcome.failure = failure
                 self.logger.error(failure.sentence)  # noqa: TRY400 - a traceback says no more
+        self.ledger.close()
 
     def retire(self, name: str, *, dry_run: bool) -> None:
         """Take a segment's membership back from all who have it from this target.
