@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import typing as t
+from fnmatch import fnmatch
 from hashlib import blake2b
 
 import jsonschema_rs
@@ -77,6 +78,8 @@ class SegmentSink(BatchSink):
         self._version: t.Any = None
         self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
         self._counts = target.outcome.stream(stream_name)
+        if _is_filtered(target, self._reader.stream or stream_name):
+            target.incomplete.add(settings.segment)
         hashes = settings_hashes(target.settings, settings)
         self._mark = _digest(hashes, MARK_BYTES).digest() if target.ledger else None
         self._segment = make_segment(
@@ -327,6 +330,15 @@ def _clearer(stream: StreamSettings) -> Callable[[str], bytes]:
         return made.body if isinstance(made, Contact) else b""
 
     return clear
+
+
+def _is_filtered(target: TargetOmnisend, stream: str) -> bool:
+    """Whether a stream map's `__filter__` may keep some of the stream's people back."""
+    maps = target.config.get("stream_maps") or {}
+    return any(
+        isinstance(own, dict) and own.get("__filter__") and fnmatch(stream, pattern)
+        for pattern, own in maps.items()
+    )
 
 
 def _stream_map(target: TargetOmnisend, stream: str | None, alias: str) -> StreamMap:

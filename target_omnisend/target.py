@@ -11,6 +11,7 @@ import sys
 import traceback
 import typing as t
 import uuid
+from collections import Counter
 from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
@@ -179,6 +180,7 @@ class TargetOmnisend(Target):
                 whole_runs=settings.mirror_on == "end_of_stream",
                 max_removed_percent=settings.max_removed_percent,
                 incomplete=self.incomplete,
+                shared=_shared_segments(settings),
             )
         )
         return ledger
@@ -300,6 +302,8 @@ class TargetOmnisend(Target):
             target = cls(config=config.config, parse_env_config=config.parse_env)
         except SettingsError as error:
             sys.exit(cls._complain(error))
+        if dry_run and retire is None:  # which would send everything
+            raise click.UsageError("--dry-run goes with --retire SEGMENT.")
         if retire is not None:
             sys.exit(target.run(lambda: target.retire(retire, dry_run=dry_run)))
         sys.exit(target.run(lambda: target.read(file_input)))
@@ -377,10 +381,11 @@ class TargetOmnisend(Target):
             return
         try:
             self.ledger.flush()
-            self.ledger.close()
         except RunFailed as failure:
-            self.outcome.failure = self.outcome.failure or failure
-            self.logger.error(failure.sentence)  # noqa: TRY400 - a traceback says nothing more
+            if self.outcome.failure is None:
+                self.outcome.failure = failure
+                self.logger.error(failure.sentence)  # noqa: TRY400 - a traceback says no more
+        self.ledger.close()
 
     def retire(self, name: str, *, dry_run: bool) -> None:
         """Take a segment's membership back from all who have it from this target.
@@ -460,6 +465,11 @@ class TargetOmnisend(Target):
         parts += [f"{n} {what}" for n, what in _others(total) if n]
         rejects = f" Refused records: {self.rejects.path}." if total.rejected else ""
         return f"{', '.join(parts)}; exit code {self.outcome.exit_code}.{rejects}"
+
+
+def _shared_segments(settings: Settings) -> set[str]:
+    names = Counter(settings.for_stream(stream).segment for stream in settings.streams)
+    return {name for name, streams in names.items() if streams > 1}
 
 
 def _quotes_no_value(record: logging.LogRecord) -> bool:

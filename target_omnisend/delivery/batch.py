@@ -36,9 +36,10 @@ class Entry:
         epoch: the stretch of input between two STATE messages that it belongs to.
         fingerprint: what the ledger will know it by; `LEAVES`; None without a ledger.
         member: the ledger says that the membership shows already.
+        before: the fingerprint that the ledger has.
     """
 
-    __slots__ = ("email", "epoch", "fingerprint", "item", "line", "member")
+    __slots__ = ("before", "email", "epoch", "fingerprint", "item", "line", "member")
 
     def __init__(
         self, email: str, line: bytes, item: bytes, epoch: Epoch, fingerprint: bytes | None
@@ -50,6 +51,7 @@ class Entry:
         self.epoch = epoch
         self.fingerprint = fingerprint
         self.member = False
+        self.before: bytes | None = None
 
     @property
     def leaves(self) -> bool:

@@ -20,6 +20,8 @@ MARK_BYTES: t.Final = 4
 """Bytes of a fingerprint that tell the settings it was made under; the rest tells the contact."""
 
 _SEVERAL: t.Final = "several streams"
+_RESUMED: t.Final = "this run may have gone on where an earlier one stopped half-way"
+_STRANGERS: t.Final = "several streams feed it that are not all named in the setting 'streams'"
 _WHOLE_RUNS: t.Final = "whole runs"
 """In place of a stream's version, where the end of the input completes a segment."""
 
@@ -43,6 +45,9 @@ class Ledger(t.Protocol):
 
     def forget(self, segment: str, emails: Iterable[str]) -> None:
         """These are no members any more."""
+
+    def flush(self) -> None:
+        """Have all that on the disk."""
 
     def count(self, segment: str) -> int:
         """How many members this target made."""
@@ -76,14 +81,14 @@ class _Mirror:
     """A segment that shall equal its source.
 
     Attributes:
-        certain: no earlier run left it half seen.
+        doubt: why this run may not have brought it whole, if it may not.
         seen: somebody is in the source.
         before: members before this run.
     """
 
     segment: Segment
     begun: bool = False
-    certain: bool = True
+    doubt: str = ""
     seen: bool = False
     before: int = 0
     streams: dict[str, _Stream] = field(default_factory=dict)
@@ -100,6 +105,7 @@ class Memory:
         whole_runs: bool,
         max_removed_percent: float,
         incomplete: Collection[str],
+        shared: Collection[str] = (),
     ) -> None:
         """Remember by `ledger`.
 
@@ -109,12 +115,14 @@ class Memory:
             whole_runs: the end of the input completes a segment, not ACTIVATE_VERSION.
             max_removed_percent: share of a segment that may leave at once.
             incomplete: segments whose source this run cannot show whole.
+            shared: segments that are known to be fed by several streams.
         """
         self._ledger = ledger
         self._full_refresh = full_refresh
         self._whole_runs = whole_runs
         self._max_removed_percent = max_removed_percent
         self._incomplete = incomplete
+        self._shared = shared
         self._mirrors: dict[str, _Mirror] = {}
 
     # -- what changed ------------------------------------------------------------------
@@ -144,7 +152,7 @@ class Memory:
         self._see(segment, staying)
         unchanged = []
         for entry in entries:
-            before = known.get(entry.email)
+            before = entry.before = known.get(entry.email)
             if entry.leaves:
                 if before is None and entry.line:
                     unchanged.append(entry)
@@ -154,6 +162,22 @@ class Memory:
                 else:
                     entry.member = before[:MARK_BYTES] == (entry.fingerprint or b"")[:MARK_BYTES]
         return unchanged
+
+    def doubt(self, segment: Segment, entries: Iterable[Entry]) -> None:
+        """These are about to change; until they are confirmed nobody knows what Omnisend has.
+
+        Otherwise a run that dies after the change would leave the ledger with what was before,
+        and who is again as before would be taken for unchanged. It is on the disk when this
+        returns. What stays known of those who do not leave is that they are members.
+        """
+        rows = [
+            (entry.email, b"" if entry.leaves else entry.before[:MARK_BYTES])
+            for entry in entries
+            if entry.before and (entry.leaves or len(entry.before) > MARK_BYTES)
+        ]
+        if rows:
+            self._ledger.confirm(segment.name, rows, given=False)
+            self._ledger.flush()
 
     def confirm(self, segment: Segment, entries: Iterable[Entry]) -> None:
         """These are in Omnisend as sent."""
@@ -177,13 +201,15 @@ class Memory:
         if mirror is None or self._whole_runs:
             return
         stream = mirror.streams[segment.stream]
+        if mirror.begun and stream.version == version:  # its schema has changed, no more
+            return
         first = stream.version is None
         stream.version, stream.complete = version, False
-        alone = len(mirror.streams) == 1
+        alone = len(mirror.streams) == 1 and segment.name not in self._shared
         if not mirror.begun or (alone and not first):
             self._begin(mirror, str(version) if alone else _SEVERAL)
         elif not first:
-            mirror.certain = False  # the other streams' people cannot be brought once more
+            mirror.doubt = _RESUMED  # the other streams' people cannot be brought once more
 
     def activate(self, segment: Segment, version: t.Any) -> None:
         """The stream says that this version is whole."""
@@ -213,12 +239,15 @@ class Memory:
             mirror.streams[segment.stream] = _Stream()
             if self._whole_runs and not mirror.begun:
                 self._begin(mirror, _WHOLE_RUNS)
-            elif mirror.begun and not self._whole_runs:
-                mirror.certain = False  # what the first stream brought began under its version
+            elif mirror.begun and not (self._whole_runs or segment.name in self._shared):
+                # The ledger knows the version of the first stream, and would not notice that
+                # an earlier run stopped in the middle of this one.
+                mirror.doubt = _STRANGERS
 
     def _begin(self, mirror: _Mirror, version: str) -> None:
         mirror.before = self._ledger.count(mirror.segment.name)
-        mirror.certain = self._ledger.begin_seen(mirror.segment.name, version) and mirror.certain
+        if not self._ledger.begin_seen(mirror.segment.name, version):
+            mirror.doubt = mirror.doubt or _RESUMED
         mirror.begun, mirror.seen = True, False
 
     def _see(self, segment: Segment, emails: Collection[str]) -> None:
@@ -230,14 +259,16 @@ class Memory:
     def _is_whole(self, mirror: _Mirror) -> bool:
         name = mirror.segment.name
         brought = all(s.complete or self._whole_runs for s in mirror.streams.values())
-        if not mirror.seen:
+        if not mirror.begun:
+            reason = "its records carry no version, or there are none"
+        elif not mirror.seen:
             reason = "its source brought nobody"
         elif not brought:
             reason = "no ACTIVATE_VERSION with the version of its records said that it is whole"
         elif name in self._incomplete:
             reason = "this run did not bring its whole source (a filter, or a stream is missing)"
-        elif not mirror.certain:
-            reason = "this run may have gone on where an earlier one stopped half-way"
+        elif mirror.doubt:
+            reason = mirror.doubt
         else:
             return True
         logger.warning("Segment '%s': nobody was removed, since %s.", name, reason)

@@ -219,6 +219,7 @@ class Delivery:
         """Cut what is pending into batches; keep what fills none."""
         for segment in self._intake.segments:
             self._cut(segment, now, partial=False)
+        self._emit_safe()  # no answer may ever come, when nothing has changed
 
     def close(
         self,
@@ -259,6 +260,7 @@ class Delivery:
             self._tick(now)
         except RunFailed as failure:  # the ledger, or the guard of a mirror
             self.fail(failure, now)
+        self._emit_what_is_safe(now)
         return self.scheduler.next(now)
 
     def answered(self, call: Call, answer: Answer, now: float) -> None:
@@ -269,10 +271,7 @@ class Delivery:
             self.fail(failure, now)
             if call.endpoint is not Endpoint.POST_BATCH:
                 self._deadline = now  # what settles the open batches fails as well
-        try:
-            self._emit_safe()
-        except RunFailed as failure:  # what the state covers could not be put on the disk
-            self.fail(failure, now)
+        self._emit_what_is_safe(now)
 
     def is_over(self, now: float) -> bool:
         """Whether nothing is left to do, or no time to do it."""
@@ -320,7 +319,10 @@ class Delivery:
     def _cut(self, segment: Segment, now: float, *, partial: bool) -> None:
         if segment.pending:
             self._take_by_hand(segment, now)
-        for batch in self._intake.cut(segment, partial=partial):
+        batches = list(self._intake.cut(segment, partial=partial))
+        if self.memory and batches:
+            self.memory.doubt(segment, [entry for batch in batches for entry in batch.entries])
+        for batch in batches:
             self._submitter.add(batch)
 
     def _take_by_hand(self, segment: Segment, now: float) -> None:
@@ -329,13 +331,21 @@ class Delivery:
         if self.memory:
             unchanged = self.memory.sift(segment, entries)
             self._intake.take_out(segment, unchanged)
-            for entry in unchanged:
-                segment.counts.unchanged += 1
-                self._close_entry(entry, now)
+            self._stay(segment, unchanged, now)
         leaving = [e for e in entries if e.leaves and e.email in segment.pending]
         if leaving and segment.clear is None:
             self._intake.take_out(segment, leaving)
-            self._leaving.add(segment, leaving, now)
+            if segment.tag is None:  # nothing shows membership that could be taken back
+                self._stay(segment, leaving, now)
+            else:
+                if self.memory:
+                    self.memory.doubt(segment, leaving)
+                self._leaving.add(segment, leaving, now)
+
+    def _stay(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        segment.counts.unchanged += sum(bool(entry.line) for entry in entries)
+        for entry in entries:
+            self._close_entry(entry, now)
 
     # -- the end of the input ----------------------------------------------------------
 
@@ -507,6 +517,12 @@ class Delivery:
         # While Omnisend refuses everybody alike, the reason for that is the better message.
         if not self._unanimity.items and self.outcome.too_many_rejected():
             self.fail(too_many(self.outcome), now)
+
+    def _emit_what_is_safe(self, now: float) -> None:
+        try:
+            self._emit_safe()
+        except RunFailed as failure:  # what the state covers could not be put on the disk
+            self.fail(failure, now)
 
     def _emit_safe(self) -> None:
         # As long as nothing but refusals for one reason came back, they may be a fault of the

@@ -37,12 +37,14 @@ class SegmentMaker:
         self.made: dict[str, dict[str, t.Any]] = {}
         self._scheduler = scheduler
         self._wanted: dict[str, list[t.Any]] = {}
+        self._asked: set[str] = set()
+        self._counting = 0
         self._tries = 0
 
     @property
     def busy(self) -> bool:
-        """Whether a segment is still to be found or made."""
-        return bool(self._wanted)
+        """Whether a segment is still to be found, made or counted."""
+        return bool(self._wanted or self._counting)
 
     def want(self, wanted: Mapping[str, list[t.Any]]) -> None:
         """Have a segment for each name, with these condition groups."""
@@ -86,6 +88,9 @@ class SegmentMaker:
     def _make_missing(self, now: float) -> None:
         del now
         for name, groups in self._wanted.items():
+            if name in self._asked:  # the answer is still to come
+                continue
+            self._asked.add(name)
             self._scheduler.add(
                 Call(
                     Endpoint.CREATE_SEGMENT,
@@ -97,8 +102,11 @@ class SegmentMaker:
             )
 
     def _answered(self, name: str, answer: Answer, now: float) -> None:
+        self._asked.discard(name)
+        if name not in self._wanted:  # a listing has shown it meanwhile
+            return
         if answer.kind is Kind.DONE:
-            self._wanted.pop(name, None)
+            del self._wanted[name]
             logger.info("Made the segment '%s' in Omnisend.", name)
             self._count(name, answer.body)
         elif answer.kind is Kind.RETRY and self._tries < MAX_TRIES:
@@ -121,6 +129,7 @@ class SegmentMaker:
         segment_id = str(segment.get("segmentID"))
         self.made[name] = {"id": segment_id, "count": None}
         if segment.get("status") == "ready":
+            self._counting += 1
             self._scheduler.add(
                 Call(
                     Endpoint.COUNT_SEGMENT,
@@ -132,6 +141,7 @@ class SegmentMaker:
 
     def _counted(self, name: str, answer: Answer, now: float) -> None:
         del now
+        self._counting -= 1
         if answer.kind is Kind.DONE and isinstance(answer.body, dict):
             self.made[name]["count"] = as_int(answer.body.get("contactsCount"))
 

@@ -28,6 +28,8 @@ COUNTS = {
     "accepted": "accepted",
     "refused": "rejected",
     "duplicates merged": "duplicates",
+    "unchanged": "unchanged",
+    "removed": "removed",
     "unconfirmed": "unconfirmed",
     "values left out": "warnings",
 }
@@ -143,7 +145,8 @@ class Command:
         assert not re.search(r"member\d|@example\.com", everything), everything
         if " read, " in ran.log:
             counts = ran.counts
-            settled = sum(counts[name] for name in ("accepted", "rejected", "duplicates"))
+            verdicts = ("accepted", "rejected", "duplicates", "unchanged")
+            settled = sum(counts[name] for name in verdicts)
             assert counts["received"] == settled + counts["unconfirmed"], ran.log
 
     def rejects(self) -> list[dict[str, Any]]:
