@@ -102,15 +102,15 @@ class Rehearsal:
     def __call__(
         self,
         *messages: Any,
-        stop_after: float = math.inf,
-        kill_after: float = math.inf,
+        stop_after: Any = math.inf,
+        kill_after: Any = math.inf,
         **settings: Any,
     ) -> Ran:
         """Feed messages, `KILL` among them; SIGTERM or SIGKILL comes after so many seconds."""
         lines: Any = _lines(messages)
         return self._run(lambda target: target.read(lines), stop_after, kill_after, settings)
 
-    def retire(self, name: str, *, dry_run: bool = False, **settings: Any) -> Ran:
+    def retire(self, name: str, *, dry_run: Any = False, **settings: Any) -> Ran:
         """`--retire`."""
         return self._run(
             lambda target: target.retire(name, dry_run=dry_run), math.inf, math.inf, settings

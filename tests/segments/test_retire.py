@@ -22,7 +22,8 @@ def night(tmp_path: Path) -> Rehearsal:
     return Rehearsal(tmp_path)
 
 
-def test_the_command(command: Command, sandbox: Sandbox, url: str) -> None:
+def test_the_command(command: Command, sandbox: Sandbox, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ledger.db"
     sandbox.store.seed([{"email": "theirs@example.com", "tags": ["VIP"]}])
     command(schema(), *people(300), ledger_url=url)
     calls = sandbox.store.requests.counts.copy()
