@@ -22,8 +22,9 @@ def main() -> None:
         "cpu": cpu,
         "memory": memory,
         "ceiling": ceiling,
-        "simulation": simulation,
         "ledger": ledger,
+        # Last: a process is said to have needed what the one that started it did.
+        "simulation": simulation,
     }
     parser = argparse.ArgumentParser(prog="nox -s bench --")
     parser.add_argument("parts", nargs="*", choices=[[], *parts], help="default: all")

@@ -60,7 +60,6 @@ from target_omnisend.sink import (
 )
 
 if t.TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterator
 
     from target_omnisend.delivery.batch import Segment
