@@ -8,32 +8,32 @@ from fnmatch import fnmatch
 from hashlib import blake2b
 
 import jsonschema_rs
-import msgspec
 from singer_sdk import BatchSink
 from singer_sdk.exceptions import InvalidJSONSchema, MissingKeyPropertiesError
 from singer_sdk.mapper import CustomStreamMap
 
-from target_omnisend.delivery.batch import LEAVES, Segment
-from target_omnisend.delivery.memory import MARK_BYTES
-from target_omnisend.delivery.segments import has_property, has_tag
+from target_omnisend.delivery.batch import LEAVES
 from target_omnisend.members.contact import Contact, Rejection
-from target_omnisend.members.mapping import MemberMapper, missing_columns
-from target_omnisend.members.normalize import email_key, segment_property, tag
+from target_omnisend.members.mapping import missing_columns
+from target_omnisend.members.normalize import email_key
 from target_omnisend.outcome import ExitCode, RunFailed
+from target_omnisend.plan import (
+    compile_leaver,
+    compile_mapping,
+    hopeless,
+    make_segment,
+    member_tags,
+    settings_hashes,
+    settings_mark,
+)
 from target_omnisend.reader import decode
 
 if t.TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Sequence
 
     from singer_sdk.mapper import StreamMap
 
-    from target_omnisend.settings import Settings, StreamSettings
     from target_omnisend.target import TargetOmnisend
-
-
-MAPPING_VERSION: t.Final = 1
-"""To be raised when the same record comes to be mapped to another contact than before."""
 
 
 class SegmentSink(BatchSink):
@@ -81,7 +81,7 @@ class SegmentSink(BatchSink):
         if _is_filtered(target, self._reader.stream or stream_name):
             target.incomplete.add(settings.segment)
         hashes = settings_hashes(target.settings, settings)
-        self._mark = _digest(hashes, MARK_BYTES).digest() if target.ledger else None
+        self._mark = settings_mark(hashes) if target.ledger else None
         self._segment = make_segment(
             settings,
             stream=stream_name,
@@ -209,53 +209,6 @@ class SegmentSink(BatchSink):
         )
 
 
-def compile_mapping(run: Settings, stream: StreamSettings, now: dt.datetime) -> MemberMapper:
-    """The mapper of a stream's records.
-
-    Raises:
-        ValueError: for settings that no record can be mapped with, as a plain sentence.
-    """
-    return MemberMapper(
-        stream.mapping,
-        custom_properties=stream.custom_properties,
-        constant_properties=dict.fromkeys(_membership_property(stream), True),
-        default_status=run.subscription_status,
-        send_welcome_message=run.send_welcome_message,
-        null_policy=run.null_policy,
-        consent_not_after=now,
-    )
-
-
-def hopeless(run: Settings, stream: StreamSettings, columns: Container[str]) -> list[str]:
-    """Why each single record of a stream will be refused, if it will be."""
-    sentences = []
-    if stream.mapping["email"] not in columns:
-        sentences.append("every record will be refused, since mapping.email names no column of it.")
-    dated = "subscription_changed_at" in stream.mapping
-    if run.subscription_status != "nonSubscribed" and not dated:
-        sentences.append(
-            f"members will be refused that have no status of their own: 'subscription_status: "
-            f"{run.subscription_status}' needs mapping.subscription_changed_at."
-        )
-    return sentences
-
-
-def compile_leaver(stream: StreamSettings) -> MemberMapper:
-    """The mapper of who leaves: nothing but the e-mail, and the property that is cleared."""
-    cleared = dict.fromkeys(_membership_property(stream))
-    return MemberMapper({"email": stream.mapping["email"]}, constant_properties=cleared)
-
-
-def member_tags(stream: StreamSettings) -> tuple[str, ...]:
-    """The tags of a stream's members.
-
-    Raises:
-        ValueError: for a name that cannot be a tag, as a plain sentence.
-    """
-    names = [stream.segment, *stream.tags] if stream.membership == "tag" else stream.tags
-    return tuple(dict.fromkeys(tag(name) for name in names))
-
-
 def _no_retrieval(uri: str) -> t.NoReturn:
     """Let no schema of a tap's reach for the network or for files."""
     raise ValueError(f"a schema that refers to {uri}")
@@ -277,59 +230,6 @@ def _one_at_a_time(stream_map: StreamMap) -> Callable[[dict[str, t.Any]], dict[s
 
         stream_map.transform = guarded  # type: ignore[method-assign]
     return stream_map.transform
-
-
-def make_segment(stream_settings: StreamSettings, **rest: t.Any) -> Segment:
-    """The engine's view of the segment that a stream's settings name; `rest` as there."""
-    return Segment(
-        name=stream_settings.segment,
-        tags=member_tags(stream_settings),
-        tag=tag(stream_settings.segment) if stream_settings.membership == "tag" else None,
-        clear=_clearer(stream_settings) if stream_settings.membership == "property" else None,
-        mirrored=stream_settings.mirrored,
-        **rest,
-    )
-
-
-def conditions(stream: StreamSettings) -> list[t.Any]:
-    """Condition groups of an Omnisend segment over the stream's membership."""
-    for name in _membership_property(stream):
-        return has_property(name)
-    return has_tag(tag(stream.segment))
-
-
-def settings_hashes(run: Settings, stream: StreamSettings) -> dict[str, str]:
-    """A short hash of each setting that decides what is sent for a record, by its name."""
-    deciding = {
-        "mapping": stream.mapping,
-        "custom_properties": stream.custom_properties,
-        "membership": stream.membership,
-        "tags": member_tags(stream),
-        "subscription_status": run.subscription_status,
-        "send_welcome_message": run.send_welcome_message,
-        "null_policy": run.null_policy,
-        "the way of mapping": MAPPING_VERSION,
-    }
-    return {name: _digest(value, 8).hexdigest() for name, value in deciding.items()}
-
-
-def _digest(value: t.Any, size: int) -> blake2b:
-    return blake2b(msgspec.json.encode(value, order="deterministic"), digest_size=size)
-
-
-def _membership_property(stream: StreamSettings) -> list[str]:
-    return [segment_property(stream.segment)] if stream.membership == "property" else []
-
-
-def _clearer(stream: StreamSettings) -> Callable[[str], bytes]:
-    cleared = dict.fromkeys(_membership_property(stream))
-    mapper = MemberMapper({"email": "email"}, constant_properties=cleared)
-
-    def clear(email: str) -> bytes:
-        made = mapper.map({"email": email})
-        return made.body if isinstance(made, Contact) else b""
-
-    return clear
 
 
 def _is_filtered(target: TargetOmnisend, stream: str) -> bool:

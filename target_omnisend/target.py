@@ -12,14 +12,12 @@ import traceback
 import typing as t
 import uuid
 from collections import Counter
-from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
 import click
 from singer_sdk import Target, mapper
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     InvalidJSONSchema,
     MapExpressionError,
@@ -27,13 +25,13 @@ from singer_sdk.exceptions import (
     RecordsWithoutSchemaException,
     StreamMapConfigError,
 )
-from singer_sdk.helpers._util import read_json_file
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_omnisend.api import clock
 from target_omnisend.api.client import OmnisendClient
+from target_omnisend.config import check_environment, tidied, unreadable
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.memory import Memory
 from target_omnisend.delivery.pipeline import Delivery, Limits
@@ -41,9 +39,11 @@ from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.interrupt import Interrupt, Stopped
 from target_omnisend.members.normalize import email_key
 from target_omnisend.outcome import ExitCode, Outcome, RunFailed, unexpected
+from target_omnisend.plan import compile_mapping, conditions, make_segment, member_tags
 from target_omnisend.reader import MessageReader
 from target_omnisend.rejects import RejectsFile
 from target_omnisend.report.data import build, write
+from target_omnisend.report.summary import by_stream, in_all
 from target_omnisend.settings import (
     CONFIG_JSONSCHEMA,
     Settings,
@@ -51,21 +51,13 @@ from target_omnisend.settings import (
     describe,
     did_you_mean,
 )
-from target_omnisend.sink import (
-    SegmentSink,
-    compile_mapping,
-    conditions,
-    make_segment,
-    member_tags,
-)
+from target_omnisend.sink import SegmentSink
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from target_omnisend.delivery.batch import Segment
     from target_omnisend.ledger import Ledger
-
-ENVIRONMENT_PREFIX: t.Final = "TARGET_OMNISEND_"
 
 INPUT_ERRORS: t.Final = (
     InvalidInputLine,
@@ -203,7 +195,7 @@ class TargetOmnisend(Target):
         Raises:
             SettingsError: when some are missing or wrong.
         """
-        self._config = _tidied(self._config)
+        self._config = tidied(self._config)
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
         try:
@@ -276,7 +268,7 @@ class TargetOmnisend(Target):
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError):
-            sys.exit(cls._complain(_unreadable(value)))
+            sys.exit(cls._complain(unreadable(value)))
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -297,7 +289,7 @@ class TargetOmnisend(Target):
         config = config or _ConfigInput()
         try:
             cls.append_builtin_config(cls.config_jsonschema)
-            _check_environment(config, cls.config_jsonschema)
+            check_environment(config, cls.config_jsonschema)
             target = cls(config=config.config, parse_env_config=config.parse_env)
         except SettingsError as error:
             sys.exit(cls._complain(error))
@@ -349,11 +341,10 @@ class TargetOmnisend(Target):
         self.interrupt.ignore()
         self._close_ledger()
         self._write_report()
-        for name, counts in self.outcome.streams.items():
-            for what, codes in (("refused", counts.rejections), ("left out", counts.warnings)):
-                if codes:
-                    self.logger.info("Stream '%s': %s: %s.", name, what, _by_code(codes))
-        self.logger.info(self._summary())
+        for sentence in by_stream(self.outcome):
+            self.logger.info(sentence)
+        rejects = self.rejects.path if self.outcome.total().rejected else None
+        self.logger.info(in_all(self.outcome, rejects))
         return self.outcome.exit_code
 
     def _write_report(self) -> None:
@@ -458,13 +449,6 @@ class TargetOmnisend(Target):
             error = RecordsWithoutSchemaException("is a record that comes before its schema")
         return f"Line {self.reader.number} of the input{stream} {error}."
 
-    def _summary(self) -> str:
-        total = self.outcome.total()
-        parts = [f"{total.received} read", f"{total.accepted} accepted"]
-        parts += [f"{n} {what}" for n, what in _others(total) if n]
-        rejects = f" Refused records: {self.rejects.path}." if total.rejected else ""
-        return f"{', '.join(parts)}; exit code {self.outcome.exit_code}.{rejects}"
-
 
 def _shared_segments(settings: Settings) -> set[str]:
     names = Counter(settings.for_stream(stream).segment for stream in settings.streams)
@@ -474,71 +458,3 @@ def _shared_segments(settings: Settings) -> set[str]:
 def _quotes_no_value(record: logging.LogRecord) -> bool:
     # What a stream map's filter evaluates to is often the e-mail itself ("__filter__": "email").
     return not str(record.msg).startswith("Filter result for")
-
-
-def _by_code(codes: Counter[str]) -> str:
-    return ", ".join(f"{count} {code}" for code, count in codes.most_common())
-
-
-def _others(total: t.Any) -> list[tuple[int, str]]:
-    return [
-        (total.rejected, "refused"),
-        (total.duplicates, "duplicates merged"),
-        (total.unchanged, "unchanged"),
-        (total.removed, "removed"),
-        (total.unconfirmed, "unconfirmed"),
-        (total.warnings.total(), "values left out"),
-    ]
-
-
-def _tidied(config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The config without unset values, and with numbers as numbers.
-
-    The environment gives text; from a file the SDK reads `Decimal`, which no timeout takes.
-    """
-    properties = CONFIG_JSONSCHEMA["properties"]
-    tidied = {name: _floating(value) for name, value in config.items() if value is not None}
-    for name, value in tidied.items():
-        if isinstance(value, str) and "number" in properties.get(name, {}).get("type", ()):
-            try:
-                tidied[name] = float(value)
-            except ValueError:
-                continue  # validation will say what it should be
-    return tidied
-
-
-def _floating(value: t.Any) -> t.Any:
-    if isinstance(value, dict):
-        return {key: _floating(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_floating(part) for part in value]
-    return float(value) if isinstance(value, Decimal) else value
-
-
-def _check_environment(config: _ConfigInput, schema: dict[str, t.Any]) -> None:
-    """Name the variable that cannot be read; the SDK's error would quote its value."""
-    if not config.parse_env:
-        return
-    problems = []
-    for name, setting in schema["properties"].items():
-        try:
-            parse_environment_config({"properties": {name: setting}}, ENVIRONMENT_PREFIX)
-        except ValueError:
-            variable = f"{ENVIRONMENT_PREFIX}{name.upper()}"
-            problems.append(f"The environment variable {variable} is not valid JSON or a number.")
-    if problems:
-        raise SettingsError(problems)
-
-
-def _unreadable(paths: tuple[str, ...]) -> SettingsError:
-    for path in paths:
-        try:
-            if path != "ENV":
-                dict(read_json_file(path))
-        except OSError as error:
-            # The SDK raises one without its reason for a file that is missing.
-            reason = error.strerror or "there is no such file"
-            return SettingsError([f"The config file {path} cannot be read ({reason})."])
-        except (ValueError, TypeError):
-            return SettingsError([f"The config file {path} does not hold a JSON object."])
-    return SettingsError(["The config files cannot be read."])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from target_omnisend.config import ENVIRONMENT_PREFIX
 from target_omnisend.settings import Settings, SettingsError, did_you_mean
-from target_omnisend.target import ENVIRONMENT_PREFIX, TargetOmnisend
+from target_omnisend.target import TargetOmnisend
 
 if TYPE_CHECKING:
     from pathlib import Path
