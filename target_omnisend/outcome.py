@@ -138,4 +138,6 @@ class Outcome:
             return self.failure.exit_code
         if self.too_many_rejected():
             return ExitCode.REJECTED
-        return ExitCode.UNCONFIRMED if self.total().unconfirmed else ExitCode.DONE
+        # A lost batch may hold nobody but leavers, of whom there are no records.
+        lost = self.total().unconfirmed or self.lost_batches
+        return ExitCode.UNCONFIRMED if lost else ExitCode.DONE

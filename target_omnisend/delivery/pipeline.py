@@ -356,10 +356,11 @@ class Delivery:
         if self._departures is None:
             if self._intake.held:
                 return
-            clean = self.memory and not self.outcome.lost_batches
-            if self.outcome.too_many_rejected():
-                clean = None
-            self._departures = self.memory.departures() if clean and self.memory else iter(())
+            failed = self.outcome.lost_batches or self.outcome.too_many_rejected()
+            if self.memory is None or failed:
+                self._departures = iter(())
+            else:
+                self._departures = self.memory.departures()
         while self.has_room():
             segment, emails = next(self._departures, (None, []))
             if segment is None:
