@@ -7,6 +7,7 @@ import functools
 import io
 import os
 import typing as t
+import weakref
 
 import msgspec
 
@@ -94,6 +95,7 @@ class RejectsFile:
         try:
             if self._file is None:
                 self._file = _create(self.path)
+                weakref.finalize(self, self._file.close)
             while text:  # a disk that is nearly full takes a part, and says so only here
                 text = text[self._file.write(text) :]
         except OSError as error:
@@ -124,7 +126,13 @@ def _stream(schema: bytes) -> str:
 def _create(path: Path) -> io.FileIO:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Unbuffered: a process that is killed leaves no half line behind.
-    return io.FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+    file = io.FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # otherwise a loss of power could take the whole file along
+    finally:
+        os.close(folder)
+    return file
 
 
 def _check_writable(folder: Path) -> None:
