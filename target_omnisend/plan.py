@@ -33,7 +33,7 @@ def compile_mapping(run: Settings, stream: StreamSettings, now: dt.datetime) -> 
     return MemberMapper(
         stream.mapping,
         custom_properties=stream.custom_properties,
-        constant_properties=dict.fromkeys(_membership_property(stream), True),
+        constant_properties=dict.fromkeys(membership_property(stream), True),
         default_status=run.subscription_status,
         send_welcome_message=run.send_welcome_message,
         null_policy=run.null_policy,
@@ -43,7 +43,7 @@ def compile_mapping(run: Settings, stream: StreamSettings, now: dt.datetime) -> 
 
 def compile_leaver(stream: StreamSettings) -> MemberMapper:
     """The mapper of who leaves: nothing but the e-mail, and the property that is cleared."""
-    cleared = dict.fromkeys(_membership_property(stream))
+    cleared = dict.fromkeys(membership_property(stream))
     return MemberMapper({"email": stream.mapping["email"]}, constant_properties=cleared)
 
 
@@ -71,7 +71,7 @@ def member_tags(stream: StreamSettings) -> tuple[str, ...]:
 
 def conditions(stream: StreamSettings) -> list[t.Any]:
     """Condition groups of an Omnisend segment over the stream's membership."""
-    for name in _membership_property(stream):
+    for name in membership_property(stream):
         return has_property(name)
     return has_tag(tag(stream.segment))
 
@@ -110,12 +110,13 @@ def settings_mark(hashes: Mapping[str, str]) -> bytes:
     return _digest(hashes, MARK_BYTES).digest()
 
 
-def _membership_property(stream: StreamSettings) -> list[str]:
+def membership_property(stream: StreamSettings) -> list[str]:
+    """The custom property that shows membership, if one does."""
     return [segment_property(stream.segment)] if stream.membership == "property" else []
 
 
 def _clearer(stream: StreamSettings) -> Callable[[str], bytes]:
-    cleared = dict.fromkeys(_membership_property(stream))
+    cleared = dict.fromkeys(membership_property(stream))
     mapper = MemberMapper({"email": "email"}, constant_properties=cleared)
 
     def clear(email: str) -> bytes:

@@ -39,7 +39,13 @@ from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.interrupt import Interrupt, Stopped
 from target_omnisend.members.normalize import email_key
 from target_omnisend.outcome import ExitCode, Outcome, RunFailed, unexpected
-from target_omnisend.plan import compile_mapping, conditions, make_segment, member_tags
+from target_omnisend.plan import (
+    compile_mapping,
+    conditions,
+    make_segment,
+    member_tags,
+    membership_property,
+)
 from target_omnisend.reader import MessageReader
 from target_omnisend.rejects import RejectsFile
 from target_omnisend.report.data import build, write
@@ -222,6 +228,16 @@ class TargetOmnisend(Target):
             except ValueError as error:
                 where = f"In 'streams.{stream}': " if stream else ""
                 raise SettingsError([f"{where}{error}"]) from None
+        shown: dict[str, str] = {}
+        for own in map(self.settings.for_stream, self.settings.streams):
+            for name in membership_property(own):
+                if shown.setdefault(name, own.segment) != own.segment:
+                    raise SettingsError(
+                        [
+                            f"The segments '{shown[name]}' and '{own.segment}' would both be the "
+                            f"property '{name}'; give one another name, or use 'membership: tag'."
+                        ]
+                    )
 
     # -- messages ----------------------------------------------------------------------
 

@@ -250,3 +250,10 @@ def test_wrong_settings_end_the_command_with_3(
 @pytest.mark.parametrize(("name", "hint"), [("emial", "; did you mean 'email'?"), ("xyz", "")])
 def test_the_nearest_name_is_suggested(name: str, hint: str) -> None:
     assert did_you_mean(name, ["email", "city"]) == hint
+
+
+def test_two_segments_that_would_be_one_property_are_told_apart_or_refused() -> None:
+    streams = {"a": {"segment": "VIP Ä"}, "b": {"segment": "VIP Ö"}}
+    assert "'segment_vip_'" in problems_of(membership="property", streams=streams)
+    target_of(membership="tag", streams=streams)
+    target_of(membership="property", streams={"a": {"segment": "VIP"}, "b": {"segment": "VIP"}})
