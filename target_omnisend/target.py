@@ -232,12 +232,11 @@ class TargetOmnisend(Target):
         for own in map(self.settings.for_stream, self.settings.streams):
             for name in membership_property(own):
                 if shown.setdefault(name, own.segment) != own.segment:
-                    raise SettingsError(
-                        [
-                            f"The segments '{shown[name]}' and '{own.segment}' would both be the "
-                            f"property '{name}'; give one another name, or use 'membership: tag'."
-                        ]
+                    sentence = (
+                        f"The segments '{shown[name]}' and '{own.segment}' would both be the "
+                        f"property '{name}'; give one another name, or use 'membership: tag'."
                     )
+                    raise SettingsError([sentence])
 
     # -- messages ----------------------------------------------------------------------
 
