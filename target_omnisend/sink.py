@@ -15,7 +15,7 @@ from singer_sdk.mapper import CustomStreamMap
 from target_omnisend.delivery.batch import LEAVES
 from target_omnisend.members.contact import Contact, Rejection
 from target_omnisend.members.mapping import missing_columns
-from target_omnisend.members.normalize import email_key
+from target_omnisend.members.normalize import email_key, is_encodable
 from target_omnisend.outcome import ExitCode, RunFailed
 from target_omnisend.plan import (
     compile_leaver,
@@ -131,7 +131,7 @@ class SegmentSink(BatchSink):
             rejection.code,
             rejection.field,
             rejection.message,
-            email_key(value) if isinstance(value, str) else None,
+            email_key(value) if isinstance(value, str) and is_encodable(value) else None,
         )
 
     def activate_version(self, new_version: int) -> None:

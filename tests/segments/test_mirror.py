@@ -425,3 +425,12 @@ def test_records_that_go_back_to_an_earlier_version_remove_nobody(
     assert (ran.code, ran.counts["removed"], len(night.tagged())) == (0, 0, 10)
     assert "went back to a version" in ran.log
     assert night(schema(), *versioned(everybody[1:], 4), **more).counts["removed"] == 1
+
+
+def test_an_address_that_no_database_can_hold_is_a_refused_record(
+    night: Rehearsal, url: str
+) -> None:
+    more: dict[str, Any] = {**WHOLE, "ledger_url": url}
+    odd = [record(f"a{text}@example.com") for text in ("\ud800", "\0\ud800", " \0 ")]
+    ran = night(schema(), *people(3), *odd, state(a=1), **more)
+    assert (ran.code, ran.states, ran.counts["rejected"]) == (0, [{"a": 1}], 3)
