@@ -395,8 +395,15 @@ class TargetOmnisend(Target):
         self.logger.info("Segment '%s' has %d members by this target.", name, known[name])
         if dry_run:
             return
+        own = self.settings.of_segment(name)
+        if own.membership == "none":
+            raise RunFailed(
+                ExitCode.SETTINGS,
+                f"'membership: none' shows no membership of segment '{name}' that could be taken "
+                "back; set 'membership' to what it was when they were made members.",
+            )
         segment = make_segment(
-            self.settings.of_segment(name),
+            own,
             stream=name,
             schema=b"",
             counts=self.outcome.stream(name),
