@@ -39,7 +39,13 @@ from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.interrupt import Interrupt, Stopped
 from target_omnisend.members.normalize import email_key
 from target_omnisend.outcome import ExitCode, Outcome, RunFailed, unexpected
-from target_omnisend.plan import compile_mapping, conditions, make_segment, member_tags
+from target_omnisend.plan import (
+    compile_mapping,
+    conditions,
+    make_segment,
+    member_tags,
+    mixed_segments,
+)
 from target_omnisend.reader import MessageReader
 from target_omnisend.rejects import RejectsFile
 from target_omnisend.report.data import build, write
@@ -222,6 +228,8 @@ class TargetOmnisend(Target):
             except ValueError as error:
                 where = f"In 'streams.{stream}': " if stream else ""
                 raise SettingsError([f"{where}{error}"]) from None
+        if problems := mixed_segments(self.settings):
+            raise SettingsError(problems)
 
     # -- messages ----------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ import pytest
 from fakes.command import people, record, schema, state
 from fakes.rehearsal import Rehearsal
 
+from target_omnisend.settings import SettingsError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -112,3 +114,17 @@ def test_who_is_back_in_the_segment_of_a_needless_deletion_is_a_member(
     counts = ran.counts
     assert (counts["accepted"], counts["duplicates"], counts["unchanged"]) == (2, 1, 1)
     assert "DELETE /contacts/tags" not in ran.writes
+
+
+@pytest.mark.parametrize(
+    ("membership", "names", "mark"),
+    [("property", ("A b", "a-B"), "property 'segment_a_b'"), ("tag", ("A/b", "A_b"), "tag 'A_b'")],
+)
+def test_two_segments_that_would_show_alike_are_refused(
+    night: Rehearsal, membership: str, names: tuple[str, str], mark: str
+) -> None:
+    streams = {"a": {"segment": names[0]}, "b": {"segment": names[1]}, "c": {"segment": names[1]}}
+    with pytest.raises(SettingsError, match=f"'a' and 'b' would both show as the {mark}"):
+        night(streams=streams, membership=membership)
+    del streams["a"]
+    assert night(streams=streams, membership=membership).code == 0
