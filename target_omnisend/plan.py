@@ -76,6 +76,33 @@ def conditions(stream: StreamSettings) -> list[t.Any]:
     return has_tag(tag(stream.segment))
 
 
+def mixed_segments(settings: Settings) -> list[str]:
+    """A sentence for each stream whose segment shows in Omnisend as another stream's does.
+
+    Who left the one would lose what shows that they are in the other. Likewise for streams
+    of one segment that show it in different ways.
+    """
+    problems = []
+    ways: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
+    for stream in settings.streams:
+        own = settings.for_stream(stream)
+        if ways.setdefault(own.segment, own.membership) != own.membership:
+            problems.append(
+                f"The streams of segment '{own.segment}' should all have the same 'membership'."
+            )
+        marks = [("property", name) for name in membership_property(own)]
+        marks += [("tag", tag(own.segment))] if own.membership == "tag" else []
+        for kind, name in marks:
+            other = first.setdefault((kind, name), stream)
+            if settings.for_stream(other).segment != own.segment:
+                problems.append(
+                    f"The segments of the streams '{other}' and '{stream}' would both show as the "
+                    f"{kind} '{name}'; give one of them another name in 'segment'."
+                )
+    return problems
+
+
 def settings_hashes(run: Settings, stream: StreamSettings) -> dict[str, str]:
     """A short hash of each setting that decides what is sent for a record, by its name."""
     deciding = {

@@ -15,7 +15,7 @@ from singer_sdk.mapper import CustomStreamMap
 from target_omnisend.delivery.batch import LEAVES
 from target_omnisend.members.contact import Contact, Rejection
 from target_omnisend.members.mapping import missing_columns
-from target_omnisend.members.normalize import email_key
+from target_omnisend.members.normalize import email_key, is_encodable
 from target_omnisend.outcome import ExitCode, RunFailed
 from target_omnisend.plan import (
     compile_leaver,
@@ -78,7 +78,7 @@ class SegmentSink(BatchSink):
         self._version: t.Any = None
         self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
         self._counts = target.outcome.stream(stream_name)
-        if _is_filtered(target, self._reader.stream or stream_name):
+        if _is_filtered(target, {self._reader.stream or stream_name, stream_name}):
             target.incomplete.add(settings.segment)
         hashes = settings_hashes(target.settings, settings)
         self._mark = settings_mark(hashes) if target.ledger else None
@@ -131,7 +131,7 @@ class SegmentSink(BatchSink):
             rejection.code,
             rejection.field,
             rejection.message,
-            email_key(value) if isinstance(value, str) else None,
+            email_key(value) if isinstance(value, str) and is_encodable(value) else None,
         )
 
     def activate_version(self, new_version: int) -> None:
@@ -232,11 +232,16 @@ def _one_at_a_time(stream_map: StreamMap) -> Callable[[dict[str, t.Any]], dict[s
     return stream_map.transform
 
 
-def _is_filtered(target: TargetOmnisend, stream: str) -> bool:
-    """Whether a stream map's `__filter__` may keep some of the stream's people back."""
+def _is_filtered(target: TargetOmnisend, names: set[str]) -> bool:
+    """Whether a stream map's `__filter__` may keep some of the stream's people back.
+
+    A map has the name of the stream that the tap sends or, with `__source__`, the name it makes.
+    """
     maps = target.config.get("stream_maps") or {}
     return any(
-        isinstance(own, dict) and own.get("__filter__") and fnmatch(stream, pattern)
+        isinstance(own, dict)
+        and own.get("__filter__")
+        and any(fnmatch(name, pattern) for name in names)
         for pattern, own in maps.items()
     )
 

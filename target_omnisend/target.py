@@ -44,7 +44,7 @@ from target_omnisend.plan import (
     conditions,
     make_segment,
     member_tags,
-    membership_property,
+    mixed_segments,
 )
 from target_omnisend.reader import MessageReader
 from target_omnisend.rejects import RejectsFile
@@ -228,15 +228,8 @@ class TargetOmnisend(Target):
             except ValueError as error:
                 where = f"In 'streams.{stream}': " if stream else ""
                 raise SettingsError([f"{where}{error}"]) from None
-        shown: dict[str, str] = {}
-        for own in map(self.settings.for_stream, self.settings.streams):
-            for name in membership_property(own):
-                if shown.setdefault(name, own.segment) != own.segment:
-                    sentence = (
-                        f"The segments '{shown[name]}' and '{own.segment}' would both be the "
-                        f"property '{name}'; give one another name, or use 'membership: tag'."
-                    )
-                    raise SettingsError([sentence])
+        if problems := mixed_segments(self.settings):
+            raise SettingsError(problems)
 
     # -- messages ----------------------------------------------------------------------
 
@@ -410,8 +403,15 @@ class TargetOmnisend(Target):
         self.logger.info("Segment '%s' has %d members by this target.", name, known[name])
         if dry_run:
             return
+        own = self.settings.of_segment(name)
+        if own.membership == "none":
+            raise RunFailed(
+                ExitCode.SETTINGS,
+                f"'membership: none' shows no membership of segment '{name}' that could be taken "
+                "back; set 'membership' to what it was when they were made members.",
+            )
         segment = make_segment(
-            self.settings.of_segment(name),
+            own,
             stream=name,
             schema=b"",
             counts=self.outcome.stream(name),

@@ -22,6 +22,7 @@ MARK_BYTES: t.Final = 4
 _SEVERAL: t.Final = "several streams"
 _RESUMED: t.Final = "this run may have gone on where an earlier one stopped half-way"
 _STRANGERS: t.Final = "several streams feed it that are not all named in the setting 'streams'"
+_TURNED_BACK: t.Final = "its records went back to a version they had left"
 _WHOLE_RUNS: t.Final = "whole runs"
 """In place of a stream's version, where the end of the input completes a segment."""
 
@@ -74,6 +75,8 @@ class _Stream:
 
     version: t.Any = None
     complete: bool = False
+    left: list[t.Any] = field(default_factory=list)
+    """Versions that its records had before; they may be of any type."""
 
 
 @dataclass(slots=True)
@@ -204,6 +207,10 @@ class Memory:
         if mirror.begun and stream.version == version:  # its schema has changed, no more
             return
         first = stream.version is None
+        if version in stream.left:  # whom it brought before it left is not known any more
+            mirror.doubt = _TURNED_BACK
+        if not first and stream.version not in stream.left:
+            stream.left.append(stream.version)
         stream.version, stream.complete = version, False
         alone = len(mirror.streams) == 1 and segment.name not in self._shared
         if not mirror.begun or (alone and not first):

@@ -317,30 +317,35 @@ class Delivery:
         return not self._confirmer.open and not self._submitter.entries
 
     def _cut(self, segment: Segment, now: float, *, partial: bool) -> None:
-        if segment.pending:
-            self._take_by_hand(segment, now)
+        staying = self._take_by_hand(segment, now) if segment.pending else []
         batches = list(self._intake.cut(segment, partial=partial))
         if self.memory and batches:
             self.memory.doubt(segment, [entry for batch in batches for entry in batch.entries])
         for batch in batches:
             self._submitter.add(batch)
+        # Only now: it lets in later entries of the same persons, which nobody has sifted.
+        self._stay(segment, staying, now)
 
-    def _take_by_hand(self, segment: Segment, now: float) -> None:
-        """Take out what needs no batch: the unchanged, and those who only lose a tag."""
+    def _take_by_hand(self, segment: Segment, now: float) -> list[Entry]:
+        """Take out what needs no batch: those who only lose a tag, and who needs no call at all.
+
+        The latter are given back, still to be closed.
+        """
+        staying: list[Entry] = []
         entries = list(segment.pending.values())
         if self.memory:
-            unchanged = self.memory.sift(segment, entries)
-            self._intake.take_out(segment, unchanged)
-            self._stay(segment, unchanged, now)
+            staying = self.memory.sift(segment, entries)
+            self._intake.take_out(segment, staying)
         leaving = [e for e in entries if e.leaves and e.email in segment.pending]
         if leaving and segment.clear is None:
             self._intake.take_out(segment, leaving)
             if segment.tag is None:  # nothing shows membership that could be taken back
-                self._stay(segment, leaving, now)
+                staying += leaving
             else:
                 if self.memory:
                     self.memory.doubt(segment, leaving)
                 self._leaving.add(segment, leaving, now)
+        return staying
 
     def _stay(self, segment: Segment, entries: list[Entry], now: float) -> None:
         segment.counts.unchanged += sum(bool(entry.line) for entry in entries)

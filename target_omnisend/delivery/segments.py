@@ -11,7 +11,7 @@ from target_omnisend.api.budget import Endpoint
 from target_omnisend.delivery.schedule import Call, Scheduler
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 logger = logging.getLogger("target-omnisend.delivery")
 
@@ -52,27 +52,30 @@ class SegmentMaker:
         if self._wanted:
             self._list()
 
-    def _list(self, after: str | None = None, not_before: float = 0.0) -> None:
+    def _list(self, cursors: tuple[str, ...] = (), not_before: float = 0.0) -> None:
         call = Call(
             Endpoint.LIST_SEGMENTS,
-            lambda api: api.list_segments(after),
-            self._listed,
+            lambda api: api.list_segments(cursors[-1] if cursors else None),
+            partial(self._listed, cursors),
             may_be_forbidden=True,
         )
         self._scheduler.add(call, not_before)
 
-    def _listed(self, answer: Answer, now: float) -> None:
+    def _listed(self, before: tuple[str, ...], answer: Answer, now: float) -> None:
         if answer.kind is not Kind.DONE:
-            self._give_up(answer)
+            self._give_up(answer, list(self._wanted))
             return
         for segment in as_list(answer.body["segments"]):
-            if isinstance(segment, dict) and segment.get("name") in self._wanted:
+            name = segment.get("name") if isinstance(segment, dict) else None
+            if isinstance(name, str) and name in self._wanted:
                 self._found(segment)
         paging = answer.body.get("paging")
         cursors = paging.get("cursors") if isinstance(paging, dict) else None
         after = cursors.get("after") if isinstance(cursors, dict) else None
-        if self._wanted and paging and paging.get("hasMore") and after:
-            self._list(after)
+        more = self._wanted and paging and paging.get("hasMore")
+        # A cursor that leads back would lead round for ever.
+        if more and isinstance(after, str) and after and after not in before:
+            self._list((*before, after))
         else:
             self._make_missing(now)
 
@@ -113,17 +116,17 @@ class SegmentMaker:
             self._tries += 1
             self._list(not_before=now + RETRY_SECONDS)  # it may be there all the same
         else:
-            self._give_up(answer)
+            self._give_up(answer, [name])
 
-    def _give_up(self, answer: Answer) -> None:
-        for name in self._wanted:
+    def _give_up(self, answer: Answer, names: Collection[str]) -> None:
+        for name in names:
+            del self._wanted[name]
             logger.warning(
                 "The segment '%s' could not be made in Omnisend (%s); its members are there. "
                 "The API key needs the scopes segments.read and segments.write.",
                 name,
                 answer.fault,
             )
-        self._wanted = {}
 
     def _count(self, name: str, segment: Mapping[str, t.Any]) -> None:
         segment_id = str(segment.get("segmentID"))

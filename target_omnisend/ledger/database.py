@@ -158,7 +158,9 @@ def _parse(text: str) -> sa.URL:
         raise _no_url("it is none") from None
     if url.drivername in {"postgres", "postgresql"}:
         url = url.set(drivername=POSTGRES)
-    if "@" in (url.host or ""):
+    server = not url.drivername.startswith("sqlite")
+    # Or after a slash in the password: what follows would be named as the database.
+    if "@" in (url.host or "") or (server and "@" in (url.database or "")):
         raise _no_url("write an @ in the password as %40")
     if url.drivername == POSTGRES:
         return url

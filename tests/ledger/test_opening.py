@@ -274,6 +274,7 @@ def test_a_lost_connection_ends_the_run_and_keeps_what_was_flushed(
         ("postgresql+psycopg2://user:s3cret@host/db", "only SQLite and PostgreSQL"),
         ("postgresql://user:s3cret@host:port/db", "no database URL"),
         ("postgresql://user:pass@s3cret@host/db", "%40|no database URL"),
+        ("postgresql://user:pass@host/s3cret@host/db", "%40"),
     ],
 )
 def test_a_url_that_names_no_ledger(opened: Opener, text: str, words: str) -> None:

@@ -9,7 +9,9 @@ import pytest
 from fakes.command import people, record, schema, state
 from fakes.rehearsal import Rehearsal
 
-from target_omnisend.delivery.segments import has_tag
+from target_omnisend.api.answers import Answer, Kind
+from target_omnisend.delivery.schedule import Scheduler
+from target_omnisend.delivery.segments import SegmentMaker, has_tag
 from target_omnisend.sandbox.faults import Fault
 
 if TYPE_CHECKING:
@@ -138,3 +140,47 @@ def test_one_that_omnisend_is_still_building_has_no_count_yet(tmp_path: Path) ->
 def test_a_stopped_run_makes_none(night: Rehearsal) -> None:
     assert night(schema(), *people(3), stop_after=1.0, **MAKE).code == 143
     assert made(night) == []
+
+
+def maker(*names: str) -> tuple[SegmentMaker, Scheduler]:
+    scheduler = Scheduler(0)
+    made = SegmentMaker(scheduler)
+    made.want({name: has_tag(name) for name in names})
+    return made, scheduler
+
+
+def take(scheduler: Scheduler, answer: Answer) -> None:
+    call = scheduler.next(0.0)
+    assert call is not None
+    scheduler.answered(call, answer, 0.0)
+
+
+def page(*segments: Any, after: Any = None) -> Answer:
+    paging = {"hasMore": after is not None, "cursors": {"after": after}}
+    return Answer(Kind.DONE, 200, {"segments": list(segments), "paging": paging})
+
+
+@pytest.mark.parametrize("cursors", ["aa", "aba"])
+def test_a_list_that_leads_back_to_itself_ends(cursors: str) -> None:
+    one, scheduler = maker("VIP")
+    for cursor in cursors:
+        take(scheduler, page(after=cursor))
+    take(scheduler, Answer(Kind.DONE, 201, {"segmentID": "1"}))
+    assert (one.busy, list(one.made)) == (False, ["VIP"])
+
+
+@pytest.mark.parametrize("name", [None, 7, ["VIP"], {}], ids=repr)
+def test_a_segment_whose_name_is_no_text_is_passed_over(name: Any) -> None:
+    one, scheduler = maker("VIP")
+    take(scheduler, page({"name": name, "segmentID": "1"}, "VIP"))
+    take(scheduler, Answer(Kind.DONE, 201, {"segmentID": "2"}))
+    assert one.made == {"VIP": {"id": "2", "count": None}}
+
+
+def test_one_that_is_refused_costs_no_other() -> None:
+    one, scheduler = maker("a", "b")
+    take(scheduler, page())
+    take(scheduler, Answer(Kind.INVALID, 400, fault="400"))
+    assert one.busy
+    take(scheduler, Answer(Kind.DONE, 201, {"segmentID": "2"}))
+    assert (one.busy, list(one.made)) == (False, ["b"])

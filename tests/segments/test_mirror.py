@@ -268,6 +268,16 @@ def test_a_filter_removes_nobody(night: Rehearsal, ledger: str, pattern: str) ->
     assert "(a filter, or a stream is missing)" in ran.log
 
 
+def test_a_filter_on_a_stream_made_of_another_removes_nobody(night: Rehearsal, ledger: str) -> None:
+    more: dict[str, Any] = {**WHOLE, "ledger_url": ledger}
+    made = {"__source__": "members"}
+    night(schema(), *people(4), stream_maps={"members": None, "some": made}, **more)
+    kept = {**made, "__filter__": "email != 'member1@example.com'"}
+    ran = night(schema(), *people(4), stream_maps={"members": None, "some": kept}, **more)
+    assert (ran.code, ran.counts["unchanged"], ran.counts["removed"]) == (0, 3, 0)
+    assert "(a filter, or a stream is missing)" in ran.log
+
+
 def test_an_empty_source_removes_nobody(night: Rehearsal, ledger: str) -> None:
     settings = {"max_removed_percent": 100}
     ran = _tonight(night, ledger, schema(), state(a=1), **settings)
@@ -395,3 +405,32 @@ def test_streams_that_are_not_named_remove_nobody(night: Rehearsal, ledger: str)
     night(*_two(10, 10, 1, apart=True), **more)
     ran = night(*_two(9, 9, 2, apart=True), **more)
     assert (ran.counts["removed"], "not all named in the setting 'streams'" in ran.log) == (0, True)
+
+
+@pytest.mark.parametrize("between", [None, 3])
+def test_records_that_go_back_to_an_earlier_version_remove_nobody(
+    night: Rehearsal, ledger: str, between: int | None
+) -> None:
+    more = {**MIRROR, "ledger_url": ledger}
+    everybody = people(10)
+    night(schema(), *versioned(everybody, 1), **more)
+    stray = versioned(everybody[2:3], between, activate=None) if between else everybody[2:3]
+    ran = night(
+        schema(),
+        *versioned(everybody[:2], 2, activate=None),
+        *stray,
+        *versioned(everybody[3:], 2),
+        **more,
+    )
+    assert (ran.code, ran.counts["removed"], len(night.tagged())) == (0, 0, 10)
+    assert "went back to a version" in ran.log
+    assert night(schema(), *versioned(everybody[1:], 4), **more).counts["removed"] == 1
+
+
+def test_an_address_that_no_database_can_hold_is_a_refused_record(
+    night: Rehearsal, url: str
+) -> None:
+    more: dict[str, Any] = {**WHOLE, "ledger_url": url}
+    odd = [record(f"a{text}@example.com") for text in ("\ud800", "\0\ud800", " \0 ")]
+    ran = night(schema(), *people(3), *odd, state(a=1), **more)
+    assert (ran.code, ran.states, ran.counts["rejected"]) == (0, [{"a": 1}], 3)

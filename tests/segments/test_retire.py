@@ -85,3 +85,13 @@ def test_what_was_interrupted_goes_on(night: Rehearsal, url: str) -> None:
     left = night.retire("VIP", ledger_url=url)
     assert (left.code, left.counts["removed"]) in [(0, 250), (0, 350)]  # the third call
     assert night.tagged() == set()
+
+
+def test_without_anything_that_shows_membership_nothing_is_taken_back(
+    night: Rehearsal, tmp_path: Path
+) -> None:
+    ledger = f"sqlite:///{tmp_path}/ledger.db"
+    night(schema(), *people(4), ledger_url=ledger)
+    ran = night.retire("VIP", ledger_url=ledger, membership="none")
+    assert (ran.code, len(night.tagged())) == (3, 4)
+    assert "set 'membership' to what it was" in ran.log

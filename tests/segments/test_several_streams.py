@@ -8,6 +8,8 @@ import pytest
 from fakes.command import people, record, schema, state
 from fakes.rehearsal import Rehearsal
 
+from target_omnisend.settings import SettingsError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -97,3 +99,32 @@ def test_a_null_clears_a_property_only_if_told_to(
     assert (ran.counts["accepted"], contact.properties, contact.tags) == (1, left, ("VIP",))
     ran = night(columns, *people(2), **more)  # no such column says nothing
     assert night.store.contacts["member1@example.com"].properties == left
+
+
+def test_who_is_back_in_the_segment_of_a_needless_deletion_is_a_member(
+    night: Rehearsal, url: str
+) -> None:
+    more: dict[str, Any] = {"streams": {"a": {}, "b": {}}, "segment": None, "ledger_url": url}
+    gone = of("a", 1, _sdc_deleted_at="2026-11-21T00:00:00Z")
+    # The second record of 'b' comes behind that of 'a', so that 'a' follows itself directly.
+    back = [*of("b", 1), *of("a", 1), *of("b", 1)]
+    ran = night(schema("a", _sdc_deleted_at={}), schema("b"), *gone, *back, state(a=1), **more)
+    assert (ran.code, ran.states) == (0, [{"a": 1}])
+    assert night.tagged("a") == night.tagged("b") == {"member1"}
+    counts = ran.counts
+    assert (counts["accepted"], counts["duplicates"], counts["unchanged"]) == (2, 1, 1)
+    assert "DELETE /contacts/tags" not in ran.writes
+
+
+@pytest.mark.parametrize(
+    ("membership", "names", "mark"),
+    [("property", ("A b", "a-B"), "property 'segment_a_b'"), ("tag", ("A/b", "A_b"), "tag 'A_b'")],
+)
+def test_two_segments_that_would_show_alike_are_refused(
+    night: Rehearsal, membership: str, names: tuple[str, str], mark: str
+) -> None:
+    streams = {"a": {"segment": names[0]}, "b": {"segment": names[1]}, "c": {"segment": names[1]}}
+    with pytest.raises(SettingsError, match=f"'a' and 'b' would both show as the {mark}"):
+        night(streams=streams, membership=membership)
+    del streams["a"]
+    assert night(streams=streams, membership=membership).code == 0
