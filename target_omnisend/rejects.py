@@ -39,11 +39,6 @@ class RejectsFile:
         self._unsynced = False
         _check_writable(folder)
 
-    @property
-    def written(self) -> bool:
-        """Whether there is a file."""
-        return self._file is not None
-
     def add(
         self,
         schema: bytes,

@@ -43,7 +43,7 @@ def lines_of(rejects: RejectsFile) -> list[bytes]:
 
 def test_without_a_refusal_there_is_no_file_and_no_folder(rejects: RejectsFile) -> None:
     rejects.sync()
-    assert (rejects.written, rejects.path.parent.exists()) == (False, False)
+    assert (rejects.path.exists(), rejects.path.parent.exists()) == (False, False)
 
 
 def test_the_file_is_named_after_start_and_run(rejects: RejectsFile) -> None:
