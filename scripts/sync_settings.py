@@ -1,4 +1,4 @@
-"""Write what the settings' declaration says into README.md, meltano.yml and .env.example.
+"""Write what settings and codes are declared as into README.md, meltano.yml and .env.example.
 
 `--check` only says which of them differ, with exit code 1.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from target_omnisend.codes import EXITS, REJECTIONS
 from target_omnisend.settings import CONFIG_JSONSCHEMA, CONTACT_FIELDS
 
 if TYPE_CHECKING:
@@ -55,12 +56,14 @@ def main() -> int:
 
 
 def readme() -> str:
-    """README.md with the tables of settings and of contact fields."""
+    """README.md with the tables of settings, contact fields, rejection codes and exit codes."""
     settings = [(name, _default(name), SETTINGS[name]["description"]) for name in SETTINGS]
     text = _read("README.md")
     for name, table in {
         "settings": _table(("Setting", "Default", "Meaning"), settings),
         "mapping": _table(("Field", "What its column holds"), CONTACT_FIELDS.items()),
+        "rejections": _table(("Code", "Cure"), ((name, c.cure) for name, c in REJECTIONS.items())),
+        "exits": _table(("Exit code", "Meaning"), ((name, c.cause) for name, c in EXITS.items())),
     }.items():
         text = _between(text, f"<!-- {name} -->\n", f"<!-- /{name} -->", table)
     return text

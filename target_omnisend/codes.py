@@ -1,0 +1,110 @@
+"""Every code that a run may give, with its cause and its cure.
+
+The README's tables, `docs/errors.md` and the report's page are made from or checked against
+these.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class Code(t.NamedTuple):
+    """What a code means: a cause and what to do about it, each in plain sentences."""
+
+    cause: str
+    cure: str
+
+
+REJECTIONS: t.Final[dict[str, Code]] = {
+    "email_missing": Code(
+        "The column that `mapping.email` names is empty, or the record does not have it.",
+        "Give the record an address, or leave it out of the segment.",
+    ),
+    "email_invalid": Code(
+        "The e-mail column holds something that no mail can be sent to.",
+        "Correct the address.",
+    ),
+    "record_invalid": Code(
+        "The record does not fit the schema that its tap wrote.",
+        "Mend the record or the schema, or set `validate_records: false`.",
+    ),
+    "consent_date_missing": Code(
+        "A consent status came without the date at which it was given, or with one in the future.",
+        "Give the date at which the status was given, not in the future.",
+    ),
+    "value_too_long": Code(
+        "A custom property holds more than 2,048 characters.",
+        "Shorten it, or leave it out of `custom_properties`.",
+    ),
+    "omnisend_refused": Code(
+        "Omnisend refused this contact.",
+        "Omnisend's own reason is in `message` and `field`: mend what it names.",
+    ),
+    "omnisend_unavailable": Code(
+        "Omnisend failed on this contact again and again.",
+        "Send it again later.",
+    ),
+}
+"""Why a record was refused; it stands in the rejects file."""
+
+WARNINGS: t.Final[dict[str, Code]] = {
+    "phone_invalid": Code(
+        "A phone number is none, or has no country code and no usable country.",
+        "Write it as +44 20 7946 0000, or map `country` too.",
+    ),
+    "birthdate_invalid": Code(
+        "A date of birth is no date of the past.",
+        "Write it as 1990-12-31.",
+    ),
+    "country_unknown": Code(
+        "A country is neither an ISO code nor a name that is known; it was sent as it stands.",
+        "Use ISO codes such as GB, or the country's name.",
+    ),
+    "gender_unknown": Code(
+        "A gender is none that Omnisend knows.",
+        "Use f, m, female or male.",
+    ),
+    "subscription_status_unknown": Code(
+        "A subscription status is none that Omnisend knows; the contact went out as "
+        "nonSubscribed, which changes nobody's consent.",
+        "Use subscribed, unsubscribed or nonSubscribed.",
+    ),
+    "value_unusable": Code(
+        "A value is no text, number or truth value (a list, an object, or half a character).",
+        "Map a column that holds plain values, or flatten the record.",
+    ),
+}
+"""Why a value was left out or altered; its contact was sent without it."""
+
+EXITS: t.Final[dict[str, Code]] = {
+    "0": Code("Done.", "Nothing is left to do; look into the rejects file if there is one."),
+    "1": Code(
+        "A line of the input cannot be used (the message names stream and line number), "
+        "or another fault.",
+        "Do what the last error says, then run again: it continues from the last state.",
+    ),
+    "2": Code("Wrong use of the command line.", "See `target-omnisend --help`."),
+    "3": Code(
+        "Settings or credentials: wrong or missing setting, wrong key or scopes, retired API "
+        "version, full plan.",
+        "Mend what the message names, then run `target-omnisend --check`.",
+    ),
+    "4": Code(
+        "More refused than `max_rejected_percent`.",
+        "Mend the records in the rejects file or the mapping, then run again.",
+    ),
+    "5": Code(
+        "Some records stayed unconfirmed; their batches are named.",
+        "Run again: no state has passed them, and a repeat changes nothing.",
+    ),
+    "6": Code(
+        "A mirror would have removed more than `max_removed_percent`, and removed nobody.",
+        "Check the source; if it is right, run again with a higher `max_removed_percent`.",
+    ),
+    "130, 143": Code(
+        "Stopped by SIGINT or SIGTERM.",
+        "Run again: it continues from the last state.",
+    ),
+}
+"""Exit codes of the command."""
