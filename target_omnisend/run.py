@@ -29,6 +29,7 @@ from target_omnisend.report.summary import by_stream, in_all
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_omnisend.delivery.pipeline import Rejects
     from target_omnisend.interrupt import Interrupt
     from target_omnisend.ledger import Ledger
     from target_omnisend.settings import Settings
@@ -79,8 +80,15 @@ class Run:
         Raises:
             RunFailed: when Omnisend, the ledger or the rejects folder cannot be used.
         """
+        runner = self._make_checked_runner()
+        self._remember(runner)
+        return runner
+
+    @cached_property
+    def api(self) -> OmnisendClient:
+        """Omnisend, as the settings name it."""
         settings = self.settings
-        api = OmnisendClient(
+        return OmnisendClient(
             settings.api_url,
             api_key=settings.api_key,
             api_version=settings.api_version,
@@ -88,23 +96,11 @@ class Run:
             timeout=settings.request_timeout,
             connections=MAX_CALLS_AT_ONCE,
         )
-        delivery = Delivery(
-            Limits(
-                quota_share=settings.quota_share,
-                confirm_timeout=settings.confirm_timeout,
-                max_unconfirmed=settings.max_unconfirmed,
-                # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
-                since=(self.started_at - dt.timedelta(days=1)).date(),
-            ),
-            now=clock.monotonic(),
-            key=email_key,
-            checkpoint=Checkpoint(self._emit_state),
-            rejects=self.rejects,
-            outcome=self.outcome,
-        )
+
+    def _make_checked_runner(self) -> Runner:
         runner = Runner(
-            delivery,
-            api,
+            self._make_delivery(clock.monotonic(), self.rejects),
+            self.api,
             clock=clock.monotonic,
             check_stopped=self._interrupt.check,
             failed=self._interrupt.fail,
@@ -112,22 +108,39 @@ class Run:
         runner.check()
         if isinstance(name := runner.brand.get("name"), str):
             logger.info("The API key belongs to the store '%s'.", name)
-        self.ledger = self._open_ledger(runner)
         return runner
 
-    def _open_ledger(self, runner: Runner) -> Ledger | None:
+    def _make_delivery(self, now: float, rejects: Rejects) -> Delivery:
+        settings = self.settings
+        return Delivery(
+            Limits(
+                quota_share=settings.quota_share,
+                confirm_timeout=settings.confirm_timeout,
+                max_unconfirmed=settings.max_unconfirmed,
+                # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
+                since=(self.started_at - dt.timedelta(days=1)).date(),
+            ),
+            now=now,
+            key=email_key,
+            checkpoint=Checkpoint(self._emit_state),
+            rejects=rejects,
+            outcome=self.outcome,
+        )
+
+    def _remember(self, runner: Runner, *, dry: bool = False) -> None:
+        """Open the ledger, if there shall be one, and have the runner use it."""
         settings = self.settings
         if settings.ledger_url is None:
-            return None
+            return
         from target_omnisend.ledger import Ledger  # noqa: PLC0415 - a tenth of a second
 
         # A key without brands.read does not know its store; then it stands for it.
         key = f"key {blake2b(settings.api_key.encode(), digest_size=8).hexdigest()}"
         brand = str(runner.brand.get("brandID") or key)
-        ledger = Ledger(settings.ledger_url, brand=brand, utc_now=clock.utc_now)
+        self.ledger = Ledger(settings.ledger_url, brand=brand, utc_now=clock.utc_now, dry=dry)
         runner.remember_by(
             Memory(
-                ledger,
+                self.ledger,
                 full_refresh=settings.full_refresh,
                 whole_runs=settings.mirror_on == "end_of_stream",
                 max_removed_percent=settings.max_removed_percent,
@@ -135,7 +148,6 @@ class Run:
                 shared=_shared_segments(settings),
             )
         )
-        return ledger
 
     def _emit_state(self, state: dict[str, t.Any]) -> None:
         if self.ledger is not None:
@@ -163,11 +175,7 @@ class Run:
             self._end_early(unexpected(error))
         self._interrupt.ignore()
         self._close_ledger()
-        self._write_report()
-        for sentence in by_stream(self.outcome):
-            logger.info(sentence)
-        rejects = self.rejects.path if self.outcome.total().rejected else None
-        logger.info(in_all(self.outcome, rejects))
+        self._tell()
         return self.outcome.exit_code
 
     def finish(self, *, removing: bool = True) -> None:
@@ -181,13 +189,15 @@ class Run:
         """
         missing = [name for name in self.settings.streams if name not in self.outcome.streams]
         self.incomplete |= {self.settings.for_stream(name).segment for name in missing}
-        used = [self.settings.for_stream(name) for name in self.outcome.streams]
         self.runner.finish(
-            segments={own.segment: conditions(own) for own in used if own.create_segment},
-            departures=None if removing else iter(()),
+            segments=self._wanted_segments(), departures=None if removing else iter(())
         )
 
-    def retire(self, name: str, *, dry_run: bool) -> None:
+    def _wanted_segments(self) -> dict[str, list[t.Any]]:
+        used = [self.settings.for_stream(name) for name in self.outcome.streams]
+        return {own.segment: conditions(own) for own in used if own.create_segment}
+
+    def retire(self, name: str) -> None:
         """Take a segment's membership back from all who have it from this target.
 
         Raises:
@@ -204,8 +214,6 @@ class Run:
                 f"The ledger knows no members of a segment '{name}'; it knows {names or 'none'}.",
             )
         logger.info("Segment '%s' has %d members by this target.", name, known[name])
-        if dry_run:
-            return
         own = self.settings.of_segment(name)
         if own.membership == "none":
             raise RunFailed(
@@ -243,6 +251,13 @@ class Run:
                 self.outcome.failure = failure
                 logger.error(failure.sentence)  # noqa: TRY400 - a traceback says no more
         self.ledger.close()
+
+    def _tell(self) -> None:
+        self._write_report()
+        for sentence in by_stream(self.outcome):
+            logger.info(sentence)
+        rejects = self.rejects.path if self.outcome.total().rejected else None
+        logger.info(in_all(self.outcome, rejects=rejects, report=self.settings.report_path))
 
     def _write_report(self) -> None:
         if self.settings.report_path is None:

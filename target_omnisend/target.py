@@ -23,6 +23,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_omnisend.config import check_environment, tidied, unreadable
+from target_omnisend.dry_run import DryRun
 from target_omnisend.interrupt import Interrupt
 from target_omnisend.outcome import ExitCode, RunFailed
 from target_omnisend.plan import (
@@ -65,8 +66,8 @@ class TargetOmnisend(Target):
         TargetCapabilities.VALIDATE_RECORDS,
     ]
 
-    def __init__(self, **kwargs: t.Any) -> None:
-        """Check the settings; nothing is sent or read yet.
+    def __init__(self, *, run: type[Run] = Run, **kwargs: t.Any) -> None:
+        """Check the settings; nothing is sent or read yet. `run` is what shall be done.
 
         Raises:
             SettingsError: for settings that cannot be used.
@@ -77,7 +78,7 @@ class TargetOmnisend(Target):
         # A drain only cuts batches, under one lock: threads of the SDK's would gain nothing.
         self.max_parallelism = 1
         self.settings = Settings.from_config(self.config)
-        self.run = Run(
+        self.run = run(
             self.settings,
             version=self.plugin_version,
             interrupt=self.interrupt,
@@ -188,13 +189,15 @@ class TargetOmnisend(Target):
         try:
             cls.append_builtin_config(cls.config_jsonschema)
             check_environment(config, cls.config_jsonschema)
-            target = cls(config=config.config, parse_env_config=config.parse_env)
+            target = cls(
+                run=DryRun if dry_run else Run,
+                config=config.config,
+                parse_env_config=config.parse_env,
+            )
         except SettingsError as error:
             sys.exit(cls._complain(error))
-        if dry_run and retire is None:  # which would send everything
-            raise click.UsageError("--dry-run goes with --retire SEGMENT.")
         if retire is not None:
-            sys.exit(target.run.execute(lambda: target.run.retire(retire, dry_run=dry_run)))
+            sys.exit(target.run.execute(lambda: target.run.retire(retire)))
         sys.exit(target.run.execute(lambda: target.read(file_input)))
 
     @classmethod
@@ -209,7 +212,10 @@ class TargetOmnisend(Target):
                 "target gave it to.",
             ),
             click.Option(
-                ["--dry-run"], is_flag=True, help="With --retire: only say how many that are."
+                ["--dry-run"],
+                is_flag=True,
+                help="Read the whole input, or retire, and say what would be done; send and write "
+                "nothing.",
             ),
         ]
         return command

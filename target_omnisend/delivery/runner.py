@@ -63,6 +63,9 @@ class Runner:
         self._calling = 0
         self._grown_at = 0.0
         self._over = False
+        self._begin()
+
+    def _begin(self) -> None:
         threading.Thread(target=self._hand_out, name="delivery", daemon=True).start()
 
     @property

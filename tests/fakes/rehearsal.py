@@ -110,11 +110,9 @@ class Rehearsal:
         lines: Any = _lines(messages)
         return self._run(lambda target: target.read(lines), stop_after, kill_after, settings)
 
-    def retire(self, name: str, *, dry_run: Any = False, **settings: Any) -> Ran:
+    def retire(self, name: str, **settings: Any) -> Ran:
         """`--retire`."""
-        return self._run(
-            lambda target: target.run.retire(name, dry_run=dry_run), math.inf, math.inf, settings
-        )
+        return self._run(lambda target: target.run.retire(name), math.inf, math.inf, settings)
 
     def tagged(self, tag: str = "VIP") -> set[str]:
         """Who has a tag, by the name before the @."""
