@@ -10,7 +10,7 @@ import traceback
 import typing as t
 
 import click
-from singer_sdk import Target, mapper
+from singer_sdk import Sink, Target, mapper
 from singer_sdk.exceptions import (
     InvalidJSONSchema,
     MapExpressionError,
@@ -22,6 +22,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
+from target_omnisend.check import Check
 from target_omnisend.config import check_environment, tidied, unreadable
 from target_omnisend.dry_run import DryRun
 from target_omnisend.interrupt import Interrupt
@@ -40,7 +41,10 @@ from target_omnisend.settings import (
     describe,
     did_you_mean,
 )
-from target_omnisend.sink import SegmentSink
+from target_omnisend.sink import MeltanosTestSink, SegmentSink
+
+MELTANOS_TEST: t.Final = "meltano_test_stream"
+"""What `meltano config … test` calls its stream (Meltano 4.4, `plugin_test_service`)."""
 
 INPUT_ERRORS: t.Final = (
     InvalidInputLine,
@@ -56,7 +60,6 @@ class TargetOmnisend(Target):
 
     name = "target-omnisend"
     config_jsonschema = copy.deepcopy(CONFIG_JSONSCHEMA)  # the SDK adds its own settings to it
-    default_sink_class = SegmentSink
     message_reader_class = MessageReader
     capabilities: t.ClassVar = [
         PluginCapabilities.ABOUT,
@@ -128,6 +131,13 @@ class TargetOmnisend(Target):
 
     # -- messages ----------------------------------------------------------------------
 
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """The sink of a stream; Meltano's test of the settings has one that sends nothing."""
+        if stream_name == MELTANOS_TEST:
+            self.logger.info("Settings and API key are good; the records of a test are not sent.")
+            return MeltanosTestSink
+        return SegmentSink
+
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         """Hand the state to the delivery: the SDK would emit it before it is true."""
         self._assert_line_requires(message_dict, requires={"value"})
@@ -179,6 +189,7 @@ class TargetOmnisend(Target):
         file_input: t.IO[str] | None = None,
         retire: str | None = None,
         dry_run: bool = False,
+        check: bool = False,
     ) -> None:
         """Run the command and exit with its code."""
         if about:
@@ -190,21 +201,30 @@ class TargetOmnisend(Target):
             cls.append_builtin_config(cls.config_jsonschema)
             check_environment(config, cls.config_jsonschema)
             target = cls(
-                run=DryRun if dry_run else Run,
+                run=Check if check else DryRun if dry_run else Run,
                 config=config.config,
                 parse_env_config=config.parse_env,
             )
         except SettingsError as error:
             sys.exit(cls._complain(error))
+        run = target.run
+        if isinstance(run, Check):
+            sys.exit(run.execute(run.describe))
         if retire is not None:
-            sys.exit(target.run.execute(lambda: target.run.retire(retire)))
-        sys.exit(target.run.execute(lambda: target.read(file_input)))
+            sys.exit(run.execute(lambda: run.retire(retire)))
+        sys.exit(run.execute(lambda: target.read(file_input)))
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Add our own options to the SDK's."""
         command = super().get_singer_command()
         command.params += [
+            click.Option(
+                ["--check"],
+                is_flag=True,
+                help="Say whose API key it is, what it may read and what the mapping needs; read "
+                "no input and write nothing.",
+            ),
             click.Option(
                 ["--retire"],
                 metavar="SEGMENT",

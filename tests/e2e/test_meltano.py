@@ -39,13 +39,19 @@ class Project:
 
     def meltano(self, *args: str, **settings: object) -> str:
         """Run Meltano to its end, with settings of the target; its output."""
+        return self.run(str(MELTANO), *args, **settings)
+
+    def run(self, *command: str, **settings: object) -> str:
+        """Run a command that has to succeed; its output."""
+        done = self.try_(*command, **settings)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def try_(self, *command: str, **settings: object) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, with settings of the target."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_")}
         environment |= {f"TARGET_OMNISEND_{k.upper()}": str(v) for k, v in settings.items()}
-        return self.run(str(MELTANO), *args, environment=environment)
-
-    def run(self, *command: str, environment: dict[str, str] | None = None) -> str:
-        """Run a command that has to succeed; its output."""
-        done = subprocess.run(
+        return subprocess.run(
             command,
             cwd=self.folder,
             env=environment,
@@ -54,8 +60,6 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,18 @@ def test_the_try_command_says_what_arrived(project: Project) -> None:
     assert f"{MEMBERS} contacts, {MEMBERS} of them tagged '{TAG}'" in output
     assert "10 records refused: 6 email_invalid, 4 email_missing" in output
     assert _rejections(project.folder / "output" / "rejects") == REFUSED
+
+
+def test_meltano_can_test_the_settings_and_nothing_is_written(
+    project: Project, sandbox: Sandbox
+) -> None:
+    command = (str(MELTANO), "--environment=sandbox", "config", "test", "target-omnisend")
+    good = project.try_(*command, api_url=f"{sandbox.site}/api")
+    assert (good.returncode, "Successfully processed" in good.stdout) == (0, True), good.stdout
+    assert sandbox.contacts() == {}
+
+    bad = project.try_(*command, api_url=f"{sandbox.site}/api", api_key="wrong")
+    assert (bad.returncode, "does not accept the API key" in bad.stdout) == (1, True), bad.stdout
 
 
 def test_meltano_leaves_its_project_file_as_it_is(project: Project) -> None:
