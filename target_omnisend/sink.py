@@ -209,22 +209,6 @@ class SegmentSink(BatchSink):
         )
 
 
-class MeltanosTestSink(BatchSink):
-    """Takes what `meltano config test` sends, and does nothing with it.
-
-    Its records have no e-mail and are nobody's. The API key was checked when they come.
-    """
-
-    def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:
-        """Do nothing."""
-
-    def process_batch(self, context: dict[str, t.Any]) -> None:
-        """Do nothing."""
-
-    def activate_version(self, new_version: int) -> None:
-        """Do nothing."""
-
-
 def _no_retrieval(uri: str) -> t.NoReturn:
     """Let no schema of a tap's reach for the network or for files."""
     raise ValueError(f"a schema that refers to {uri}")

@@ -22,6 +22,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabiliti
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
+from target_omnisend import meltanos_test
 from target_omnisend.check import Check
 from target_omnisend.config import check_environment, tidied, unreadable
 from target_omnisend.dry_run import DryRun
@@ -41,10 +42,7 @@ from target_omnisend.settings import (
     describe,
     did_you_mean,
 )
-from target_omnisend.sink import MeltanosTestSink, SegmentSink
-
-MELTANOS_TEST: t.Final = "meltano_test_stream"
-"""What `meltano config … test` calls its stream (Meltano 4.4, `plugin_test_service`)."""
+from target_omnisend.sink import SegmentSink
 
 INPUT_ERRORS: t.Final = (
     InvalidInputLine,
@@ -133,9 +131,9 @@ class TargetOmnisend(Target):
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """The sink of a stream; Meltano's test of the settings has one that sends nothing."""
-        if stream_name == MELTANOS_TEST:
+        if stream_name == meltanos_test.STREAM:
             self.logger.info("Settings and API key are good; the records of a test are not sent.")
-            return MeltanosTestSink
+            return meltanos_test.MeltanosTestSink
         return SegmentSink
 
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
