@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import os
@@ -49,10 +50,11 @@ class Display:
         self._since: float | None = None
         self._live.start()
         self._stdout, self._stderr = sys.stdout, sys.stderr
-        self._handlers = []
+        self._handlers: list[tuple[logging.StreamHandler[t.TextIO], t.TextIO]] = []
         above = t.cast("t.TextIO", _Above(self._stderr, self._print_above))
         for handler in _handlers_to(self._stderr):
-            self._handlers.append((handler, handler.setStream(above)))
+            handler.setStream(above)
+            self._handlers.append((handler, self._stderr))
         sys.stderr = above
         if _same_terminal(self._stdout, self._stderr):
             sys.stdout = t.cast("t.TextIO", _Above(self._stdout, self._print_above))
@@ -66,7 +68,7 @@ class Display:
 
     def close(self) -> None:
         """Take it down, without a trace."""
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):  # the terminal may be gone
             self._live.update("")
             self._live.stop()
         for handler, stream in self._handlers:

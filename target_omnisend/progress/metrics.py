@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 VERDICTS: t.Final = ("accepted", "rejected", "unchanged")
 
 
-class Metric(str, enum.Enum):
+class Metric(enum.StrEnum):
     """What the SDK has no name for."""
 
     ACCEPTED = "records_accepted"

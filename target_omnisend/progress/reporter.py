@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 import typing as t
 
@@ -10,11 +12,14 @@ from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 
 from target_omnisend.progress.lines import fields, sentence
 from target_omnisend.progress.metrics import Meters
-from target_omnisend.progress.snapshot import Pace
+from target_omnisend.progress.snapshot import Pace, take
+from target_omnisend.progress.terminal import has_live_display
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
+    from target_omnisend.delivery.runner import Runner
     from target_omnisend.progress.snapshot import Snapshot
 
 logger = logging.getLogger("target-omnisend.progress")
@@ -37,7 +42,7 @@ class Display(t.Protocol):
 
 
 class Progress:
-    """Between `start` and `close`: pictures on a terminal, or else lines in the log; METRIC lines.
+    """While it is entered: pictures on a terminal, or else lines in the log; METRIC lines.
 
     What goes wrong with telling ends the telling, and never the run.
     """
@@ -58,18 +63,21 @@ class Progress:
         self._display = display() if display else None
         self._seconds = seconds or (FRAME_SECONDS if display else LINE_SECONDS)
         self._metric_seconds = metric_seconds
-        self._metrics_told_at: float | None = None
+        self._metrics_told_at = 0.0
         self._pace = Pace()
         self._meters = Meters()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """Begin to tell."""
-        self._pace.add(self._look())
+        first = self._look()
+        self._pace.add(first)
+        self._metrics_told_at = first.at
         self._thread.start()
+        return self
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Take the display down and tell the last numbers; nothing is said after that."""
         self._over.set()
         self._thread.join()
@@ -84,9 +92,7 @@ class Progress:
             self._display.show(snapshot, self._pace)
         else:
             logger.info(sentence(snapshot, self._pace), extra=fields(snapshot, self._pace))
-        if self._metrics_told_at is None:
-            self._metrics_told_at = snapshot.at
-        elif snapshot.at >= self._metrics_told_at + self._metric_seconds:
+        if snapshot.at >= self._metrics_told_at + self._metric_seconds:
             self._metrics_told_at = snapshot.at
             self._meters.tell(snapshot)
 
@@ -102,3 +108,16 @@ class Progress:
         display, self._display = self._display, None
         if display is not None:
             display.close()
+
+
+def progress_of(runner: Runner, read_share: Callable[[], float | None]) -> Progress:
+    """What tells how far a runner is; `read_share` of the input's bytes, where it is known."""
+
+    def look() -> Snapshot:
+        return runner.observe(lambda delivery, now: take(delivery, now, read_share()))
+
+    if not has_live_display(sys.stderr, os.environ):
+        return Progress(look)
+    from target_omnisend.progress.display import Display  # noqa: PLC0415 - rich takes its time
+
+    return Progress(look, display=Display)
