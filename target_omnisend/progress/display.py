@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from target_omnisend.progress.lines import duration
+from target_omnisend.progress.lines import duration, percent
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,9 +120,7 @@ def picture(snapshot: Snapshot, pace: Pace, seconds: float) -> RenderableType:
             for name, number in counts.items()
         )
     )
-    speed = (
-        f" {pace.per_minute:,} a minute, limit in use {snapshot.share:.0%} ({snapshot.endpoint})"
-    )
+    speed = f" {pace.per_minute:,} a minute, limit in use {percent(snapshot.share)} ({snapshot.endpoint})"
     last = Table.grid(padding=(0, 1))
     time = str(dt.timedelta(seconds=int(seconds)))
     if (done := pace.done_share) is None:
@@ -130,7 +128,7 @@ def picture(snapshot: Snapshot, pace: Pace, seconds: float) -> RenderableType:
     else:
         left = pace.seconds_left
         ahead = "" if left is None else f", about {duration(left)} left"
-        last.add_row("", ProgressBar(1.0, done, width=24), f"{done:.0%} after {time}{ahead}")
+        last.add_row("", ProgressBar(1.0, done, width=24), f"{percent(done)} after {time}{ahead}")
     return Group(table, Text(speed, no_wrap=True, overflow="ellipsis"), last)
 
 

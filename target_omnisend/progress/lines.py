@@ -24,7 +24,7 @@ def sentence(snapshot: Snapshot, pace: Pace) -> str:
     ahead = "" if left is None else f"; about {duration(left)} left"
     return (
         f"Under way: {', '.join(parts)}; {pace.per_minute} accepted a minute; "
-        f"{snapshot.share:.0%} of the limit on {snapshot.endpoint} in use{ahead}."
+        f"{percent(snapshot.share)} of the limit on {snapshot.endpoint} in use{ahead}."
     )
 
 
@@ -32,7 +32,7 @@ def fields(snapshot: Snapshot, pace: Pace) -> dict[str, t.Any]:
     """The same, to go with the line as its fields."""
     left = pace.seconds_left
     return {
-        **snapshot.total.numbers(),
+        "counts": snapshot.total.numbers(),
         "streams": {name: counts.numbers() for name, counts in snapshot.streams.items()},
         "accepted_per_minute": pace.per_minute,
         "limit_share": round(snapshot.share, 3),
@@ -40,6 +40,11 @@ def fields(snapshot: Snapshot, pace: Pace) -> dict[str, t.Any]:
         "read_share": None if snapshot.read_share is None else round(snapshot.read_share, 3),
         "seconds_left": None if left is None else round(left),
     }
+
+
+def percent(share: float) -> str:
+    """A share in whole percent."""
+    return f"{share * 100:.0f} %"
 
 
 def duration(seconds: float) -> str:
