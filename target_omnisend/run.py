@@ -278,13 +278,12 @@ class Run:
         for stream, sentence, codes in by_stream(self.outcome):
             segment = self.settings.for_stream(stream).segment
             logger.info(sentence, extra={"stream_name": stream, "segment": segment, **codes})
-        files = {
-            "rejects": self.rejects.path if self.outcome.total().rejected else None,
-            "report": self.settings.report_path,
-        }
+        rejects = self.rejects.path if self.outcome.total().rejected else None
         seconds = (clock.utc_now() - self.started_at).total_seconds()
-        about = {**fields(self.outcome), **files, "seconds": round(seconds, 1)}
-        logger.info(in_all(self.outcome, **files), extra=about)
+        logger.info(
+            in_all(self.outcome, rejects=rejects, report=self.settings.report_path),
+            extra={**fields(self.outcome), "rejects": rejects, "seconds": round(seconds, 1)},
+        )
 
     def _write_report(self) -> None:
         if self.settings.report_path is None:

@@ -120,15 +120,18 @@ def picture(snapshot: Snapshot, pace: Pace, seconds: float) -> RenderableType:
             for name, number in counts.items()
         )
     )
-    speed = f" {pace.per_minute:,} a minute, limit in use {percent(snapshot.share)} ({snapshot.endpoint})"
+    limit = f"limit in use {percent(snapshot.share)} ({snapshot.endpoint})"
+    speed = f" {pace.per_minute:,} a minute, {limit}"
     last = Table.grid(padding=(0, 1))
+    for _ in range(3):
+        last.add_column(no_wrap=True)
     time = str(dt.timedelta(seconds=int(seconds)))
     if (done := pace.done_share) is None:
         last.add_row("", f"{time} so far")
     else:
         left = pace.seconds_left
         ahead = "" if left is None else f", about {duration(left)} left"
-        last.add_row("", ProgressBar(1.0, done, width=24), f"{percent(done)} after {time}{ahead}")
+        last.add_row("", ProgressBar(1.0, done, width=16), f"{percent(done)} after {time}{ahead}")
     return Group(table, Text(speed, no_wrap=True, overflow="ellipsis"), last)
 
 

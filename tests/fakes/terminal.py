@@ -53,15 +53,11 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """The screen with lines that the terminal has broken put together again."""
-        return "".join(
-            line.ljust(self._screen.columns) if len(line) == self._screen.columns else line + "\n"
-            for line in self.screen
-        )
+        """The same in one piece."""
+        return "\n".join(self.screen).rstrip()
 
-    @property
     def cursor_is_hidden(self) -> bool:
-        """Whether the cursor is to be seen."""
+        """Whether the cursor is not to be seen."""
         return self._screen.cursor.hidden
 
     def wait_until(self, come: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -105,7 +101,7 @@ class Terminal:
 def at_terminal(
     *arguments: str,
     folder: Path,
-    columns: int = 100,
+    columns: int = 400,  # no line of the log is broken
     text: Path | None = None,
     out: int | None = None,
     variables: Mapping[str, str] | None = None,
