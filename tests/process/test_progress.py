@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +16,12 @@ from fakes.terminal import COUNTS, at_terminal
 from target_omnisend.sandbox.faults import Fault
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fakes.command import Command, Ran
     from fakes.sandbox import Sandbox
 
+LOGS = Path(__file__).parents[2] / "docs" / "logs.md"
+VERDICTS = ("accepted", "rejected", "unchanged")
+EMAIL = {"email": "email"}
 UNHURRIED = {"batch_latency": 1.5}
 MESSAGES = [schema(), *people(300), record(None), state(read=301)]
 
@@ -168,10 +170,6 @@ def _tells_the_same_as_metrics(lines: list[dict[str, Any]], sandbox: Sandbox) ->
     assert not [point for point in points if point["metric"] == "batch_processing_time"]
 
 
-VERDICTS = ("accepted", "rejected", "unchanged")
-EMAIL = {"email": "email"}
-
-
 def _saying(lines: list[dict[str, Any]], words: str) -> list[dict[str, Any]]:
     return [line for line in lines if words in line["message"]]
 
@@ -179,27 +177,11 @@ def _saying(lines: list[dict[str, Any]], words: str) -> list[dict[str, Any]]:
 def _structured(command: Command, *messages: Any, **settings: Any) -> Ran:
     """A run with the logging that docs/logs.md shows."""
     path = command.folder / "logging.yml"
-    path.write_text(LOGGING)
+    (shown, _) = re.findall(r"```yaml\n(.*?)```", LOGS.read_text(), re.DOTALL)
+    path.write_text(shown)
     text = b"".join(json.dumps(message).encode() + b"\n" for message in messages)
     return command.run(
         *("--config", command.config(**settings)),
         text=text,
         variables={"SINGER_SDK_LOG_CONFIG": str(path), "TARGET_OMNISEND_LOGLEVEL": "INFO"},
     )
-
-
-LOGGING = """\
-version: 1
-disable_existing_loggers: false
-formatters:
-  json:
-    (): singer_sdk.logging.StructuredFormatter
-handlers:
-  stderr:
-    class: logging.StreamHandler
-    stream: ext://sys.stderr
-    formatter: json
-root:
-  level: INFO
-  handlers: [stderr]
-"""
