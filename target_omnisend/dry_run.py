@@ -78,27 +78,21 @@ class DryRun(Run):
         for name, counts in self.outcome.streams.items():
             segment = self.settings.for_stream(name).segment
             about = {"stream_name": name, "segment": segment, "counts": counts.numbers()}
-            sentence = "Dry run, segment '%s', stream '%s': %s."
-            logger.info(sentence, segment, name, _would(counts), extra=about)
-        if "runner" not in self.__dict__:
-            clauses = []
-        else:
+            sentence = "Dry run, segment '%s', stream '%s': %s; %s."
+            logger.info(sentence, segment, name, _would(counts), self._calls(name), extra=about)
+        clauses = [f"{self.outcome.total().received} read, {_would(self.outcome.total())}"]
+        if "runner" in self.__dict__:
             for sample in self.runner.samples:
                 logger.info("Dry run, a contact as it would be sent, masked: %s", masked(sample))
-            clauses = [self._effort()]
-        total = _would(self.outcome.total())
-        clauses = [f"{self.outcome.total().received} read, {total}", *clauses]
+            share = self.settings.quota_share or 1
+            clauses.append(f"{_about(self.runner.seconds)} at {share:.0%} of Omnisend's limits")
         clauses += [f"exit code {self.outcome.exit_code}", "nothing was sent or written"]
         logger.info("Dry run: %s.", "; ".join(clauses), extra=fields(self.outcome))
 
-    def _effort(self) -> str:
-        calls = {endpoint: lane.tally.sent for endpoint, lane in self.runner.lanes.items()}
-        tagging = calls[Endpoint.ADD_TAGS] + calls[Endpoint.REMOVE_TAGS]
-        share = self.settings.quota_share or 1
-        return (
-            f"{calls[Endpoint.POST_BATCH]} batch calls and {tagging} tag calls, "
-            f"{_about(self.runner.seconds)} at {share:.0%} of Omnisend's limits"
-        )
+    def _calls(self, stream: str) -> str:
+        sent = {endpoint: lane.tallies[stream].sent for endpoint, lane in self.runner.lanes.items()}
+        tagging = sent[Endpoint.ADD_TAGS] + sent[Endpoint.REMOVE_TAGS]
+        return f"{sent[Endpoint.POST_BATCH]} batch calls and {tagging} tag calls"
 
 
 class _Unkept:
