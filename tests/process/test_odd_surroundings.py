@@ -125,7 +125,7 @@ def test_a_column_may_have_a_boolean_for_its_schema(
     command: Command, sandbox: Sandbox, settings: dict[str, Any]
 ) -> None:
     home = {"type": "object", "properties": {"town": True}}
-    columns = {"anything": True, "nothing": False, "home": home}
+    columns: dict[str, Any] = {"anything": True, "nothing": False, "home": home}
     full = record("member1@example.com", anything="x", home={"town": "Bath"})
     ran = command(schema(**columns), full, state(at=1), **PLAIN, **settings)
 
