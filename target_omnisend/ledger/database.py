@@ -142,7 +142,7 @@ class Database:
     def _sentence(self, error: SQLAlchemyError) -> RunFailed:
         cause = getattr(error, "orig", None) or error
         reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
-        if (getattr(cause, "sqlstate", None) or "").startswith(_OF_DATA) and not self._opening:
+        if (getattr(cause, "sqlstate", None) or "").startswith(_OF_DATA):
             reason = type(cause).__name__
         for secret in filter(None, (self._url.password, *map(self._url.query.get, _SECRETS))):
             reason = reason.replace(str(secret), "***")
