@@ -13,6 +13,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -322,23 +323,21 @@ def test_a_postgres_trigger_that_quotes_the_row(
     assert "failed in the middle of the run (RaiseException)" in run.log
 
 
+@pytest.mark.parametrize("prying", ["json"], indirect=True)
 def test_a_run_that_is_stopped_in_the_middle(prying: Prying) -> None:
-    prying.sandbox.store.faults.add(Fault("stuck", seconds=2))
-    lines = [json.dumps(m).encode() for m in (schema(**COLUMNS), record(**PERSON), BOOKMARK)]
-    process_of = subprocess.Popen
+    store = prying.sandbox.store
+    store.faults.add(Fault("stuck"))
 
-    class Stopped(process_of):  # type: ignore[misc, valid-type]
-        def communicate(self, text: Any = None, timeout: float | None = None) -> Any:
-            assert self.stdin is not None
-            self.stdin.write(text)
-            self.stdin.flush()
-            time.sleep(2)
-            self.send_signal(signal.SIGTERM)
-            return super().communicate(None, timeout)
+    def stop() -> None:
+        until = time.monotonic() + 30
+        while not store.batches and time.monotonic() < until:
+            time.sleep(0.05)
+        for _ in range(2):  # the second spares the grace
+            prying.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
 
-    subprocess.Popen = Stopped  # type: ignore[misc]
-    try:
-        run = prying(*map(json.loads, lines))
-    finally:
-        subprocess.Popen = process_of  # type: ignore[misc]
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    run = prying(schema(**COLUMNS), record(**PERSON), BOOKMARK)
+    stopping.join()
     assert run.code == 143, run.log
