@@ -129,4 +129,3 @@ def _create(path: Path) -> io.FileIO:
     finally:
         os.close(folder)
     return file
-

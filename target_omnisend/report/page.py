@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 import typing as t
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from target_omnisend.codes import REJECTIONS, WARNINGS, Code
@@ -72,7 +72,7 @@ def render(report: Mapping[str, t.Any]) -> str:
 
 
 @functools.cache
-def _template() -> t.Any:
+def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("target_omnisend.report", "."),
         autoescape=True,
@@ -80,18 +80,12 @@ def _template() -> t.Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": lambda value: f"{value:,}",
-        "duration": duration,
-        "moment": _moment,
-        "code": _code,
-    }
+    filters: dict[str, t.Any] = {"duration": duration, "moment": _moment, "code": _code}
+    environment.filters |= filters | {"number": lambda value: f"{value:,}"}
     return environment.get_template("page.html.jinja")
 
 
-def _explained(
-    counts: Mapping[str, int], table: Mapping[str, Code]
-) -> list[tuple[str, int, Code]]:
+def _explained(counts: Mapping[str, int], table: Mapping[str, Code]) -> list[tuple[str, int, Code]]:
     return [(code, count, table.get(code, _UNKNOWN)) for code, count in counts.items()]
 
 

@@ -15,7 +15,7 @@ MAX_POINTS: t.Final = 400
 WINDOW: t.Final = 60.0
 """Seconds of Omnisend's limits: each begins with a whole allowance."""
 
-_UNITS: t.Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_UNITS: t.Final[tuple[tuple[int, str], ...]] = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 class Tick(t.NamedTuple):
@@ -60,7 +60,8 @@ def plot(throughput: Sequence[int], ceiling: int, seconds: float) -> Plot | None
         line=_drawn(points, length, height),
         ceiling=_drawn(_admitted(ceiling * 6, length, height), length, height),
         across=[
-            Tick(100 * tick * unit / length, f"{tick:g} {name}" if tick else "0") for tick in _ticks(length / unit)
+            Tick(100 * tick * unit / length, f"{tick:g} {name}" if tick else "0")
+            for tick in _ticks(length / unit)
         ],
         up=[Tick(100 * tick / height, f"{tick:,.0f}") for tick in up if tick == int(tick)],
         text=_told(confirmed, ceiling * 6),

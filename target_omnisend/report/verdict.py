@@ -62,7 +62,10 @@ def _judged(code: int, totals: Mapping[str, int]) -> tuple[str, str]:
     if code:
         return _ENDED_EARLY.get(ExitCode(code), (FAILED, "The run failed"))
     if totals["rejected"]:
-        return ATTENTION, f"Done, but {_count(totals['rejected'], 'record was', 'records were')} refused"
+        return (
+            ATTENTION,
+            f"Done, but {_count(totals['rejected'], 'record was', 'records were')} refused",
+        )
     if totals["received"]:
         return GOOD, "Done: everybody is in Omnisend"
     if totals["removed"]:
