@@ -65,9 +65,10 @@ def test_it_prints_on_white_paper_in_a_dark_room(browser: Browser, tmp_path: Pat
         page.goto(file.as_uri())
         assert page.pdf(format="A4").startswith(b"%PDF")
         page.emulate_media(media="print", color_scheme="dark")
-        style = page.evaluate("{...getComputedStyle(document.body)}")
-        colours = (style["backgroundColor"], style["color"])
-        assert colours == ("rgb(255, 255, 255)", "rgb(26, 33, 48)")
+        style = page.evaluate(
+            "(({backgroundColor, color}) => [backgroundColor, color])(getComputedStyle(document.body))"
+        )
+        assert style == ["rgb(255, 255, 255)", "rgb(26, 33, 48)"]
 
 
 def test_it_says_the_same_without_scripts(browser: Browser, tmp_path: Path) -> None:
