@@ -11,6 +11,7 @@ import weakref
 
 import msgspec
 
+from target_omnisend.files import check_folder
 from target_omnisend.outcome import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
@@ -37,7 +38,7 @@ class RejectsFile:
         self._file: io.FileIO | None = None
         self._schemas: dict[str, bytes] = {}
         self._unsynced = False
-        _check_writable(folder)
+        check_folder(folder, purpose="refused records", setting="rejects_path")
 
     def add(
         self,
@@ -128,16 +129,3 @@ def _create(path: Path) -> io.FileIO:
     finally:
         os.close(folder)
     return file
-
-
-def _check_writable(folder: Path) -> None:
-    existing = folder.absolute()
-    # Not `Path.exists`, which raises before Python 3.12 where looking is forbidden.
-    while not os.path.exists(existing) and existing != existing.parent:  # noqa: PTH110
-        existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise RunFailed(
-            ExitCode.SETTINGS,
-            f"The folder {folder} for refused records cannot be written to; change "
-            "'rejects_path' or the folder's permissions.",
-        )

@@ -25,7 +25,7 @@ from target_omnisend.outcome import ExitCode, Outcome, RunFailed, unexpected
 from target_omnisend.plan import conditions, make_segment
 from target_omnisend.progress.reporter import progress_of
 from target_omnisend.rejects import RejectsFile
-from target_omnisend.report.data import build, write
+from target_omnisend.report.data import build, check_writable, write
 from target_omnisend.report.summary import by_stream, fields, in_all
 
 if t.TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Run:
         self.started_at = clock.utc_now()
         self.ledger: Ledger | None = None
         self.incomplete: set[str] = set()
+        self._retired: str | None = None
         self._id = uuid.uuid4().hex[:8]
         self._version = version
         self._write_state = write_state
@@ -82,12 +83,27 @@ class Run:
         return RejectsFile(Path(self.settings.rejects_path), self._id, clock.utc_now)
 
     @cached_property
+    def report_file(self) -> Path | None:
+        """Where the report goes, if one is wanted; its page goes beside it.
+
+        Raises:
+            RunFailed: when it cannot be written there.
+        """
+        if self.settings.report_path is None:
+            return None
+        path = Path(self.settings.report_path)
+        check_writable(path)
+        return path
+
+    @cached_property
     def runner(self) -> Runner:
         """The delivery under way; made, and the API key checked, at its first use.
 
         Raises:
-            RunFailed: when Omnisend, the ledger or the rejects folder cannot be used.
+            RunFailed: when Omnisend, the ledger, the report's or the rejects' folder cannot be
+                used.
         """
+        _ = self.report_file
         runner = self._make_checked_runner()
         self._remember(runner)
         return runner
@@ -254,6 +270,7 @@ class Run:
                 f"'membership: none' shows no membership of segment '{name}' that could be taken "
                 "back; set 'membership' to what it was when they were made members.",
             )
+        self._retired = name
         segment = make_segment(
             own,
             stream=name,
@@ -286,36 +303,47 @@ class Run:
         self.ledger.close()
 
     def _tell(self) -> None:
-        self._write_report()
+        report = self._write_report()
         for stream, sentence, codes in by_stream(self.outcome):
             segment = self.settings.for_stream(stream).segment
             logger.info(sentence, extra={"stream_name": stream, "segment": segment, **codes})
         rejects = self.rejects.path if self.outcome.total().rejected else None
         seconds = (clock.utc_now() - self.started_at).total_seconds()
         logger.info(
-            in_all(self.outcome, rejects=rejects, report=self.settings.report_path),
-            extra={**fields(self.outcome), "rejects": rejects, "seconds": round(seconds, 1)},
+            in_all(self.outcome, rejects=rejects, report=report),
+            extra={
+                **fields(self.outcome),
+                "rejects": rejects,
+                "report": report,
+                "seconds": round(seconds, 1),
+            },
         )
 
-    def _write_report(self) -> None:
-        if self.settings.report_path is None:
-            return
-        lanes = self.runner.lanes if "runner" in self.__dict__ else {}
+    def _write_report(self) -> str | None:
+        path: Path | None = self.__dict__.get("report_file")
+        if path is None:  # it is not wanted, or the run ended because it cannot be written
+            return None
+        told = "runner" in self.__dict__
         report = build(
             self.outcome,
-            lanes,
+            self.runner.lanes if told else {},
             run_id=self._id,
             version=self._version,
             started_at=self.started_at,
             ended_at=clock.utc_now(),
-            segments=self.runner.made_segments if "runner" in self.__dict__ else {},
+            segments=self.runner.made_segments if told else {},
+            settings=self.settings,
+            rejects_file=self.rejects.path if self.outcome.total().rejected else None,
+            retired=self._retired,
         )
         try:
-            write(Path(self.settings.report_path), report)
+            write(path, report)
         except OSError as error:
             # The report tells the outcome, it does not change it.
-            about = {"report": self.settings.report_path}
+            about = {"report": str(path)}
             logger.warning("The report cannot be written (%s).", error.strerror, extra=about)
+            return None
+        return str(path)
 
 
 def _say_why(failure: RunFailed) -> None:

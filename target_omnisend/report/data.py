@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import typing as t
+from urllib.parse import urlsplit
 
-from target_omnisend.outcome import ExitCode
+from target_omnisend import files
+from target_omnisend.api.budget import Endpoint, allowance
+from target_omnisend.delivery.batch import MAX_ITEMS, MAX_TAG_EMAILS
+from target_omnisend.outcome import THROUGHPUT_SECONDS, ExitCode
+from target_omnisend.report.advice import what_next
+from target_omnisend.report.verdict import OUTCOMES, STOPPED
 
 if t.TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
     from pathlib import Path
 
-    from target_omnisend.api.budget import Endpoint
     from target_omnisend.delivery.schedule import Lane
     from target_omnisend.outcome import Outcome
-
-_OUTCOMES: t.Final = {
-    ExitCode.DONE: "done",
-    ExitCode.REJECTED: "too many records were refused",
-    ExitCode.UNCONFIRMED: "some records are unconfirmed",
-}
+    from target_omnisend.settings import Settings
 
 
 def build(
@@ -32,8 +33,24 @@ def build(
     started_at: dt.datetime,
     ended_at: dt.datetime,
     segments: Mapping[str, Mapping[str, t.Any]],
+    settings: Settings,
+    rejects_file: Path | None = None,
+    retired: str | None = None,
 ) -> dict[str, t.Any]:
-    """The report, ready for JSON: `requests` by endpoint, `throughput` in contacts per 10 s."""
+    """The report, ready for JSON: `throughput` and `ceiling` are contacts per 10 s.
+
+    Args:
+        outcome: what became of the run.
+        lanes: its calls, by endpoint.
+        run_id: its name.
+        version: of the target.
+        started_at: in UTC.
+        ended_at: in UTC.
+        segments: of Omnisend, that were found or made: name → {"id", "count"}.
+        settings: of the run.
+        rejects_file: where refused records are, if there are any.
+        retired: the segment whose membership was taken back, if that was the work.
+    """
     total = outcome.total()
     return {
         "run": {
@@ -46,11 +63,16 @@ def build(
             "outcome": _what_happened(outcome),
             "unconfirmed_batches": outcome.lost_batches,
         },
+        "next": what_next(outcome, rejects_file),
         "totals": total.numbers(),
-        "streams": {name: counts.numbers() for name, counts in outcome.streams.items()},
+        "streams": {
+            name: {**_shown_as(settings, name, retired), **counts.numbers()}
+            for name, counts in outcome.streams.items()
+        },
         "segments": segments,
-        "rejections": dict(total.rejections),
-        "warnings": dict(total.warnings),
+        "rejections": dict(total.rejections.most_common()),
+        "rejects_file": str(rejects_file) if rejects_file and total.rejected else None,
+        "warnings": dict(total.warnings.most_common()),
         "requests": {
             endpoint.label: {
                 "sent": lane.tally.sent,
@@ -62,25 +84,75 @@ def build(
             if lane.tally.sent
         },
         "throughput": outcome.throughput,
+        "ceiling": ceiling(outcome, settings.quota_share),
+        "settings": shown(settings),
     }
 
 
 def write(path: Path, report: Mapping[str, t.Any]) -> None:
-    """Write the report as JSON.
+    """Write the report as JSON, and its page beside it.
 
     Raises:
-        OSError: when the file cannot be written.
+        OSError: when a file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    files.replace(path, json.dumps(report, indent=2) + "\n")
+    from target_omnisend.report.page import render  # noqa: PLC0415 - Jinja takes its time
+
+    files.replace(page_path(path), render(report))
+
+
+def check_writable(path: Path) -> None:
+    """Find out whether the report can be written, before anything is sent.
+
+    Raises:
+        RunFailed: when it cannot be.
+    """
+    for file in (path, page_path(path)):
+        files.check_file(file, purpose="the report", setting="report_path")
+
+
+def page_path(path: Path) -> Path:
+    """Where the page of a report lies."""
+    return path.with_suffix(".html")
+
+
+def ceiling(outcome: Outcome, quota_share: float) -> int:
+    """Contacts per 10 s that the run's share of Omnisend's limits admits, on the average.
+
+    A run in which only some of the streams have tags may pass the limit of the tag calls, so
+    that is no ceiling for it.
+    """
+    share = quota_share or 1.0  # no pacing of our own leaves Omnisend's limits
+    per_minute = allowance(Endpoint.POST_BATCH, share) * MAX_ITEMS
+    given = [counts for counts in outcome.streams.values() if counts.accepted]
+    if given and all(counts.tagged for counts in given):
+        per_minute = min(per_minute, allowance(Endpoint.ADD_TAGS, share) * MAX_TAG_EMAILS)
+    return int(per_minute * THROUGHPUT_SECONDS / 60)
+
+
+def shown(settings: Settings) -> dict[str, t.Any]:
+    """The settings, without what opens a door: no key, no user and password of an address."""
+    # What must not be shown is not in `repr` either: no secret comes in by a new setting.
+    named = (field.name for field in dataclasses.fields(settings) if field.repr)
+    values = {name: getattr(settings, name) for name in named}
+    if settings.ledger_url is not None:
+        values["ledger_url"] = f"set ({settings.ledger_url.partition(':')[0].partition('+')[0]})"
+    url = urlsplit(settings.api_url)
+    values["api_url"] = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
+    return values
+
+
+def _shown_as(settings: Settings, stream: str, retired: str | None) -> dict[str, str]:
+    own = settings.of_segment(stream) if stream == retired else settings.for_stream(stream)
+    return {"segment": own.segment, "membership": own.membership}
 
 
 def _what_happened(outcome: Outcome) -> str:
     if outcome.stopped_by is not None:
-        return "stopped"
+        return STOPPED
     if outcome.failure is not None:
         return outcome.failure.sentence
-    return _OUTCOMES[ExitCode(outcome.exit_code)]
+    return OUTCOMES[ExitCode(outcome.exit_code)]
 
 
 def _rfc3339(moment: dt.datetime) -> str:

@@ -1,0 +1,45 @@
+"""What to do after a run, in plain sentences."""
+
+from __future__ import annotations
+
+import typing as t
+
+from target_omnisend.codes import EXITS, REJECTIONS, WARNINGS
+
+if t.TYPE_CHECKING:
+    from pathlib import Path
+
+    from target_omnisend.codes import Code
+    from target_omnisend.outcome import Outcome
+
+
+def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:
+    """The cure of how the run ended, then of each code of refusal, then how to send them again."""
+    total = outcome.total()
+    steps = []
+    if outcome.exit_code:
+        steps.append(exit_of(outcome.exit_code).cure)
+    elif not total.received and not total.removed:
+        steps.append("If you expected people, look at the source: it gave no records.")
+    steps += [
+        f"{count:,} refused with `{code}`: {REJECTIONS[code].cure}"
+        for code, count in total.rejections.most_common()
+        if code in REJECTIONS
+    ]
+    if total.rejected and rejects_file:
+        steps.append(
+            f"The refused records are in `{rejects_file}`; once they are mended, send them with "
+            f"`target-omnisend --input {rejects_file}`."
+        )
+    steps += [
+        f"{count:,} values left out with `{code}`: {WARNINGS[code].cure}"
+        for code, count in total.warnings.most_common()
+        if code in WARNINGS
+    ]
+    return steps or ["Nothing is left to do."]
+
+
+def exit_of(code: int) -> Code:
+    """What an exit code means; `130, 143` are of one row."""
+    rows = {number: row for names, row in EXITS.items() for number in names.split(", ")}
+    return rows[str(code)]

@@ -1,0 +1,93 @@
+"""How a run went, in the words of somebody who only wants to know that."""
+
+from __future__ import annotations
+
+import typing as t
+
+from target_omnisend.outcome import ExitCode
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GOOD, ATTENTION, FAILED = "good", "attention", "failed"
+WORDS: t.Final = {GOOD: "Good", ATTENTION: "Needs attention", FAILED: "Failed"}
+
+OUTCOMES: t.Final = {
+    ExitCode.DONE: "done",
+    ExitCode.REJECTED: "too many records were refused",
+    ExitCode.UNCONFIRMED: "some records are unconfirmed",
+}
+"""What the report says of a run that came to its end."""
+
+STOPPED: t.Final = "stopped"
+
+
+class Verdict(t.NamedTuple):
+    """What stands at the top of the page.
+
+    Attributes:
+        level: `good`, `attention` or `failed`.
+        title: what happened, in a few words.
+        text: the same with its numbers and reason.
+    """
+
+    level: str
+    title: str
+    text: list[str]
+
+    @property
+    def word(self) -> str:
+        """The level as a reader sees it."""
+        return WORDS[self.level]
+
+
+_ENDED_EARLY: t.Final = {
+    ExitCode.REJECTED: (FAILED, "Too many records were refused"),
+    ExitCode.UNCONFIRMED: (ATTENTION, "Some records are not confirmed"),
+    ExitCode.GUARD: (ATTENTION, "A large removal was held back"),
+}
+
+
+def verdict(report: Mapping[str, t.Any]) -> Verdict:
+    """How the run went."""
+    run, totals = report["run"], report["totals"]
+    level, title = _judged(run["exit_code"], totals)
+    reason = [] if run["outcome"] in {STOPPED, *OUTCOMES.values()} else [run["outcome"]]
+    return Verdict(level, title, [*reason, *_numbers(totals)])
+
+
+def _judged(code: int, totals: Mapping[str, int]) -> tuple[str, str]:
+    if code >= 128:
+        return ATTENTION, "The run was stopped before its end"
+    if code:
+        return _ENDED_EARLY.get(ExitCode(code), (FAILED, "The run failed"))
+    if totals["rejected"]:
+        return (
+            ATTENTION,
+            f"Done, but {_count(totals['rejected'], 'record was', 'records were')} refused",
+        )
+    if totals["received"]:
+        return GOOD, "Done: everybody is in Omnisend"
+    if totals["removed"]:
+        return GOOD, "Done: memberships were taken back"
+    return ATTENTION, "Done, but there was nobody to send"
+
+
+def _numbers(totals: Mapping[str, int]) -> list[str]:
+    sentences = []
+    if totals["received"]:
+        sentences.append(
+            f"{_count(totals['received'], 'record', 'records')} came in; "
+            f"{_count(totals['accepted'], 'was', 'were')} accepted by Omnisend."
+        )
+    else:
+        sentences.append("No records came in.")
+    if totals["removed"]:
+        sentences.append(
+            f"{_count(totals['removed'], 'person', 'people')} lost the membership and nothing else."
+        )
+    return sentences
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
