@@ -1,0 +1,100 @@
+"""The commands, the crontab and the script of examples/cron, as cron would run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes.project import MELTANO, ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fakes.brands import Place
+    from fakes.project import Project
+
+CRON = ROOT / "examples" / "cron"
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(MELTANO is None, reason="no meltano: run the nox session schedulers"),
+]
+
+
+@pytest.fixture(scope="module")
+def scheduled(project: Project) -> None:
+    """The job and the schedule are made, and the script is where the crontab has it."""
+    shutil.copy(CRON / "run-schedule", project.folder)
+    made = [line for line in (CRON / "schedule.sh").read_text().splitlines() if " add " in line]
+    settings = {"PATH": f"{os.path.dirname(str(MELTANO))}:{os.environ['PATH']}"}
+    project.run("sh", "-ec", "\n".join(made), environment=os.environ | settings)
+
+
+def _by_cron(place: Place, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the crontab's line as cron does: by sh, and with hardly a variable."""
+    text = (CRON / "crontab").read_text()
+    text = text.replace("/srv/segments/.venv/bin", os.path.dirname(str(MELTANO)))
+    text = text.replace("/srv/segments", str(place.folder))
+    variables = dict(re.findall(r"^([A-Z]+)=(.*)$", text, re.MULTILINE))
+    line = re.search(r"^(?:\S+\s+){5}(cd .*)$", text, re.MULTILINE)
+    assert line is not None
+    wanted = {**place.settings, **settings}
+    wanted = {name: value for name, value in wanted.items() if name.startswith("TARGET_")}
+    secrets = place.folder / ".env"
+    secrets.write_text("".join(f"{name}='{value}'\n" for name, value in wanted.items()))
+    try:
+        return subprocess.run(
+            ["/bin/sh", "-c", line[1]],
+            env={"HOME": str(place.folder), "LOGNAME": "cron", "SHELL": "/bin/sh", **variables},
+            cwd="/",
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    finally:
+        secrets.unlink()
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_a_run_by_cron_exports_the_segments_and_is_silent(place: Place) -> None:
+    ran = _by_cron(place)
+
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert place.tags() == {
+        "ada@example.com": ["gold"],
+        "bea@example.com": ["gold"],
+        "cy@example.com": ["churned"],
+    }
+    output = place.folder / "output"
+    assert {path.name for path in (output / "north").iterdir()} >= {"ledger.db", "report.json"}
+    (log,) = (output / "logs").iterdir()
+    assert "3 read, 3 accepted; exit code 0." in log.read_text()
+
+
+@pytest.mark.usefixtures("scheduled")
+@pytest.mark.parametrize("trouble", ["key", "refused", "in use"])
+def test_a_failed_run_says_why_with_the_exit_code_of_the_target(place: Place, trouble: str) -> None:
+    code, reason = {
+        "key": (3, "api_key"),
+        "refused": (4, "max_rejected_percent"),
+        "in use": (1, "is in use by another run or program; wait for its end and run again"),
+    }[trouble]
+    if trouble == "refused":
+        place.members("gold", *(f"nobody {n}" for n in range(200)))
+    settings = {"TARGET_OMNISEND__NORTH_API_KEY": "another"} if trouble == "key" else {}
+
+    with place.ledger_in_use("north") if trouble == "in use" else nullcontext():
+        ran = _by_cron(place, **settings)
+
+    first, *reasons = ran.stdout.splitlines()
+    assert ran.returncode == code, ran.stdout
+    assert first.startswith(f"Schedule north-daily failed with exit code {code}; the whole log is")
+    assert any(reason in line for line in reasons), ran.stdout
+    assert "another" not in ran.stdout.replace("another run", "")
+    assert "nobody" not in ran.stdout
