@@ -56,10 +56,10 @@ class SegmentSink(BatchSink):
         super().__init__(target, stream_name, schema, key_properties)
         settings = target.settings.for_stream(stream_name)
         self._reader = target.reader
-        self._runner = target.runner
+        self._runner = target.run.runner
         self._is_valid = self._compile_schema()
         try:
-            mapper = compile_mapping(target.settings, settings, target.started_at)
+            mapper = compile_mapping(target.settings, settings, target.run.started_at)
             member_tags(settings)
         except ValueError as error:
             # The settings were checked: it is the stream's name that makes no segment.
@@ -77,11 +77,11 @@ class SegmentSink(BatchSink):
         self._email_column = str(settings.mapping["email"])
         self._version: t.Any = None
         self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
-        self._counts = target.outcome.stream(stream_name)
+        self._counts = target.run.outcome.stream(stream_name)
         if _is_filtered(target, {self._reader.stream or stream_name, stream_name}):
-            target.incomplete.add(settings.segment)
+            target.run.incomplete.add(settings.segment)
         hashes = settings_hashes(target.settings, settings)
-        self._mark = settings_mark(hashes) if target.ledger else None
+        self._mark = settings_mark(hashes) if target.run.ledger else None
         self._segment = make_segment(
             settings,
             stream=stream_name,

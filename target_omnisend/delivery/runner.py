@@ -7,6 +7,7 @@ import threading
 import typing as t
 from contextlib import contextmanager
 
+from target_omnisend.delivery.schedule import Call
 from target_omnisend.outcome import RunFailed, unexpected
 
 if t.TYPE_CHECKING:
@@ -18,7 +19,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.batch import Segment
     from target_omnisend.delivery.memory import Memory
     from target_omnisend.delivery.pipeline import Delivery
-    from target_omnisend.delivery.schedule import Call, Lane
+    from target_omnisend.delivery.schedule import Lane
 
 MAX_CALLS_AT_ONCE: t.Final = 64
 """Threads that make calls; 400 calls a minute of up to 9 s each need no more."""
@@ -63,6 +64,9 @@ class Runner:
         self._calling = 0
         self._grown_at = 0.0
         self._over = False
+        self._begin()
+
+    def _begin(self) -> None:
         threading.Thread(target=self._hand_out, name="delivery", daemon=True).start()
 
     @property
@@ -130,6 +134,21 @@ class Runner:
             self._delivery.check()
             self._changed.notify()
             self._wait(lambda: self._delivery.checked)
+
+    def ask(self, endpoint: Endpoint, run: Callable[[Api], Answer]) -> Answer:
+        """Make one call, as often as it takes; FORBIDDEN is an answer too.
+
+        Raises:
+            Stopped: by `check_stopped`.
+            RunFailed: for what no call can escape.
+        """
+        answers: list[Answer] = []
+        call = Call(endpoint, run, lambda answer, _: answers.append(answer), may_be_forbidden=True)
+        with self._lock:
+            self._delivery.scheduler.add(call)
+            self._changed.notify()
+            self._wait(lambda: bool(answers))
+        return answers[0]
 
     @property
     def brand(self) -> Mapping[str, t.Any]:

@@ -51,13 +51,18 @@ class Database:
     there is no time in which one is there without the other. A SQLite file is locked whole.
     """
 
-    def __init__(self, url: str, *, brand: str, wait: float) -> None:
+    def __init__(self, url: str, *, brand: str, wait: float, dry: bool = False) -> None:
         """Connect; wait that many seconds for another run to end.
+
+        `dry` undoes at `close` whatever was written, and makes no file.
 
         Raises:
             RunFailed: when there is no such database, or no use in it.
         """
         self._url = _parse(url)
+        self._dry = dry
+        if dry and _is_missing(self._url):
+            self._url = self._url.set(database=":memory:")
         self._failure: RunFailed | None = None
         self._opening = True
         self._engine = _engine(self._url, wait)
@@ -65,6 +70,8 @@ class Database:
             with self.guard():
                 self.connection = self._engine.connect()
                 self.members = self._lock(brand, wait)
+                if dry:
+                    self.connection.exec_driver_sql("BEGIN")
                 with self.transaction():
                     self._prepare()
         except RunFailed:
@@ -92,13 +99,14 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; durable at its end."""
-        self.connection.exec_driver_sql("BEGIN")
+        run = self.connection.exec_driver_sql
+        run("SAVEPOINT part" if self._dry else "BEGIN")
         try:
             yield
-            self.connection.exec_driver_sql("COMMIT")
+            run("RELEASE part" if self._dry else "COMMIT")
         except BaseException:
             with suppress(SQLAlchemyError):
-                self.connection.exec_driver_sql("ROLLBACK")
+                run("ROLLBACK")
             raise
 
     def _lock(self, brand: str, wait: float) -> Members:
@@ -184,7 +192,8 @@ def _engine(url: sa.URL, wait: float) -> sa.Engine:
         options: dict[str, t.Any] = {k: v for k, v in _CONNECT.items() if k not in url.query}
     else:
         options = {"check_same_thread": False, "timeout": wait}
-        _create_file(Path(url.database or ""))
+        if url.database != ":memory:":
+            _create_file(Path(url.database or ""))
     try:
         return sa.create_engine(
             url,
@@ -200,6 +209,10 @@ def _engine(url: sa.URL, wait: float) -> sa.Engine:
             "A ledger in PostgreSQL needs the driver psycopg, which is not installed: "
             "pip install 'target-omnisend[postgres]'.",
         ) from None
+
+
+def _is_missing(url: sa.URL) -> bool:
+    return url.drivername != POSTGRES and not os.path.exists(url.database or "")  # noqa: PTH110
 
 
 def _create_file(path: Path) -> None:

@@ -42,18 +42,30 @@ class Ledger:
     """
 
     def __init__(
-        self, url: str, *, brand: str, utc_now: Callable[[], dt.datetime], wait: float = 10.0
+        self,
+        url: str,
+        *,
+        brand: str,
+        utc_now: Callable[[], dt.datetime],
+        wait: float = 10.0,
+        dry: bool = False,
     ) -> None:
         """Open, and if need be make or upgrade, the ledger of a brand.
 
-        `wait` is in seconds, for another run on it to end.
+        Args:
+            url: of the database.
+            brand: whose members these are.
+            utc_now: the present moment.
+            wait: seconds, for another run on it to end.
+            dry: leave the database as it is, and remember nothing.
 
         Raises:
             RunFailed: when it cannot be used; the sentence says why.
         """
         self._brand = brand
         self._utc_now = utc_now
-        self._database = Database(url, brand=brand, wait=wait)
+        self._dry = dry
+        self._database = Database(url, brand=brand, wait=wait, dry=dry)
         with self._database.guard():
             self._segments = self._load()
             self._replay()
@@ -223,6 +235,8 @@ class Ledger:
             yield from found
 
     def _change(self, segment: str, changes: Changes) -> None:
+        if self._dry:
+            return
         place = self._place(segment)
         place.unwritten.update(place.change(changes))
         if sum(len(place.unwritten) for place in self._segments.values()) >= UNWRITTEN:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from target_omnisend.codes import EXITS
+
 if t.TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
@@ -17,20 +19,37 @@ def by_stream(outcome: Outcome) -> Iterator[str]:
     for name, counts in outcome.streams.items():
         for what, codes in (("refused", counts.rejections), ("left out", counts.warnings)):
             if codes:
-                yield f"Stream '{name}': {what}: {_by_code(codes)}."
+                yield f"Stream '{name}': {what}: {by_code(codes)}."
 
 
-def in_all(outcome: Outcome, rejects: Path | None) -> str:
-    """The counts of the whole run, and where the refused records are."""
+def in_all(outcome: Outcome, *, rejects: Path | None, report: str | None) -> str:
+    """What happened in the whole run, where rejects and report are, and what to do next."""
     total = outcome.total()
     parts = [f"{total.received} read", f"{total.accepted} accepted"]
     parts += [f"{n} {what}" for n, what in _others(total) if n]
-    where = f" Refused records: {rejects}." if rejects else ""
-    return f"{', '.join(parts)}; exit code {outcome.exit_code}.{where}"
+    clauses = [", ".join(parts), f"exit code {outcome.exit_code}", *_what_next(outcome)]
+    if rejects:
+        clauses.append(f"refused records are in {rejects}, mend them and send it with --input")
+    if report:
+        clauses.append(f"the report is {report}")
+    return f"{'; '.join(clauses)}."
 
 
-def _by_code(codes: Counter[str]) -> str:
+def by_code(codes: Counter[str]) -> str:
+    """`20 email_missing, 10 email_invalid`."""
     return ", ".join(f"{count} {code}" for code, count in codes.most_common())
+
+
+def _what_next(outcome: Outcome) -> list[str]:
+    if outcome.stopped_by is not None:
+        return ["stopped by a signal, run again: it continues from the last state"]
+    if outcome.failure is not None:
+        return [outcome.failure.sentence.removesuffix(".")]
+    if not outcome.exit_code:
+        return []
+    code = EXITS[str(int(outcome.exit_code))]
+    cure = code.cure.removesuffix(".")
+    return [code.cause.removesuffix("."), cure[0].lower() + cure[1:]]
 
 
 def _others(total: StreamCounts) -> list[tuple[int, str]]:

@@ -26,10 +26,13 @@ NO_VARIABLES: Mapping[str, str] = {}
 COUNTS = {
     "read": "received",
     "accepted": "accepted",
+    "would be sent": "accepted",
     "refused": "rejected",
+    "would be refused": "rejected",
     "duplicates merged": "duplicates",
     "unchanged": "unchanged",
     "removed": "removed",
+    "would leave": "removed",
     "unconfirmed": "unconfirmed",
     "values left out": "warnings",
 }
@@ -83,10 +86,11 @@ class Ran:
     @property
     def counts(self) -> Counter[str]:
         """The numbers of the summary by their names in the report."""
-        summary = re.findall(r"(\d+ read, .*); exit code (\d+)\.", self.log)
+        summary = re.findall(r"(\d+ read, .*?);.* exit code (\d+)\b", self.log)
         assert len(summary) == 1, self.log
         assert int(summary[0][1]) == self.code
-        parts = (part.partition(" ") for part in summary[0][0].split(", "))
+        plain = re.sub(r" \([^)]*\)", "", summary[0][0])
+        parts = (part.partition(" ") for part in plain.split(", "))
         return Counter({COUNTS[name]: int(number) for number, _, name in parts})
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 MELTANO = os.environ.get("MELTANO") or shutil.which("meltano")
@@ -29,13 +29,19 @@ class Project:
 
     def meltano(self, *args: str, **settings: object) -> str:
         """Run Meltano to its end, with settings of the target; its output."""
+        return self.run(str(MELTANO), *args, **settings)
+
+    def run(self, *command: str, **settings: object) -> str:
+        """Run a command that has to succeed; its output."""
+        done = self.try_(*command, **settings)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def try_(self, *command: str, **settings: object) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, with settings of the target."""
         environment = without_settings()
         environment |= {f"TARGET_OMNISEND_{k.upper()}": str(v) for k, v in settings.items()}
-        return self.run(str(MELTANO), *args, environment=environment)
-
-    def run(self, *command: str, environment: Mapping[str, str] | None = None) -> str:
-        """Run a command that has to succeed; its output."""
-        done = subprocess.run(
+        return subprocess.run(
             command,
             cwd=self.folder,
             env=environment,
@@ -44,8 +50,6 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
 
 
 @dataclass(frozen=True)

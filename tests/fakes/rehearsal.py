@@ -23,7 +23,7 @@ from unittest.mock import patch
 from fakes.calls import NOON
 from fakes.command import SETTINGS
 from fakes.simulation import StoreClient
-from target_omnisend import target as rim
+from target_omnisend import run as rim
 from target_omnisend.delivery.runner import Runner
 from target_omnisend.interrupt import Stopped
 from target_omnisend.sandbox.model import Store
@@ -110,11 +110,9 @@ class Rehearsal:
         lines: Any = _lines(messages)
         return self._run(lambda target: target.read(lines), stop_after, kill_after, settings)
 
-    def retire(self, name: str, *, dry_run: Any = False, **settings: Any) -> Ran:
+    def retire(self, name: str, **settings: Any) -> Ran:
         """`--retire`."""
-        return self._run(
-            lambda target: target.retire(name, dry_run=dry_run), math.inf, math.inf, settings
-        )
+        return self._run(lambda target: target.run.retire(name), math.inf, math.inf, settings)
 
     def tagged(self, tag: str = "VIP") -> set[str]:
         """Who has a tag, by the name before the @."""
@@ -148,17 +146,17 @@ class Rehearsal:
         with _patched(world), _heard() as heard:
             target = _Target(config=merged, emitted=ran.states)
             try:
-                ran.code = int(target.run(lambda: work(target)))
+                ran.code = int(target.run.execute(lambda: work(target)))
             except Killed:
-                if target.ledger is not None:
-                    target.ledger._database.close()
+                if target.run.ledger is not None:
+                    target.run.ledger._database.close()
             finally:
                 target.interrupt.close()
         ran.log = "\n".join(heard)
-        ran.counts = target.outcome.total().numbers()
-        ran.streams = {name: one.numbers() for name, one in target.outcome.streams.items()}
-        if "runner" in target.__dict__:
-            ran.segments = target.runner.made_segments
+        ran.counts = target.run.outcome.total().numbers()
+        ran.streams = {name: one.numbers() for name, one in target.run.outcome.streams.items()}
+        if "runner" in target.run.__dict__:
+            ran.segments = target.run.runner.made_segments
         ran.calls = Counter(self.store.requests.counts) - before
         del ran.calls["GET /brands/current"]
         assert "@example.com" not in ran.log, ran.log

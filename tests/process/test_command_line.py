@@ -40,6 +40,24 @@ def test_about_shows_every_setting(command: Command, about: tuple[str, ...]) -> 
         assert settings["required"] == ["api_key", "data_privacy_consent", "mapping"]
 
 
+def test_meltanos_test_of_the_settings_sends_nothing(command: Command, sandbox: Sandbox) -> None:
+    test = "meltano_test_stream"
+    columns = {"id": {"type": "integer"}, "name": {"type": "string"}}
+    messages = [
+        {**schema(test, keys=["id"]), "schema": {"type": "object", "properties": columns}},
+        {"type": "RECORD", "stream": test, "record": {"id": 1, "name": "Meltano Test Record"}},
+        {"type": "STATE", "value": {"bookmarks": {test: {"last_record": 1}}}},
+        {"type": "ACTIVATE_VERSION", "stream": test, "version": 1},
+    ]
+    more = {"create_segment": True, "streams": {"members": {"segment": "VIP"}}}
+    ran = command(*messages, **more)
+    assert (ran.code, ran.states) == (0, [messages[2]["value"]]), ran.log
+    assert [word for word in ("error", "exception") if word in ran.log.lower()] == []
+    assert sandbox.store.requests.counts == {"GET /brands/current": 1}
+    assert [path.name for path in command.folder.iterdir()] == ["config.json"]
+    assert command(*messages, api_key="wrong").code == 3
+
+
 def test_settings_come_from_the_environment(command: Command, sandbox: Sandbox) -> None:
     settings = {
         "API_KEY": "sandbox-key",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from fakes.project import MELTANO, ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fakes.brands import Place
     from fakes.project import Project
 
@@ -30,15 +28,15 @@ pytestmark = [
 def scheduled(project: Project) -> None:
     """The job and the schedule are made, and the script is where the crontab has it."""
     shutil.copy(CRON / "run-schedule", project.folder)
-    made = [line for line in (CRON / "schedule.sh").read_text().splitlines() if " add " in line]
-    settings = {"PATH": f"{os.path.dirname(str(MELTANO))}:{os.environ['PATH']}"}
-    project.run("sh", "-ec", "\n".join(made), environment=os.environ | settings)
+    lines = (CRON / "schedule.sh").read_text().splitlines()
+    made = "\n".join(line for line in lines if " add " in line)
+    project.run("sh", "-ec", f"PATH={Path(str(MELTANO)).parent}:$PATH\n{made}")
 
 
 def _by_cron(place: Place, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run the crontab's line as cron does: by sh, and with hardly a variable."""
     text = (CRON / "crontab").read_text()
-    text = text.replace("/srv/segments/.venv/bin", os.path.dirname(str(MELTANO)))
+    text = text.replace("/srv/segments/.venv/bin", str(Path(str(MELTANO)).parent))
     text = text.replace("/srv/segments", str(place.folder))
     variables = dict(re.findall(r"^([A-Z]+)=(.*)$", text, re.MULTILINE))
     line = re.search(r"^(?:\S+\s+){5}(cd .*)$", text, re.MULTILINE)

@@ -41,7 +41,7 @@ class Story:
             "membership": membership,
             "sync_mode": "mirror",
             "mirror_on": mirror_on,
-            "max_removed_percent": 40,
+            "max_removed_percent": 90,  # by chance the source may become small
             "max_rejected_percent": 100,
             "mapping": {"email": "email", "first_name": "name"},
         }

@@ -1,0 +1,136 @@
+"""`DryRun`: what a run would do, found out without sending or writing anything."""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+from functools import cached_property
+
+import msgspec
+
+from target_omnisend.api.budget import Endpoint
+from target_omnisend.delivery.rehearsal import Rehearsal
+from target_omnisend.members.contact import NEVER_NEWER
+from target_omnisend.report.summary import by_code
+from target_omnisend.run import Run
+
+if t.TYPE_CHECKING:
+    from target_omnisend.outcome import StreamCounts
+
+logger = logging.getLogger("target-omnisend")
+
+_OMNISENDS_OWN: t.Final = frozenset({"type", "status"})
+"""Keys of a contact whose texts are words of Omnisend's and nobody's data."""
+
+
+class DryRun(Run):
+    """A run whose engine meets an Omnisend that takes everything.
+
+    The API key is checked and the ledger read; Omnisend, ledger, disk and stdout stay as they
+    are.
+    """
+
+    def __init__(self, *arguments: t.Any, **options: t.Any) -> None:
+        """As `Run`."""
+        super().__init__(*arguments, **options)
+        self.outcome.max_rejected_percent = 100.0  # until the whole input is read
+
+    @cached_property
+    def runner(self) -> Rehearsal:
+        """The rehearsal under way; made, and the API key checked, at its first use.
+
+        Raises:
+            RunFailed: when Omnisend, the ledger or the rejects folder cannot be used.
+        """
+        runner = Rehearsal(
+            self._make_delivery(0.0, _Unkept()),
+            brand=self._make_checked_runner().brand,
+            check_stopped=self._interrupt.check,
+        )
+        self._remember(runner, dry=True)
+        return runner
+
+    def finish(self, *, removing: bool = True) -> None:
+        """As in a run, but that nothing is made.
+
+        Raises:
+            RunFailed: when the run would end early.
+            Stopped: when a signal came.
+        """
+        self.outcome.max_rejected_percent = self.settings.max_rejected_percent
+        super().finish(removing=removing)
+
+    def _wanted_segments(self) -> dict[str, list[t.Any]]:
+        return {}
+
+    def _emit_state(self, state: dict[str, t.Any]) -> None:
+        """Emit nothing."""
+
+    def _tell(self) -> None:
+        for name, counts in self.outcome.streams.items():
+            segment = self.settings.for_stream(name).segment
+            logger.info("Dry run, segment '%s', stream '%s': %s.", segment, name, _would(counts))
+        if "runner" not in self.__dict__:
+            clauses = []
+        else:
+            for sample in self.runner.samples:
+                logger.info("Dry run, a contact as it would be sent, masked: %s", masked(sample))
+            clauses = [self._effort()]
+        total = _would(self.outcome.total())
+        clauses = [f"{self.outcome.total().received} read, {total}", *clauses]
+        clauses += [f"exit code {self.outcome.exit_code}", "nothing was sent or written"]
+        logger.info("Dry run: %s.", "; ".join(clauses))
+
+    def _effort(self) -> str:
+        calls = {endpoint: lane.tally.sent for endpoint, lane in self.runner.lanes.items()}
+        tagging = calls[Endpoint.ADD_TAGS] + calls[Endpoint.REMOVE_TAGS]
+        share = self.settings.quota_share or 1
+        return (
+            f"{calls[Endpoint.POST_BATCH]} batch calls and {tagging} tag calls, "
+            f"{_about(self.runner.seconds)} at {share:.0%} of Omnisend's limits"
+        )
+
+
+class _Unkept:
+    """Refused records are counted, and kept nowhere."""
+
+    def add(self, *_: t.Any, **__: t.Any) -> None:
+        """Keep nothing."""
+
+
+def masked(item: bytes) -> str:
+    """A contact's JSON that shows its shape and nobody's data."""
+    return msgspec.json.encode(_masked(msgspec.json.decode(item))).decode()
+
+
+def _masked(value: t.Any, key: str = "") -> t.Any:
+    match value:
+        case dict():
+            return {name: _masked(one, name) for name, one in value.items()}
+        case list():
+            return [_masked(one) for one in value]
+        case bool() | None:
+            return value
+        case str():
+            if key in _OMNISENDS_OWN or value == NEVER_NEWER:
+                return value
+            return "".join(one if one in " .,@+-:" else "x" for one in value)
+        case _:
+            return 0
+
+
+def _would(counts: StreamCounts) -> str:
+    parts = [f"{counts.accepted} would be sent"]
+    if counts.rejected:
+        parts.append(f"{counts.rejected} would be refused ({by_code(counts.rejections)})")
+    others = {
+        "unchanged": counts.unchanged,
+        "duplicates merged": counts.duplicates,
+        "would leave": counts.removed,
+        "values left out": counts.warnings.total(),
+    }
+    return ", ".join([*parts, *(f"{number} {what}" for what, number in others.items() if number)])
+
+
+def _about(seconds: float) -> str:
+    return f"about {seconds / 60:.0f} minutes" if seconds >= 90 else f"about {seconds:.0f} seconds"

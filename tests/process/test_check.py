@@ -1,0 +1,83 @@
+"""`--check`: reads only, and says whether a run could start."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from target_omnisend.sandbox.faults import Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fakes.command import Command, Ran
+    from fakes.sandbox import Sandbox
+
+
+def _check(command: Command, **settings: Any) -> Ran:
+    return command.run("--config", command.config(**settings), "--check", text=None)
+
+
+def test_it_tells_store_scopes_mapping_and_ledger(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    ran = _check(
+        command,
+        mapping={"email": "mail", "address": ["street", "number"]},
+        custom_properties={"spent": "total"},
+        streams={"members": {"mapping": {"email": "address"}, "create_segment": True}},
+        ledger_url=f"sqlite:///{tmp_path}/new/ledger.db",
+        report_path=str(tmp_path / "report.json"),
+    )
+    assert (ran.code, ran.out) == (0, ""), ran.log
+    assert "store: name Sandbox, website https://sandbox.example, currency EUR." in ran.log
+    for scope in ("contacts.read", "batches", "segments"):
+        assert f"scope {scope}: GET" in ran.log
+    assert "each record needs the column mail with an e-mail address; the columns" in ran.log
+    assert "number, street, total are used where they are" in ran.log
+    assert "mapping of stream 'members': each record needs the column address" in ran.log
+    assert "ledger: it knows members of no segment." in ran.log
+    assert ran.log.splitlines()[-1].endswith("a run can start; nothing was sent or written.")
+    assert sandbox.store.requests.counts == Counter(
+        dict.fromkeys(["GET /brands/current", "GET /contacts", "GET /batches", "GET /segments"], 1)
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"api_key": "wrong"}, "does not accept the API key"),
+        ({"data_privacy_consent": False}, "data_privacy_consent"),
+        ({"mapping": {}}, "'mapping.email' is missing"),
+        ({"ledger_url": "mysql://there/is"}, "'ledger_url' is no database URL"),
+        ({"rejects_path": "config.json/rejects"}, "cannot be written to"),
+    ],
+)
+def test_what_keeps_a_run_from_starting_is_exit_code_3(
+    command: Command, sandbox: Sandbox, settings: dict[str, Any], sentence: str
+) -> None:
+    ran = _check(command, **settings)
+    assert (ran.code, ran.out) == (3, "")
+    assert sentence in ran.log.splitlines()[-1]
+    assert set(sandbox.store.requests.counts) <= {"GET /brands/current"}
+
+
+def test_a_key_without_brands_read_is_good_and_one_without_contacts_is_not(
+    command: Command, sandbox: Sandbox
+) -> None:
+    sandbox.store.faults.add(Fault("status", endpoint="GET /brands/current", status=403))
+    ran = _check(command)
+    assert (ran.code, "lacks the scope brands.read" in ran.log) == (0, True), ran.log
+
+    sandbox.store.faults.add(Fault("status", endpoint="GET /batches", status=403))
+    ran = _check(command)
+    assert (ran.code, "GET /batches does not answer" in ran.log) == (3, True), ran.log
+
+
+def test_a_passing_fault_is_no_reason_to_fail(command: Command, sandbox: Sandbox) -> None:
+    for endpoint in ("GET /brands/current", "GET /contacts", "GET /batches"):
+        sandbox.store.faults.add(Fault("status", endpoint=endpoint, status=503, times=1))
+    assert _check(command).code == 0

@@ -1,0 +1,148 @@
+"""`--dry-run`: the whole input is judged; nothing is sent, written or emitted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from fakes.command import people, record, schema, state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fakes.command import Command, Ran
+    from fakes.sandbox import Sandbox
+
+CHECK = {"GET /brands/current": 1}
+
+
+def _dry(command: Command, *messages: Any, **settings: Any) -> Ran:
+    text = b"".join(json.dumps(message).encode() + b"\n" for message in messages)
+    return command.run("--config", command.config(**settings), "--dry-run", text=text)
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_says_what_would_become_of_each_record(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    ran = _dry(
+        command,
+        schema(first={"type": "string"}, tel={}),
+        *people(250),
+        record("member7@example.com"),
+        record(None),
+        record("nobody"),
+        record("member300@example.com", first=5),
+        record("member301@example.com", first="Wilhelmina", tel="12"),
+        state(read=254),
+        mapping={"email": "email", "first_name": "first", "phone": "tel"},
+        report_path=str(tmp_path / "report.json"),
+        max_rejected_percent=0,
+    )
+    assert (ran.code, ran.out) == (4, ""), ran.log
+    assert ran.counts == {
+        "received": 255,
+        "accepted": 251,
+        "rejected": 3,
+        "duplicates": 1,
+        "warnings": 1,
+    }
+    segment = next(line for line in ran.log.splitlines() if "segment 'VIP'" in line)
+    assert "stream 'members'" in segment
+    for code in ("email_missing", "email_invalid", "record_invalid"):
+        assert f"1 {code}" in segment
+    assert "3 batch calls and 2 tag calls, about 62 seconds at 90% of" in ran.log
+    assert sandbox.store.requests.counts == CHECK
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_sample_contacts_show_their_shape_and_nobody(command: Command) -> None:
+    ran = _dry(
+        command,
+        schema(first={}, spent={}, born={}),
+        *[
+            record(f"member{n}@example.com", first="Zoë-Ann", spent=12.5, born="1990-12-31")
+            for n in range(5)
+        ],
+        mapping={"email": "email", "first_name": "first", "birthdate": "born"},
+        custom_properties={"lifetimeValue": "spent"},
+    )
+    samples = [
+        json.loads(line.split(": ", 1)[1]) for line in ran.log.splitlines() if "masked" in line
+    ]
+    assert samples == 3 * [
+        {
+            "identifiers": [
+                {
+                    "type": "email",
+                    "id": "xxxxxxx@xxxxxxx.xxx",
+                    "channels": {
+                        "email": {
+                            "status": "nonSubscribed",
+                            "statusChangedAt": "2000-01-01T00:00:00Z",
+                        }
+                    },
+                    "sendWelcomeMessage": False,
+                }
+            ],
+            "firstName": "xxx-xxx",
+            "birthdate": "xxxx-xx-xx",
+            "customProperties": {"lifetimeValue": 0},
+        }
+    ]
+
+
+def test_it_compares_with_the_ledger_and_leaves_it_as_it_is(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    mirrored = {
+        "ledger_url": f"sqlite:///{tmp_path}/ledger.db",
+        "sync_mode": "mirror",
+        "mirror_on": "end_of_stream",
+        "max_removed_percent": 50,
+    }
+    assert command(schema(), *people(200), **mirrored).code == 0
+    before, calls = _files(tmp_path), sandbox.store.requests.counts.copy()
+
+    ran = _dry(command, schema(), *people(150, 50), *people(30, 300), **mirrored)
+    assert ran.code == 0, ran.log
+    assert (ran.counts["unchanged"], ran.counts["accepted"], ran.counts["removed"]) == (150, 30, 50)
+    assert "1 batch calls and 2 tag calls" in ran.log
+
+    guarded = _dry(command, schema(), *people(10), **mirrored)
+    assert (guarded.code, "nobody was removed" in guarded.log) == (6, True)
+
+    assert sandbox.store.requests.counts - calls == {"GET /brands/current": 2}
+    config = tmp_path / "config.json"
+    assert {**_files(tmp_path), config: b""} == {**before, config: b""}
+    assert command(schema(), *people(200), **mirrored).counts["unchanged"] == 200
+
+
+def test_a_ledger_in_postgresql_stays_empty(command: Command, new_schema: Any) -> None:
+    url = new_schema()
+    ran = _dry(command, schema(), *people(20), ledger_url=url)
+    assert (ran.code, ran.counts["accepted"]) == (0, 20), ran.log
+    ran = command(schema(), *people(20), ledger_url=url)
+    assert ran.counts["accepted"] == 20, "the dry run remembered nobody"
+
+
+def test_all_is_read_however_many_are_refused(command: Command) -> None:
+    ran = _dry(command, schema(), *(record(None) for _ in range(500)), *people(500))
+    assert (ran.code, ran.counts["received"], ran.counts["rejected"]) == (4, 1000, 500)
+
+
+def test_a_wrong_key_is_told_before_anything_is_read(command: Command) -> None:
+    ran = command.run("--config", command.config(api_key="wrong"), "--dry-run", text=None)
+    assert (ran.code, ran.out) == (3, "")
+    assert "does not accept the API key" in ran.log
+
+
+def test_a_bad_line_is_told_with_its_number(command: Command) -> None:
+    ran = command.run(
+        *("--config", command.config(), "--dry-run"),
+        text=json.dumps(schema()).encode() + b"\nno JSON\n",
+    )
+    assert (ran.code, "Line 2 of the input" in ran.log) == (1, True), ran.log
