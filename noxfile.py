@@ -1,4 +1,4 @@
-"""Sessions of work on target-omnisend; plain `nox` runs lint, tests and e2e; CI runs schedulers too."""
+"""Sessions of work on target-omnisend; `nox` runs lint, tests and e2e, CI schedulers too."""
 
 from __future__ import annotations
 

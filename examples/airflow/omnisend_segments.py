@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pendulum
 from airflow.providers.standard.hooks.subprocess import SubprocessHook
-from airflow.sdk import BaseOperator, Connection, Variable, dag, task
+from airflow.sdk import BaseOperator, Connection, Context, Variable, dag, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 PROJECT = Path(os.environ.get("MELTANO_PROJECT_ROOT", "/srv/segments"))
@@ -28,14 +29,14 @@ class ExportSegment(BaseOperator):
 
     template_fields = ("segment",)
 
-    def __init__(self, *, brand: str, segment: str, **options) -> None:
+    def __init__(self, *, brand: str, segment: str, **options: Any) -> None:
         """Take the brand, as in the loader's name, and the segment, which is the tap's stream."""
         super().__init__(**options)
         self.brand = brand
         self.segment = segment
         self.hook = SubprocessHook()
 
-    def execute(self, context) -> None:
+    def execute(self, context: Context) -> None:
         """Export the segment; fail for good where a retry is futile."""
         report = PROJECT / "output" / self.brand / f"{self.segment}.json"
         report.unlink(missing_ok=True)  # what is there afterwards is of this run

@@ -35,7 +35,7 @@ def export_of(brand: str) -> dg.AssetsDefinition:
         command = ["meltano", "run", f"tap-warehouse--{brand}", f"target-omnisend--{brand}"]
         try:
             pipes.run(context=context, command=command, cwd=str(PROJECT))
-        except dg.DagsterError as error:
+        except Exception as error:  # Dagster has no public name for it
             # Meltano's exit code is 1 whatever failed; the target's own is in its report.
             code = json.loads(report.read_text())["run"]["exit_code"] if report.exists() else None
             raise dg.Failure(

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shlex
 import sqlite3
-import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 from fakes.brands import KEY
+from fakes.project import ROOT
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from fakes.brands import Place
 
 AIRFLOW = os.environ.get("AIRFLOW")
+DOCS = ROOT / "docs" / "scheduling.md"
 TEST = ("dags", "test", "omnisend_segments")
 
 pytestmark = [
@@ -54,23 +59,26 @@ class Airflow:
 
 @pytest.fixture
 def airflow(place: Place, tmp_path: Path, request: pytest.FixtureRequest) -> Airflow:
-    keys = {"north": KEY, "south": KEY, **getattr(request, "param", {})}
+    keys = {"south": KEY, **getattr(request, "param", {})}
     settings = {
         "AIRFLOW_HOME": str(tmp_path),
         "AIRFLOW__CORE__DAGS_FOLDER": str(place.folder / "examples" / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
-        "AIRFLOW_VAR_OMNISEND_SEGMENTS": '{"north": ["gold", "churned"], "south": ["gold"]}',
-        **{
-            f"AIRFLOW_CONN_OMNISEND_{brand.upper()}": f'{{"conn_type": "http", "password": "{key}"}}'
-            for brand, key in keys.items()
-        },
     }
+    for brand, key in keys.items():
+        connection = {"conn_type": "http", "password": key}
+        settings[f"AIRFLOW_CONN_OMNISEND_{brand.upper()}"] = json.dumps(connection)
     place.settings.pop("TARGET_OMNISEND__NORTH_API_KEY")  # Airflow's connections have them
     place.settings.pop("TARGET_OMNISEND__SOUTH_API_KEY")
     made = Airflow(place, tmp_path, settings)
     made.run("db", "migrate")
+    (commands,) = re.findall(
+        r"^```sh\n(airflow .*?)```", DOCS.read_text(), re.DOTALL | re.MULTILINE
+    )
+    for line in commands.splitlines():
+        made.run(*shlex.split(line.replace("$OMNISEND_API_KEY", KEY))[1:])
     return made
 
 

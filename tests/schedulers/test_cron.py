@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fakes.project import Project
 
 CRON = ROOT / "examples" / "cron"
+DOCS = ROOT / "docs" / "scheduling.md"
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -31,6 +32,11 @@ def scheduled(project: Project) -> None:
     lines = (CRON / "schedule.sh").read_text().splitlines()
     made = "\n".join(line for line in lines if " add " in line)
     project.run("sh", "-ec", f"PATH={Path(str(MELTANO)).parent}:$PATH\n{made}")
+    (own,) = re.findall(r"`(TARGET_OMNISEND__NORTH_REPORT_PATH: .*)`", DOCS.read_text())
+    file = project.folder / "meltano.yml"
+    text = file.read_text()
+    assert text.endswith("  job: north\n")
+    file.write_text(f"{text}  env:\n    {own}\n")
 
 
 def _by_cron(place: Place, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -70,21 +76,24 @@ def test_a_run_by_cron_exports_the_segments_and_is_silent(place: Place) -> None:
         "cy@example.com": ["churned"],
     }
     output = place.folder / "output"
-    assert {path.name for path in (output / "north").iterdir()} >= {"ledger.db", "report.json"}
+    assert {path.name for path in (output / "north").iterdir()} >= {"ledger.db", "weekly.json"}
     (log,) = (output / "logs").iterdir()
-    assert "3 read, 3 accepted; exit code 0." in log.read_text()
+    assert "3 read, 3 accepted; exit code 0" in log.read_text()
 
 
 @pytest.mark.usefixtures("scheduled")
-@pytest.mark.parametrize("trouble", ["key", "refused", "in use"])
+@pytest.mark.parametrize("trouble", ["key", "refused", "in use", "tap"])
 def test_a_failed_run_says_why_with_the_exit_code_of_the_target(place: Place, trouble: str) -> None:
     code, reason = {
         "key": (3, "api_key"),
         "refused": (4, "max_rejected_percent"),
         "in use": (1, "is in use by another run or program; wait for its end and run again"),
+        "tap": (1, "Extractor failed"),  # and the target is done
     }[trouble]
     if trouble == "refused":
         place.members("gold", *(f"nobody {n}" for n in range(200)))
+    if trouble == "tap":
+        (place.folder / "segments" / "gold.csv").write_bytes(b"email\n\xff\n")
     settings = {"TARGET_OMNISEND__NORTH_API_KEY": "another"} if trouble == "key" else {}
 
     with place.ledger_in_use("north") if trouble == "in use" else nullcontext():
@@ -96,3 +105,20 @@ def test_a_failed_run_says_why_with_the_exit_code_of_the_target(place: Place, tr
     assert any(reason in line for line in reasons), ran.stdout
     assert "another" not in ran.stdout.replace("another run", "")
     assert "nobody" not in ran.stdout
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_a_brands_key_is_checked_and_a_segment_is_taken_back_by_hand(place: Place) -> None:
+    assert _by_cron(place).returncode == 0
+    check, *_ = re.findall(r"`(meltano invoke .* --check)`", DOCS.read_text())
+    retire = re.findall(r"^meltano invoke .* --retire .*$", DOCS.read_text(), re.MULTILINE)
+
+    said = [place.run("sh", "-c", command) for command in (check, *retire)]
+
+    assert [ran.returncode for ran in said] == [0, 0, 0], said
+    assert "Segment 'gold' has 2 members by this target." in said[1].stdout
+    assert place.tags() == {
+        "ada@example.com": [],
+        "bea@example.com": [],
+        "cy@example.com": ["churned"],
+    }
