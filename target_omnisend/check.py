@@ -84,7 +84,8 @@ class Check(Run):
                 f"{endpoint.label} does not answer ({answer.fault}); give the API key the scopes "
                 f"that a run needs, here {scope}, and check 'api_url'.",
             )
-        logger.info("scope %s: %s answered.", scope, endpoint.label)
+        about = {"scope": scope, "endpoint": endpoint.label}
+        logger.info("scope %s: %s answered.", scope, endpoint.label, extra=about)
 
     def _emit_state(self, state: dict[str, t.Any]) -> None:
         """There is none."""
@@ -92,7 +93,8 @@ class Check(Run):
     def _tell(self) -> None:
         failure = self.outcome.failure
         what = failure.sentence if failure else "a run can start; nothing was sent or written."
-        logger.info("Check, exit code %d: %s", self.outcome.exit_code, what)
+        code = int(self.outcome.exit_code)
+        logger.info("Check, exit code %d: %s", code, what, extra={"exit_code": code})
 
 
 _FACTS: t.Final = ("name", "website", "currency")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import typing as t
+from contextlib import nullcontext
 from functools import cached_property
 
 import msgspec
@@ -11,10 +12,12 @@ import msgspec
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.delivery.rehearsal import Rehearsal
 from target_omnisend.members.contact import NEVER_NEWER
-from target_omnisend.report.summary import by_code
+from target_omnisend.report.summary import by_code, fields
 from target_omnisend.run import Run
 
 if t.TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from target_omnisend.outcome import StreamCounts
 
 logger = logging.getLogger("target-omnisend")
@@ -63,32 +66,33 @@ class DryRun(Run):
     def _wanted_segments(self) -> dict[str, list[t.Any]]:
         return {}
 
+    def _progress(self) -> AbstractContextManager[t.Any]:
+        # On a clock that jumps there is no pace; and METRIC lines would tell of nothing real.
+        _ = self.runner
+        return nullcontext()
+
     def _emit_state(self, state: dict[str, t.Any]) -> None:
         """Emit nothing."""
 
     def _tell(self) -> None:
         for name, counts in self.outcome.streams.items():
             segment = self.settings.for_stream(name).segment
-            logger.info("Dry run, segment '%s', stream '%s': %s.", segment, name, _would(counts))
-        if "runner" not in self.__dict__:
-            clauses = []
-        else:
+            about = {"stream_name": name, "segment": segment, "counts": counts.numbers()}
+            sentence = "Dry run, segment '%s', stream '%s': %s; %s."
+            logger.info(sentence, segment, name, _would(counts), self._calls(name), extra=about)
+        clauses = [f"{self.outcome.total().received} read, {_would(self.outcome.total())}"]
+        if "runner" in self.__dict__:
             for sample in self.runner.samples:
                 logger.info("Dry run, a contact as it would be sent, masked: %s", masked(sample))
-            clauses = [self._effort()]
-        total = _would(self.outcome.total())
-        clauses = [f"{self.outcome.total().received} read, {total}", *clauses]
+            share = self.settings.quota_share or 1
+            clauses.append(f"{_about(self.runner.seconds)} at {share:.0%} of Omnisend's limits")
         clauses += [f"exit code {self.outcome.exit_code}", "nothing was sent or written"]
-        logger.info("Dry run: %s.", "; ".join(clauses))
+        logger.info("Dry run: %s.", "; ".join(clauses), extra=fields(self.outcome))
 
-    def _effort(self) -> str:
-        calls = {endpoint: lane.tally.sent for endpoint, lane in self.runner.lanes.items()}
-        tagging = calls[Endpoint.ADD_TAGS] + calls[Endpoint.REMOVE_TAGS]
-        share = self.settings.quota_share or 1
-        return (
-            f"{calls[Endpoint.POST_BATCH]} batch calls and {tagging} tag calls, "
-            f"{_about(self.runner.seconds)} at {share:.0%} of Omnisend's limits"
-        )
+    def _calls(self, stream: str) -> str:
+        sent = {endpoint: lane.tallies[stream].sent for endpoint, lane in self.runner.lanes.items()}
+        tagging = sent[Endpoint.ADD_TAGS] + sent[Endpoint.REMOVE_TAGS]
+        return f"{sent[Endpoint.POST_BATCH]} batch calls and {tagging} tag calls"
 
 
 class _Unkept:

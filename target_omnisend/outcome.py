@@ -58,6 +58,7 @@ def unexpected(error: Exception) -> RunFailed:
 class StreamCounts:
     """Verdicts of one stream's records.
 
+    `sent` counts contacts that Omnisend has taken in a batch, each once, whatever became of them.
     `created` and `updated` count those accepted whose batch told which; Omnisend tells it
     only where items are read one by one.
     """
@@ -71,6 +72,7 @@ class StreamCounts:
     unchanged: int = 0
     tagged: int = 0
     removed: int = 0
+    sent: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
 

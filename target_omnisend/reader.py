@@ -6,6 +6,7 @@ import codecs
 import io
 import json
 import os
+import stat
 import sys
 import typing as t
 
@@ -35,6 +36,7 @@ class MessageReader(GenericSingerReader[bytes]):
         number: its line number, from 1.
         stream: the stream it names, if it could be read.
         version: the version of its stream that it belongs to, if it says so.
+        read_share: of the input's bytes, where its size is known; 1 at its end.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,7 @@ class MessageReader(GenericSingerReader[bytes]):
         self.number = 0
         self.stream: str | None = None
         self.version: t.Any = None
+        self.read_share: float | None = None
 
     @property
     def default_input(self) -> t.IO[bytes]:
@@ -123,11 +126,15 @@ class MessageReader(GenericSingerReader[bytes]):
             # Text, when a test hands in a StringIO.
             yield from (_as_bytes(line) for line in source)
             return
-        rest = b""
+        size, read, rest = _size(descriptor), 0, b""
         while chunk := self._read(descriptor):
+            read += len(chunk)
+            if size:
+                self.read_share = min(1.0, read / size)
             lines = (rest + chunk).split(b"\n")
             rest = lines.pop()
             yield from lines
+        self.read_share = 1.0
         if rest:
             yield rest
 
@@ -151,6 +158,14 @@ def decode(line: bytes) -> t.Any:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return json.loads(line)
+
+
+def _size(descriptor: int) -> int | None:
+    """Bytes that are still to be read, if that is a file."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return status.st_size - os.lseek(descriptor, 0, os.SEEK_CUR)
 
 
 def _as_bytes(line: bytes | str) -> bytes:

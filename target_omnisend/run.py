@@ -8,6 +8,7 @@ import logging
 import typing as t
 import uuid
 from collections import Counter
+from contextlib import ExitStack
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -22,12 +23,14 @@ from target_omnisend.interrupt import Stopped
 from target_omnisend.members.normalize import email_key
 from target_omnisend.outcome import ExitCode, Outcome, RunFailed, unexpected
 from target_omnisend.plan import conditions, make_segment
+from target_omnisend.progress.reporter import progress_of
 from target_omnisend.rejects import RejectsFile
 from target_omnisend.report.data import build, write
-from target_omnisend.report.summary import by_stream, in_all
+from target_omnisend.report.summary import by_stream, fields, in_all
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from target_omnisend.delivery.pipeline import Rejects
     from target_omnisend.interrupt import Interrupt
@@ -54,8 +57,12 @@ class Run:
         version: str,
         interrupt: Interrupt,
         write_state: Callable[[t.Any], None],
+        read_share: Callable[[], float | None] = lambda: None,
     ) -> None:
-        """Nothing is sent or read yet; `write_state` emits a state that is safe."""
+        """Nothing is sent or read yet; `write_state` emits a state that is safe.
+
+        `read_share` is how much of the input has been read, where its size is known.
+        """
         self.settings = settings
         self._interrupt = interrupt
         self.outcome = Outcome(max_rejected_percent=settings.max_rejected_percent)
@@ -65,6 +72,7 @@ class Run:
         self._id = uuid.uuid4().hex[:8]
         self._version = version
         self._write_state = write_state
+        self._read_share = read_share
 
     # -- what it needs -----------------------------------------------------------------
 
@@ -107,7 +115,7 @@ class Run:
         )
         runner.check()
         if isinstance(name := runner.brand.get("name"), str):
-            logger.info("The API key belongs to the store '%s'.", name)
+            logger.info("The API key belongs to the store '%s'.", name, extra={"store": name})
         return runner
 
     def _make_delivery(self, now: float, rejects: Rejects) -> Delivery:
@@ -163,8 +171,17 @@ class Run:
         # among the modules, as often as the default would costs a tenth of the reading.
         gc.freeze()
         gc.set_threshold(20_000, 10, 10)
+        with ExitStack() as telling:
+            self._carry_out(work, telling)
+            self._interrupt.ignore()
+        self._close_ledger()
+        self._tell()
+        return self.outcome.exit_code
+
+    def _carry_out(self, work: Callable[[], None], telling: ExitStack) -> None:
         try:
-            _ = self.runner  # before the first line is read
+            # The runner is made, and the key checked, before the first line is read.
+            telling.enter_context(self._progress())
             work()
         except RunFailed as failure:
             self._end_early(failure)
@@ -173,10 +190,9 @@ class Run:
             self._end_early(None)
         except Exception as error:  # noqa: BLE001 - a traceback might quote a record
             self._end_early(unexpected(error))
-        self._interrupt.ignore()
-        self._close_ledger()
-        self._tell()
-        return self.outcome.exit_code
+
+    def _progress(self) -> AbstractContextManager[t.Any]:
+        return progress_of(self.runner, self._read_share)
 
     def finish(self, *, removing: bool = True) -> None:
         """After the last record: wait until every record has its verdict.
@@ -213,7 +229,12 @@ class Run:
                 ExitCode.SETTINGS,
                 f"The ledger knows no members of a segment '{name}'; it knows {names or 'none'}.",
             )
-        logger.info("Segment '%s' has %d members by this target.", name, known[name])
+        logger.info(
+            "Segment '%s' has %d members by this target.",
+            name,
+            known[name],
+            extra={"segment": name, "members": known[name]},
+        )
         own = self.settings.of_segment(name)
         if own.membership == "none":
             raise RunFailed(
@@ -237,7 +258,7 @@ class Run:
     def _end_early(self, failure: RunFailed | None) -> None:
         if failure is not None and self.outcome.failure is None:
             self.outcome.failure = failure
-            logger.error(failure.sentence)
+            _say_why(failure)
         if "runner" in self.__dict__:
             self.runner.stop(hurried=lambda: self._interrupt.hurried)
 
@@ -249,15 +270,20 @@ class Run:
         except RunFailed as failure:
             if self.outcome.failure is None:
                 self.outcome.failure = failure
-                logger.error(failure.sentence)  # noqa: TRY400 - a traceback says no more
+                _say_why(failure)
         self.ledger.close()
 
     def _tell(self) -> None:
         self._write_report()
-        for sentence in by_stream(self.outcome):
-            logger.info(sentence)
+        for stream, sentence, codes in by_stream(self.outcome):
+            segment = self.settings.for_stream(stream).segment
+            logger.info(sentence, extra={"stream_name": stream, "segment": segment, **codes})
         rejects = self.rejects.path if self.outcome.total().rejected else None
-        logger.info(in_all(self.outcome, rejects=rejects, report=self.settings.report_path))
+        seconds = (clock.utc_now() - self.started_at).total_seconds()
+        logger.info(
+            in_all(self.outcome, rejects=rejects, report=self.settings.report_path),
+            extra={**fields(self.outcome), "rejects": rejects, "seconds": round(seconds, 1)},
+        )
 
     def _write_report(self) -> None:
         if self.settings.report_path is None:
@@ -276,7 +302,12 @@ class Run:
             write(Path(self.settings.report_path), report)
         except OSError as error:
             # The report tells the outcome, it does not change it.
-            logger.warning("The report cannot be written (%s).", error.strerror)
+            about = {"report": self.settings.report_path}
+            logger.warning("The report cannot be written (%s).", error.strerror, extra=about)
+
+
+def _say_why(failure: RunFailed) -> None:
+    logger.error(failure.sentence, extra={"exit_code": int(failure.exit_code)})
 
 
 def _shared_segments(settings: Settings) -> set[str]:

@@ -79,14 +79,15 @@ class TargetOmnisend(Target):
         # A drain only cuts batches, under one lock: threads of the SDK's would gain nothing.
         self.max_parallelism = 1
         self.settings = Settings.from_config(self.config)
+        self.reader = t.cast("MessageReader", self.message_reader)
+        self.reader.interrupt = self.interrupt
         self.run = run(
             self.settings,
             version=self.plugin_version,
             interrupt=self.interrupt,
             write_state=self._write_state_message,
+            read_share=lambda: self.reader.read_share,
         )
-        self.reader = t.cast("MessageReader", self.message_reader)
-        self.reader.interrupt = self.interrupt
         self._check_mappings()
 
     # -- settings ----------------------------------------------------------------------
@@ -111,7 +112,9 @@ class TargetOmnisend(Target):
             raise SettingsError(problems)
         for name in sorted(set(self._config) - set(schema["properties"])):
             hint = did_you_mean(name, schema["properties"])
-            self.logger.warning("There is no setting '%s'%s", name, hint or ".")
+            self.logger.warning(
+                "There is no setting '%s'%s", name, hint or ".", extra={"setting": name}
+            )
         return problems
 
     def _check_mappings(self) -> None:
@@ -241,7 +244,7 @@ class TargetOmnisend(Target):
     @classmethod
     def _complain(cls, error: SettingsError) -> int:
         for problem in error.problems:
-            cls.logger.error(problem)
+            cls.logger.error(problem, extra={"exit_code": int(ExitCode.SETTINGS)})
         return ExitCode.SETTINGS
 
     def read(self, file_input: t.IO[str] | None) -> None:
@@ -255,7 +258,14 @@ class TargetOmnisend(Target):
             self.listen(file_input)
         except INPUT_ERRORS as error:
             failure = RunFailed(ExitCode.FAULT, self._at_line(error))
-            self.logger.error(failure.sentence)  # noqa: TRY400 - a traceback says nothing more
+            self.logger.error(  # noqa: TRY400 - a traceback says nothing more
+                failure.sentence,
+                extra={
+                    "exit_code": int(failure.exit_code),
+                    "stream_name": self.reader.stream,
+                    "input_line": self.reader.number,
+                },
+            )
             # What came before the bad line is good: deliver it, remove nobody, then fail.
             super().process_endofpipe()
             self.run.finish(removing=False)

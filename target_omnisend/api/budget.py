@@ -56,11 +56,10 @@ class Budget:
 
     def ready_at(self, now: float) -> float:
         """When the next call may start: `now`, later, or infinity (when one must end first)."""
-        self._forget(now)
-        allowed = self._allowed(now)
-        if len(self._ended) + self.in_flight < allowed:
+        counting, allowed = self.in_use(now), self._allowed(now)
+        if counting < allowed:
             return now
-        surplus = len(self._ended) + self.in_flight - int(allowed)
+        surplus = counting - int(allowed)
         if surplus >= len(self._ended):
             return math.inf if now >= self._narrow_until else self._narrow_until
         freed = self._ended[surplus] + WINDOW_SECONDS
@@ -73,8 +72,12 @@ class Budget:
     def end(self, now: float) -> None:
         """Count its end."""
         self.in_flight -= 1
-        if self.per_minute != math.inf:
-            self._ended.append(now)
+        self._ended.append(now)
+
+    def in_use(self, now: float) -> int:
+        """Calls that count at this moment."""
+        self._forget(now)
+        return len(self._ended) + self.in_flight
 
     def narrow(self, now: float, until: float) -> None:
         """After a 429: others use this account too, so halve the allowance until then."""

@@ -93,6 +93,11 @@ class Segment:
     pending_since: float = 0.0
     waiting: int = 0
 
+    @property
+    def about(self) -> dict[str, t.Any]:
+        """What a log line about it carries as fields."""
+        return {"stream_name": self.stream, "segment": self.name}
+
 
 @dataclass(eq=False, slots=True)
 class Batch:
@@ -115,6 +120,11 @@ class Batch:
     submitted_at: float = 0.0
     unseen: int = 0
     asked: bool = False
+
+    @property
+    def about(self) -> dict[str, t.Any]:
+        """What a log line about it carries as fields."""
+        return {**self.segment.about, "batch_id": self.id, "contacts": len(self.entries)}
 
     def halves(self) -> tuple[Batch, Batch]:
         """The same entries in two batches."""

@@ -157,7 +157,8 @@ class Confirmer:
     ) -> None:
         """Ask about one batch; `over` gets the answer, if by then the batch is over."""
         batch.asked = True
-        self._scheduler.add(Call(endpoint, run, partial(self._got, batch, over)))
+        call = Call(endpoint, run, partial(self._got, batch, over), stream=batch.segment.stream)
+        self._scheduler.add(call)
 
     def _got(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typing as t
 
+from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.outcome import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
-    from target_omnisend.api.answers import Answer
+    from target_omnisend.delivery.schedule import Lane
     from target_omnisend.delivery.verdicts import Judgement
     from target_omnisend.outcome import Outcome
 
@@ -17,6 +18,16 @@ REFUSED_ALIKE: t.Final = 100
 
 FORBIDDEN: t.Final = 403
 """An item is sent again after it, as after a fault, but all items may also lack a scope."""
+
+
+_FATAL: t.Final = {
+    Kind.UNAUTHORIZED: "Omnisend does not accept the API key; check the setting 'api_key'.",
+    Kind.FORBIDDEN: "Omnisend forbids the call; give the API key the scopes contacts.read and "
+    "contacts.write, or ask Omnisend whether the store is blocked.",
+    Kind.PLAN_FULL: "The store's Omnisend plan takes no more contacts; raise the plan, then run "
+    "again.",
+    Kind.RETIRED: "Omnisend has retired this API version; set 'api_version' to a current one.",
+}
 
 
 class Unanimity:
@@ -90,3 +101,18 @@ def too_many_leave(name: str, leaving: int, before: int, percent: float) -> RunF
         f"over max_removed_percent ({percent:g} %); nobody was removed. Check the source; if it "
         "is right, run again with a higher max_removed_percent.",
     )
+
+
+def out_of_reach(lane: Lane, answer: Answer, now: float) -> RunFailed:
+    """What to tell the user when an endpoint only fails, for long."""
+    return RunFailed(
+        ExitCode.FAULT,
+        f"Omnisend has not answered {lane.endpoint.label} for {now - lane.failing_since:.0f} "
+        f"seconds ({answer.fault}); check the network and 'api_url', then run again: it "
+        "continues from the last state.",
+    )
+
+
+def fatal(answer: Answer) -> RunFailed:
+    """What to tell the user about an answer that ends the run."""
+    return RunFailed(ExitCode.SETTINGS, f"{_FATAL[answer.kind]} (Omnisend: {answer.fault})")

@@ -82,6 +82,7 @@ class Tagging:
                 lambda api: self._call(api, emails, segment),
                 partial(self._answered, segment, entries),
                 divisible=len(entries) > 1,
+                stream=segment.stream,
                 first_fault_at=failing_since,
             )
         )

@@ -139,6 +139,7 @@ class Memory:
                 "Segment '%s': everything is sent again, since %s changed.",
                 segment.name,
                 _difference(before, segment.settings),
+                extra=segment.about,
             )
         if before != now:
             self._ledger.set_mapping_fingerprint(segment.name, now)
@@ -278,7 +279,12 @@ class Memory:
             reason = mirror.doubt
         else:
             return True
-        logger.warning("Segment '%s': nobody was removed, since %s.", name, reason)
+        logger.warning(
+            "Segment '%s': nobody was removed, since %s.",
+            name,
+            reason,
+            extra={"segment": name, "streams": list(mirror.streams)},
+        )
         if mirror.begun and brought:
             self._ledger.end_seen(name)
         return False

@@ -14,10 +14,10 @@ from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.delivery.batch import LEAVES, MAX_ITEMS, Batch, Entry, Segment
 from target_omnisend.delivery.confirm import Confirmer
-from target_omnisend.delivery.endings import Unanimity, all_refused, not_there, too_many
+from target_omnisend.delivery.endings import Unanimity, all_refused, fatal, not_there, too_many
 from target_omnisend.delivery.intake import Intake
 from target_omnisend.delivery.membership import VISIBLE_AFTER, Tagging
-from target_omnisend.delivery.schedule import Call, Scheduler, fatal
+from target_omnisend.delivery.schedule import Call, Scheduler
 from target_omnisend.delivery.segments import SegmentMaker
 from target_omnisend.delivery.submit import Submitter
 from target_omnisend.delivery.verdicts import Judgement, Refusal
@@ -249,7 +249,7 @@ class Delivery:
         """End the run early, for the first reason that comes."""
         if self.outcome.failure is None:
             self.outcome.failure = failure
-            logger.error(failure.sentence)
+            logger.error(failure.sentence, extra={"exit_code": int(failure.exit_code)})
         self.stop(now)
 
     # -- what moves it -----------------------------------------------------------------
@@ -465,7 +465,7 @@ class Delivery:
             self._submitter.again(part, now)
 
     def _vanished(self, batch: Batch, now: float) -> None:
-        logger.warning("Batch %s is gone from Omnisend.", batch.id)
+        logger.warning("Batch %s is gone from Omnisend.", batch.id, extra=batch.about)
         if batch.vanished:
             self._expired(batch, now)
         elif self._deadline is None:
@@ -474,7 +474,12 @@ class Delivery:
 
     def _expired(self, batch: Batch, now: float) -> None:
         """Nobody will know: the epoch of these entries stays open, so no state passes them."""
-        logger.error("Batch %s stays unconfirmed (%d contacts).", batch.id, len(batch.entries))
+        logger.error(
+            "Batch %s stays unconfirmed (%d contacts).",
+            batch.id,
+            len(batch.entries),
+            extra=batch.about,
+        )
         self.outcome.lost_batches.append(batch.id)
         for entry in batch.entries:
             self._intake.release(entry.email, now)
@@ -515,6 +520,7 @@ class Delivery:
                 "again.",
                 batch.segment.name,
                 refusal.reason,
+                extra={**batch.segment.about, "status": refusal.status},
             )
         self._close_entry(entry, now)
         self._stop_if_hopeless(now)

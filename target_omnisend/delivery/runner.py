@@ -21,6 +21,8 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.pipeline import Delivery
     from target_omnisend.delivery.schedule import Lane
 
+_Seen = t.TypeVar("_Seen")
+
 MAX_CALLS_AT_ONCE: t.Final = 64
 """Threads that make calls; 400 calls a minute of up to 9 s each need no more."""
 
@@ -73,6 +75,11 @@ class Runner:
     def lanes(self) -> Mapping[Endpoint, Lane]:
         """The calls made so far, by endpoint."""
         return self._delivery.scheduler.lanes
+
+    def observe(self, view: Callable[[Delivery, float], _Seen]) -> _Seen:
+        """What `view` makes of the delivery, between two changes of it; it should be quick."""
+        with self._lock:
+            return view(self._delivery, self._clock())
 
     def open_segment(self, segment: Segment) -> None:
         """Announce a segment; its entries may follow."""

@@ -7,13 +7,14 @@ import itertools
 import logging
 import math
 import typing as t
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import backoff
 
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import WINDOW_SECONDS, Budget, Endpoint, allowance
-from target_omnisend.outcome import ExitCode, RunFailed
+from target_omnisend.delivery.endings import fatal, out_of_reach
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,15 +47,6 @@ _TELLING: t.Final = frozenset({1, 10, 100, 1000})
 _MARGIN: t.Final = 1.0
 """Seconds on top of `retryAfter`, which is a whole number."""
 
-_FATAL: t.Final = {
-    Kind.UNAUTHORIZED: "Omnisend does not accept the API key; check the setting 'api_key'.",
-    Kind.FORBIDDEN: "Omnisend forbids the call; give the API key the scopes contacts.read and "
-    "contacts.write, or ask Omnisend whether the store is blocked.",
-    Kind.PLAN_FULL: "The store's Omnisend plan takes no more contacts; raise the plan, then run "
-    "again.",
-    Kind.RETIRED: "Omnisend has retired this API version; set 'api_version' to a current one.",
-}
-
 
 @dataclass(eq=False, slots=True)
 class Call:
@@ -67,6 +59,7 @@ class Call:
         divisible: its `done` can try its parts one by one.
         first_fault_at: when it failed first, or what it is a part of did.
         once: a lost answer is handed over at once, since repeating would do something twice.
+        stream: whose records it is about, if they are of one.
     """
 
     endpoint: Endpoint
@@ -75,6 +68,7 @@ class Call:
     may_be_forbidden: bool = False
     once: bool = False
     divisible: bool = False
+    stream: str | None = None
     first_fault_at: float = math.inf
     started_at: float = -math.inf
     faults: int = 0
@@ -90,11 +84,21 @@ class Tally:
     retried: int = 0
     seconds_waited: float = 0.0
 
+    def __add__(self, other: Tally) -> Tally:
+        """Both in one."""
+        return Tally(
+            self.sent + other.sent,
+            self.throttled + other.throttled,
+            self.retried + other.retried,
+            self.seconds_waited + other.seconds_waited,
+        )
+
 
 class Lane:
     """The calls of one endpoint.
 
     Attributes:
+        tallies: its requests by stream; None has those that are about no single one.
         proven: a call has succeeded.
         failing: faults since the last success.
         failing_since: when the first of them was called for.
@@ -106,7 +110,7 @@ class Lane:
         """Start with an unused budget."""
         self.endpoint = endpoint
         self.budget = Budget(allowance(endpoint, share))
-        self.tally = Tally()
+        self.tallies: defaultdict[str | None, Tally] = defaultdict(Tally)
         self.queue: list[tuple[float, int, Call]] = []
         self.paused_until = -math.inf
         self.proven = False
@@ -116,6 +120,15 @@ class Lane:
         self.forbidden = 0
         self._waiting_since: float | None = None
 
+    @property
+    def tally(self) -> Tally:
+        """Its requests in all."""
+        return sum(self.tallies.values(), Tally())
+
+    def share_in_use(self, now: float) -> float:
+        """This run's calls in the minute before `now`, as a share of Omnisend's own limit."""
+        return self.budget.in_use(now) / self.endpoint.per_minute
+
     def ready_at(self, now: float) -> float:
         """When its next call may start; infinity while none may or none is there."""
         if not self.queue or self.budget.in_flight >= self._most_at_once():
@@ -124,12 +137,13 @@ class Lane:
 
     def take(self, now: float) -> Call:
         """Start the next call."""
+        call = heapq.heappop(self.queue)[2]
+        tally = self.tallies[call.stream]
         if self._waiting_since is not None:
-            self.tally.seconds_waited += now - self._waiting_since
+            tally.seconds_waited += now - self._waiting_since
             self._waiting_since = None
         self.budget.start()
-        self.tally.sent += 1
-        call = heapq.heappop(self.queue)[2]
+        tally.sent += 1
         call.started_at = now
         return call
 
@@ -215,12 +229,13 @@ class Scheduler:
         self._patience = OUTAGE_SECONDS
 
     def _throttled(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
-        lane.tally.throttled += 1
+        lane.tallies[call.stream].throttled += 1
         if lane.tally.throttled in _TELLING:
             logger.warning(
                 "%s: Omnisend's limit is reached; waiting %.0f s, as it says.",
                 lane.endpoint.label,
                 answer.retry_after,
+                extra={**_about(call), "seconds": answer.retry_after},
             )
         until = now + answer.retry_after + _MARGIN
         if lane.paused_until <= now:
@@ -241,7 +256,12 @@ class Scheduler:
             lane.failing_since = call.started_at
         lane.failing += 1
         if lane.failing in _TELLING:
-            logger.warning("%s: %s; trying again.", lane.endpoint.label, answer.fault)
+            logger.warning(
+                "%s: %s; trying again.",
+                lane.endpoint.label,
+                answer.fault,
+                extra={**_about(call), "status": answer.status, "faults": lane.failing},
+            )
         if now - lane.failing_since > self._patience:
             raise out_of_reach(lane, answer, now)
         call.first_fault_at = min(call.first_fault_at, now)
@@ -260,8 +280,12 @@ class Scheduler:
     def _again(self, lane: Lane, call: Call, now: float) -> None:
         if call.waits is None:
             call.waits = waits()
-        lane.tally.retried += 1
+        lane.tallies[call.stream].retried += 1
         self.add(call, now + backoff.full_jitter(next(call.waits)))
+
+
+def _about(call: Call) -> dict[str, t.Any]:
+    return {"stream_name": call.stream, "endpoint": call.endpoint.label}
 
 
 def waits() -> t.Iterator[float]:
@@ -269,18 +293,3 @@ def waits() -> t.Iterator[float]:
     generator = backoff.expo(max_value=60)
     next(generator)  # its first value only primes it
     return generator
-
-
-def out_of_reach(lane: Lane, answer: Answer, now: float) -> RunFailed:
-    """What to tell the user when an endpoint only fails, for long."""
-    return RunFailed(
-        ExitCode.FAULT,
-        f"Omnisend has not answered {lane.endpoint.label} for {now - lane.failing_since:.0f} "
-        f"seconds ({answer.fault}); check the network and 'api_url', then run again: it "
-        "continues from the last state.",
-    )
-
-
-def fatal(answer: Answer) -> RunFailed:
-    """What to tell the user about an answer that ends the run."""
-    return RunFailed(ExitCode.SETTINGS, f"{_FATAL[answer.kind]} (Omnisend: {answer.fault})")

@@ -83,7 +83,9 @@ class SegmentMaker:
         name = segment["name"]
         if _plain(segment.get("conditionGroups")) != _plain(self._wanted[name]):
             logger.warning(
-                "Omnisend has a segment '%s' with other conditions; it was left as it is.", name
+                "Omnisend has a segment '%s' with other conditions; it was left as it is.",
+                name,
+                extra={"segment": name},
             )
         del self._wanted[name]
         self._count(name, segment)
@@ -110,7 +112,7 @@ class SegmentMaker:
             return
         if answer.kind is Kind.DONE:
             del self._wanted[name]
-            logger.info("Made the segment '%s' in Omnisend.", name)
+            logger.info("Made the segment '%s' in Omnisend.", name, extra={"segment": name})
             self._count(name, answer.body)
         elif answer.kind is Kind.RETRY and self._tries < MAX_TRIES:
             self._tries += 1
@@ -126,6 +128,7 @@ class SegmentMaker:
                 "The API key needs the scopes segments.read and segments.write.",
                 name,
                 answer.fault,
+                extra={"segment": name, "status": answer.status},
             )
 
     def _count(self, name: str, segment: Mapping[str, t.Any]) -> None:

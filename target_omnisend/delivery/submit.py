@@ -94,6 +94,7 @@ class Submitter:
                 lambda api: api.post_batch([entry.item or b"" for entry in batch.entries]),
                 partial(self._posted, batch),
                 divisible=len(batch.entries) > 1,
+                stream=batch.segment.stream,
                 first_fault_at=failing_since,
             ),
             not_before,
@@ -104,6 +105,8 @@ class Submitter:
             self._not_taken(batch, answer, now)
             return
         self.entries -= len(batch.entries)
+        if not batch.attempt:
+            batch.segment.counts.sent += len(batch.entries)
         if self._first_taken is None:
             self._first_taken = now
         for entry in batch.entries:

@@ -14,12 +14,18 @@ if t.TYPE_CHECKING:
     from target_omnisend.outcome import Outcome, StreamCounts
 
 
-def by_stream(outcome: Outcome) -> Iterator[str]:
-    """What was refused and what was left out, by code, for each stream where something was."""
+def by_stream(outcome: Outcome) -> Iterator[tuple[str, str, dict[str, dict[str, int]]]]:
+    """What was refused and what was left out, by code, for each stream where something was.
+
+    The stream, the sentence, and the counts as fields.
+    """
     for name, counts in outcome.streams.items():
-        for what, codes in (("refused", counts.rejections), ("left out", counts.warnings)):
+        for what, field, codes in (
+            ("refused", "rejections", counts.rejections),
+            ("left out", "warnings", counts.warnings),
+        ):
             if codes:
-                yield f"Stream '{name}': {what}: {by_code(codes)}."
+                yield name, f"Stream '{name}': {what}: {by_code(codes)}.", {field: dict(codes)}
 
 
 def in_all(outcome: Outcome, *, rejects: Path | None, report: str | None) -> str:
@@ -33,6 +39,16 @@ def in_all(outcome: Outcome, *, rejects: Path | None, report: str | None) -> str
     if report:
         clauses.append(f"the report is {report}")
     return f"{'; '.join(clauses)}."
+
+
+def fields(outcome: Outcome) -> dict[str, t.Any]:
+    """What `in_all` says, as the fields of a log line, by their names in the report.
+
+    The counts are one field, since `created` is the name of a log line's own.
+    """
+    streams = {name: counts.numbers() for name, counts in outcome.streams.items()}
+    counts = outcome.total().numbers()
+    return {"exit_code": int(outcome.exit_code), "counts": counts, "streams": streams}
 
 
 def by_code(codes: Counter[str]) -> str:

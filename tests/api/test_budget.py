@@ -66,11 +66,11 @@ def test_with_all_in_flight_one_must_end_first() -> None:
     assert budget.ready_at(1000.0) == math.inf
 
 
-def test_without_a_limit_every_call_is_ready_and_none_remembered() -> None:
+def test_without_a_limit_every_call_is_ready_and_those_of_a_minute_are_counted() -> None:
     budget = used(Budget(math.inf), 10_000, 0.0)
     budget.narrow(0.0, 100.0)
     assert budget.ready_at(0.0) == 0.0
-    assert not budget._ended
+    assert [budget.in_use(now) for now in (59.9, 60.0)] == [10_000, 0]
 
 
 def test_a_429_halves_the_allowance_until_the_window_has_passed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ class Scheduled:
         self.scheduler = Scheduler(share)
         self.told: list[Answer] = []
 
-    def add(self, endpoint: Endpoint = POST, **options: bool) -> Call:
+    def add(self, endpoint: Endpoint = POST, **options: Any) -> Call:
         call = Call(endpoint, lambda _: DONE, lambda answer, _: self.told.append(answer), **options)
         self.scheduler.add(call)
         return call
@@ -245,6 +246,27 @@ def test_what_is_sent_throttled_and_retried_is_counted(scheduled: Scheduled) -> 
     scheduled.answer(DONE, now)
     tally = scheduled.scheduler.lanes[POST].tally
     assert (tally.sent, tally.retried, tally.throttled) == (3, 1, 1)
+
+
+def test_calls_and_waits_are_counted_by_the_stream_they_are_about() -> None:
+    scheduled = Scheduled(share=1 / 60)
+    scheduled.prove(TAGS)
+    scheduled.add(TAGS, stream="vip")
+    scheduled.start(1.0)
+    scheduled.start(60.0)
+    lane = scheduled.scheduler.lanes[TAGS]
+    about = {name: (tally.sent, tally.seconds_waited) for name, tally in lane.tallies.items()}
+    assert about == {None: (1, 0.0), "vip": (1, 59.0)}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_what_is_in_use_of_a_limit_is_known_with_and_without_pacing(share: float) -> None:
+    scheduled = Scheduled(share)
+    scheduled.prove(TAGS)
+    scheduled.add(TAGS)
+    scheduled.start(1.0)
+    lane = scheduled.scheduler.lanes[TAGS]
+    assert [lane.share_in_use(now) for now in (1.0, 61.0)] == [2 / 60, 1 / 60]
 
 
 def test_confirming_and_tagging_go_before_submitting(scheduled: Scheduled) -> None:

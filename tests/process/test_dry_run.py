@@ -54,7 +54,8 @@ def test_it_says_what_would_become_of_each_record(
     assert "stream 'members'" in segment
     for code in ("email_missing", "email_invalid", "record_invalid"):
         assert f"1 {code}" in segment
-    assert "3 batch calls and 2 tag calls, about 62 seconds at 90% of" in ran.log
+    assert segment.endswith("; 3 batch calls and 2 tag calls.")
+    assert "about 62 seconds at 90% of Omnisend's limits" in ran.log
     assert sandbox.store.requests.counts == CHECK
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 

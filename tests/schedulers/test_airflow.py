@@ -74,10 +74,7 @@ def airflow(place: Place, tmp_path: Path, request: pytest.FixtureRequest) -> Air
     place.settings.pop("TARGET_OMNISEND__SOUTH_API_KEY")
     made = Airflow(place, tmp_path, settings)
     made.run("db", "migrate")
-    (commands,) = re.findall(
-        r"^```sh\n(airflow .*?)```", DOCS.read_text(), re.DOTALL | re.MULTILINE
-    )
-    for line in commands.splitlines():
+    for line in re.findall(r"^airflow .*$", DOCS.read_text(), re.MULTILINE):
         made.run(*shlex.split(line.replace("$OMNISEND_API_KEY", KEY))[1:])
     return made
 
