@@ -93,7 +93,8 @@ def test_a_failed_run_says_why_with_the_exit_code_of_the_target(place: Place, tr
     if trouble == "refused":
         place.members("gold", *(f"nobody {n}" for n in range(200)))
     if trouble == "tap":
-        (place.folder / "segments" / "gold.csv").write_bytes(b"email\n\xff\n")
+        good = b"".join(b"member%d@example.com\n" % n for n in range(10_000))
+        (place.folder / "segments" / "gold.csv").write_bytes(b"email\n" + good + b"\xff\n")
     settings = {"TARGET_OMNISEND__NORTH_API_KEY": "another"} if trouble == "key" else {}
 
     with place.ledger_in_use("north") if trouble == "in use" else nullcontext():
