@@ -1,4 +1,4 @@
-"""Sessions of work on target-omnisend; plain `nox` runs lint, tests and e2e."""
+"""Sessions of work on target-omnisend; `nox` runs lint, tests and e2e, CI schedulers too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import nox
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-MELTANO = Path(".nox", "meltano").absolute()
+MELTANO = "meltano~=4.4"
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
@@ -21,13 +21,15 @@ def install(session: nox.Session, *groups: str) -> None:
     session.install("-e", ".[sandbox,postgres]", *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
-def install_meltano(session: nox.Session) -> str:
-    """Install Meltano apart from the package, whose dependencies are not Meltano's to choose."""
-    python = MELTANO / "bin" / "python"
+def install_apart(session: nox.Session, requirement: str) -> str:
+    """Install a tool apart from the package, whose dependencies are not the tool's to choose."""
+    name, _, _ = requirement.partition("~")
+    folder = Path(".nox", name).absolute()
+    python = folder / "bin" / "python"
     if not python.exists():
-        session.run_install("uv", "venv", "--quiet", "--python", sys.executable, str(MELTANO))
-    session.run_install("uv", "pip", "install", "--quiet", "--python", str(python), "meltano~=4.4")
-    return str(MELTANO / "bin" / "meltano")
+        session.run_install("uv", "venv", "--quiet", "--python", sys.executable, str(folder))
+    session.run_install("uv", "pip", "install", "--quiet", "--python", str(python), requirement)
+    return str(folder / "bin")
 
 
 @nox.session
@@ -47,7 +49,8 @@ def tests(session: nox.Session) -> None:
     install(session, "test")
     session.run("coverage", "erase")
     session.run(
-        *("coverage", "run", "-m", "pytest", "-n", "2", "--ignore", "tests/e2e"),
+        *("coverage", "run", "-m", "pytest", "-n", "2"),
+        *("--ignore", "tests/e2e", "--ignore", "tests/schedulers"),
         *session.posargs,
     )
     session.run("coverage", "combine", "--quiet")
@@ -58,14 +61,27 @@ def tests(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """From a tap through Meltano to the sandbox."""
     install(session, "test")
-    session.run("pytest", "tests/e2e", *session.posargs, env={"MELTANO": install_meltano(session)})
+    meltano = f"{install_apart(session, MELTANO)}/meltano"
+    session.run("pytest", "tests/e2e", *session.posargs, env={"MELTANO": meltano})
+
+
+@nox.session
+def schedulers(session: nox.Session) -> None:
+    """The examples of docs/scheduling.md, by cron, Airflow and Dagster."""
+    install(session, "test")
+    environment = {
+        "MELTANO": f"{install_apart(session, MELTANO)}/meltano",
+        "AIRFLOW": f"{install_apart(session, 'apache-airflow~=3.3.2')}/airflow",
+        "DAGSTER": f"{install_apart(session, 'dagster~=1.13')}/dagster",
+    }
+    session.run("pytest", "tests/schedulers", *session.posargs, env=environment)
 
 
 @nox.session(name="try")
 def try_(session: nox.Session) -> None:
     """Send the sample segment to a local Omnisend and show what arrived."""
     install(session)
-    meltano = install_meltano(session)
+    meltano = f"{install_apart(session, MELTANO)}/meltano"
     session.run("python", "scripts/try.py", "--meltano", meltano, *session.posargs)
 
 

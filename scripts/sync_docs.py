@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,11 +122,23 @@ def env() -> str:
     return "\n".join([ENV_HEAD, *blocks])
 
 
+def scheduling() -> str:
+    """docs/scheduling.md with the examples, as tests run them."""
+    block = r"<!-- (examples/\S+) -->\n```(\w+)\n.*?```\n"
+    return re.sub(
+        block,
+        lambda found: f"<!-- {found[1]} -->\n```{found[2]}\n{_read(found[1])}```\n",
+        _read("docs/scheduling.md"),
+        flags=re.DOTALL,
+    )
+
+
 FILES: Mapping[str, Callable[[], str]] = {
     "README.md": readme,
     "docs/errors.md": errors,
     "meltano.yml": meltano,
     ".env.example": env,
+    "docs/scheduling.md": scheduling,
 }
 
 

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
+from fakes.project import MELTANO, ROOT, Project, Sandbox, copy_of_checkout, sandbox_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-MELTANO = os.environ.get("MELTANO") or shutil.which("meltano")
 TAG = "VIP customers"
 REFUSED = {"email_missing": 4, "email_invalid": 6}  # sample/README.md says so too
 MEMBERS = 380
@@ -31,83 +24,18 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True)
-class Project:
-    """A copy of the project with Meltano's plugins installed."""
-
-    folder: Path
-
-    def meltano(self, *args: str, **settings: object) -> str:
-        """Run Meltano to its end, with settings of the target; its output."""
-        return self.run(str(MELTANO), *args, **settings)
-
-    def run(self, *command: str, **settings: object) -> str:
-        """Run a command that has to succeed; its output."""
-        done = self.try_(*command, **settings)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    def try_(self, *command: str, **settings: object) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, with settings of the target."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_")}
-        environment |= {f"TARGET_OMNISEND_{k.upper()}": str(v) for k, v in settings.items()}
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-
-@dataclass(frozen=True)
-class Sandbox:
-    """A local Omnisend."""
-
-    site: str
-
-    def state(self) -> dict[str, Any]:
-        answer = requests.get(f"{self.site}/_sandbox/state", timeout=30)
-        answer.raise_for_status()
-        return dict(answer.json())
-
-    def contacts(self) -> dict[str, dict[str, Any]]:
-        """Every contact by e-mail."""
-        return {contact["email"]: contact for contact in self.state()["contacts"]}
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("a checkout") / "target omnisend"  # spaces on purpose
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    copy = Project(folder)
+    copy = copy_of_checkout(folder)
     copy.meltano("install")
     return copy
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    command = [sys.executable, "-m", "target_omnisend.sandbox", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        listening = re.search(r"http://\S+", server.stdout.readline())
-        assert listening is not None
-        try:
-            yield Sandbox(listening[0])
-        finally:
-            server.terminate()
+    with sandbox_process() as running:
+        yield running
 
 
 def _records(file: Path) -> list[dict[str, Any]]:
