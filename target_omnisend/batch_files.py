@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import os
 import typing as t
 import zlib
@@ -19,6 +20,8 @@ from target_omnisend.reader import split_lines
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    import pyarrow as pa
+
     from target_omnisend.interrupt import Interrupt
 
     Pieces: t.TypeAlias = Iterator[list[bytes]]
@@ -32,7 +35,10 @@ _CHUNK: t.Final = 1 << 18
 _GZIP: t.Final = b"\x1f\x8b"
 """What such a file begins with, and no JSON does."""
 
-_ROWS: t.Final = 1000
+_TALKATIVE: t.Final = ("fsspec", "s3fs", "botocore", "aiobotocore")
+"""They log whole addresses at level DEBUG, with what is to be kept secret of them."""
+
+_ROWS: t.Final = 100
 """Rows of a Parquet file read at once."""
 
 
@@ -52,6 +58,9 @@ class BatchFiles:
         self._root: str | None = storage.get("root")
         self._options: dict[str, t.Any] = storage.get("params") or {}
         self._interrupt = interrupt
+        self._system: object = None
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
 
     def read(self, url: str, decode: Decode) -> Pieces:
         """The records of a file, each as a line of JSON, some at a time; lines may be blank.
@@ -75,11 +84,14 @@ class BatchFiles:
         files, path = url_to_fs(url, **self._options)
         if isinstance(files, LocalFileSystem) and not files.exists(path):
             path = unquote(path)  # the SDK's taps quote blanks, which fsspec does not know
+        self._system = files  # one that nobody holds closes what its files come from, as zip's does
         return t.cast("t.IO[bytes]", files.open(path, "rb"))
 
 
 def name_of(url: str) -> str:
-    """The file's name alone: neither a folder, which may be a host, nor a key."""
+    """The file's name alone: neither a folder, which may be a host, nor a key, nor contents."""
+    if url.startswith("data:"):
+        return "data:"
     name = url.partition("?")[0].rpartition("/")[2].rpartition("@")[2]
     return "".join(one if one.isprintable() else "?" for one in name)
 
@@ -156,8 +168,21 @@ def parquet(file: t.IO[bytes]) -> Pieces:
     try:
         # With a buffer a column is read in pieces, and not by whole row groups.
         rows = ParquetFile(file, pre_buffer=False, buffer_size=_CHUNK)
+        schema = _without_nanoseconds(rows.schema_arrow)
         for batch in rows.iter_batches(_ROWS, use_threads=False):
-            yield [encode(row) for row in batch.to_pylist()]
+            table = pa.Table.from_batches([batch]).cast(schema, safe=False)
+            yield [encode(row) for row in table.to_pylist()]
     except pa.ArrowInvalid:
         raise FileFault("is not Parquet, or is damaged") from None
     file.close()
+
+
+def _without_nanoseconds(schema: pa.Schema) -> pa.Schema:
+    """The schema with times that Python knows too."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    for number, column in enumerate(schema):
+        if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+            made = column.with_type(pa.timestamp("us", column.type.tz))
+            schema = schema.set(number, made)
+    return schema

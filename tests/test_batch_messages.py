@@ -1,4 +1,4 @@
-"""BATCH messages as the RECORD messages they stand for; what is wrong with a file is told, and where."""
+"""BATCH messages as the RECORD messages they stand for; faults of a file by name and line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import time
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -17,10 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 from fakes.batches import GZIP, PARQUET, PLAIN, batch, json_lines, person, zipped
 from singer_sdk.batch import Batcher
-from singer_sdk.helpers._batch import BatchConfig, StorageTarget
+from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig, StorageTarget
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from target_omnisend.batch_files import BatchFiles, name_of
+from target_omnisend.batch_files import BatchFiles, name_of, parquet
 from target_omnisend.batch_messages import records_of
 from target_omnisend.input_faults import at_line
 from target_omnisend.interrupt import Interrupt, Stopped
@@ -154,7 +155,7 @@ def test_what_the_sdk_writes_is_read(expand: Expanding, tmp_path: Path, form: st
     folder = tmp_path / "with a blank"
     folder.mkdir()
     config = BatchConfig(
-        encoding={"format": form, "compression": "gzip"},
+        encoding=BaseBatchFileEncoding(form, "gzip"),
         storage=StorageTarget(str(folder), prefix="of-"),
         batch_size=2,
     )
@@ -168,8 +169,8 @@ def test_files_may_be_on_any_file_system(expand: Expanding, tmp_path: Path) -> N
     with fsspec.open("memory://folder/file", "wb") as file:
         file.write(json_lines(THREE))
     pq.write_table(pa.Table.from_pylist(THREE), tmp_path / "file")
-    with fsspec.open(f"zip://inner::{tmp_path}/archive", "wb") as file:
-        file.write((tmp_path / "file").read_bytes())
+    with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
+        archive.write(tmp_path / "file", "inner")
 
     assert expand(batch("memory://folder/file", encoding=PLAIN)) == THREE
     expand.records.clear()
@@ -210,6 +211,20 @@ def test_a_share_of_the_input_is_not_one_of_the_records(expand: Expanding, tmp_p
 
     assert seen == [1.0, None, None]
     assert expand.reader.read_share == 1.0, "and now it is all there was"
+
+
+def test_of_a_parquet_file_only_some_rows_are_held(expand: Expanding, tmp_path: Path) -> None:
+    table = pa.table({"note": [f"{number}{'x' * 2000}" for number in range(50_000)]})
+    pq.write_table(table, tmp_path / "file")
+    del table
+    before = pa.total_allocated_bytes()
+    held = [
+        pa.total_allocated_bytes() - before
+        for _ in BatchFiles({}, expand.interrupt).read(str(tmp_path / "file"), parquet)
+    ]
+
+    assert len(held) == 500
+    assert max(held) < 20_000_000, "of 100,000,000"
 
 
 # -- what is wrong ---------------------------------------------------------------------
@@ -310,6 +325,7 @@ def test_a_message_that_cannot_be_used_is_not_quoted(
         ("x.gz", "x.gz"),
         ("https://u:p@h/folder/x.gz?token=abc/def", "x.gz"),
         ("s3://key:secret@bucket", "bucket"),
+        ("data:,person", "data:"),
         ("s3://bucket/ü\n.gz", "ü?.gz"),
     ],
 )
