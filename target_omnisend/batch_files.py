@@ -161,7 +161,7 @@ def parquet(file: t.IO[bytes]) -> Pieces:
     except ImportError:
         raise RunFailed(
             ExitCode.SETTINGS,
-            "BATCH files in Parquet need the extra 'parquet': install target-omnisend[parquet], "
+            "BATCH files in Parquet need the extra 'parquet'; install target-omnisend[parquet], "
             "then run again.",
         ) from None
     encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode

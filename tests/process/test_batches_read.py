@@ -160,7 +160,7 @@ def test_a_bad_file_ends_the_run_after_what_came_before(
     [
         (
             batch("/", encoding=PARQUET),
-            "Parquet need the extra 'parquet': install target-omnisend[parquet], then run again.",
+            "Parquet need the extra 'parquet'; install target-omnisend[parquet], then run again.",
         ),
         (
             batch("s3://bucket/file"),
