@@ -18,7 +18,9 @@ nox.options.sessions = ["lint", "tests", "e2e"]
 
 def install(session: nox.Session, *groups: str) -> None:
     """Install the package, editable and with its extras, and groups of what work on it needs."""
-    session.install("-e", ".[sandbox,postgres]", *nox.project.dependency_groups(PYPROJECT, *groups))
+    session.install(
+        "-e", ".[sandbox,postgres,parquet]", *nox.project.dependency_groups(PYPROJECT, *groups)
+    )
 
 
 def install_apart(session: nox.Session, requirement: str) -> str:

@@ -23,6 +23,7 @@ def main() -> None:
         "memory": memory,
         "ceiling": ceiling,
         "ledger": ledger,
+        "batch": batch,
         # Last: a process is said to have needed what the one that started it did.
         "simulation": simulation,
     }
@@ -152,6 +153,37 @@ def ledger(folder: Path, runs: int) -> None:
     _table(
         "Ledger: 1,000,000 members",
         ["ledger", "run", "s", "CPU a record / SDK's do-nothing target", "peak MB"],
+        rows,
+    )
+
+
+def batch(folder: Path, runs: int) -> None:
+    """A million members from one BATCH file, beside the SDK's target and ours on RECORD lines."""
+    members = 1_000_000
+    lines = tools.write_members(folder / str(members), members)
+    message = tools.write_batch(folder / f"{members}-batch", members)
+    costs: dict[str, list[tools.Cost]] = {}
+    with tools.sandbox("--limits", "off") as url:
+        config = tools.write_config(folder / "config.json", url, quota_share=0)
+        ours = [*OURS, str(config)]
+        for _ in range(runs):
+            for what, command, source in (
+                ("SDK's target, `BatchSink` that does nothing, RECORD lines", NOTHING, lines),
+                ("target-omnisend, RECORD lines", ours, lines),
+                ("target-omnisend, BATCH", ours, message),
+            ):
+                costs.setdefault(what, []).append(tools.run(command, source))
+                tools.reset(url)
+    theirs = [cost.cpu for cost in next(iter(costs.values()))]
+    rows = []
+    for what, those in costs.items():
+        ratios = sorted(cost.cpu / their for cost, their in zip(those, theirs, strict=True))
+        cpu = tools.median([cost.cpu for cost in those])
+        peak = max(cost.peak for cost in those)
+        rows.append([what, f"{cpu:.1f}", _spread(ratios), f"{peak:.0f}"])
+    _table(
+        f"BATCH: {members:,} members in one file, JSON lines with gzip",
+        ["", "CPU s (median)", "ratio (median of pairs; min-max)", "peak MB"],
         rows,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import statistics
@@ -63,6 +64,23 @@ def write_members(path: Path, members: int) -> Path:
             if number % 10_000 == 9_999:
                 state = {"type": "STATE", "value": {"bookmarks": {"vip": {"id": number}}}}
                 file.write(json.dumps(state) + "\n")
+    return path
+
+
+def write_batch(path: Path, members: int) -> Path:
+    """The same stream with its members in a file, JSON lines with gzip; written once."""
+    if path.exists():
+        return path
+    file = path.with_suffix(".jsonl.gz")
+    with gzip.open(file, "wt", compresslevel=6, encoding="utf-8") as lines:
+        lines.writelines(json.dumps(_member(number)) + "\n" for number in range(members))
+    encoding = {"format": "jsonl", "compression": "gzip"}
+    path.write_text(
+        _line("SCHEMA", schema=_SCHEMA, key_properties=["id"])
+        + _line("BATCH", encoding=encoding, manifest=[file.as_uri()])
+        + json.dumps({"type": "STATE", "value": {"bookmarks": {"vip": {"id": members}}}}),
+        encoding="utf-8",
+    )
     return path
 
 

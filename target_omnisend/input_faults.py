@@ -37,7 +37,7 @@ def at_line(error: Exception, reader: MessageReader) -> str:
         error = RecordsWithoutSchemaException("is a record that comes before its schema")
     if isinstance(error, RecursionError):
         error = InvalidInputLine("is nested too deeply")
-    return f"Line {reader.number} of the input{stream} {error}."
+    return f"{reader.place[0].upper()}{reader.place[1:]}{stream} {error}."
 
 
 def of_stream_maps(error: Exception, reader: MessageReader) -> RunFailed | None:
@@ -49,7 +49,7 @@ def of_stream_maps(error: Exception, reader: MessageReader) -> RunFailed | None:
     own = isinstance(error, (MapExpressionError, StreamMapConfigError))
     return RunFailed(
         ExitCode.SETTINGS,
-        f"The setting 'stream_maps' does not work on line {reader.number} of the input, "
+        f"The setting 'stream_maps' does not work on {reader.place}, "
         f"stream '{reader.stream}' ({error if own else type(error).__name__}); mend the "
         "expression, then run again.",
     )

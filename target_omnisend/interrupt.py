@@ -8,9 +8,13 @@ import select
 import signal
 import threading
 import typing as t
+from concurrent.futures import Future
 
 if t.TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
+
+_Done = t.TypeVar("_Done")
 
 GRACE_SECONDS: t.Final = 30.0
 """Within it a run that was told to stop comes to its end by itself; some hang, since nobody reads
@@ -80,6 +84,27 @@ class Interrupt:
         self.check()
         select.select([descriptor, self._read_end], [], [])
         self.check()
+
+    def wait_for(self, work: Callable[[], _Done]) -> _Done:
+        """Have something done in a thread that is left alone when the wait for it ends early.
+
+        Raises:
+            Stopped: when a signal comes first.
+            Exception: what `fail` is told first, or what the work raises.
+        """
+        done: Future[_Done] = Future()
+
+        def do() -> None:
+            try:
+                done.set_result(work())
+            except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+                done.set_exception(error)
+            self._wake()
+
+        threading.Thread(target=do, daemon=True).start()
+        self.wait_for_input(self._read_end)
+        os.read(self._read_end, 1)  # so that it wakes nothing else
+        return done.result()
 
     def close(self) -> None:
         """Close the pipe."""

@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
 _PARTS: t.Final = {"RECORD": "record", "SCHEMA": "schema"}
 
-_OF_A_STREAM: t.Final = frozenset({"RECORD", "SCHEMA", "ACTIVATE_VERSION"})
+_OF_A_STREAM: t.Final = frozenset({"RECORD", "SCHEMA", "ACTIVATE_VERSION", "BATCH"})
 
 _CHUNK: t.Final = 1 << 18
 """Bytes read at once."""
@@ -36,7 +36,9 @@ class MessageReader(GenericSingerReader[bytes]):
         number: its line number, from 1.
         stream: the stream it names, if it could be read.
         version: the version of its stream that it belongs to, if it says so.
-        read_share: of the input's bytes, where its size is known; 1 at its end.
+        part: where in a file that the message names, if it is from there.
+        read_share: of the input's bytes, where its size is known and tells how much there is to
+            read; 1 at its end.
     """
 
     def __init__(self) -> None:
@@ -47,7 +49,15 @@ class MessageReader(GenericSingerReader[bytes]):
         self.number = 0
         self.stream: str | None = None
         self.version: t.Any = None
+        self.part: object | None = None
         self.read_share: float | None = None
+        self._size: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the message under way stands, for a sentence."""
+        line = f"line {self.number} of the input"
+        return f"{self.part} ({line})" if self.part else line
 
     @property
     def default_input(self) -> t.IO[bytes]:
@@ -72,12 +82,7 @@ class MessageReader(GenericSingerReader[bytes]):
             InvalidInputLine: when the line is none; its text stays unsaid.
         """
         self.stream = None
-        try:
-            message = decode(line)
-        except (ValueError, RecursionError):
-            raise InvalidInputLine(f"is not JSON ({len(line)} bytes)") from None
-        if not isinstance(message, dict):
-            raise InvalidInputLine("is not a JSON object")
+        message = decode_object(line)
         stream, kind = message.get("stream"), message.get("type", "")
         self.stream = stream if isinstance(stream, str) else None
         self.version = message.get("version")
@@ -91,6 +96,9 @@ class MessageReader(GenericSingerReader[bytes]):
         keys = message.get("key_properties") if kind == "SCHEMA" else None
         if keys and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
             raise InvalidInputLine("has 'key_properties' that are no list of names")
+        if kind == "BATCH":
+            # The records are elsewhere: the size of the input tells nothing any more.
+            self._size = self.read_share = None
         return message
 
     @staticmethod
@@ -126,23 +134,50 @@ class MessageReader(GenericSingerReader[bytes]):
             # Text, when a test hands in a StringIO.
             yield from (_as_bytes(line) for line in source)
             return
-        size, read, rest = _size(descriptor), 0, b""
+        self._size = _size(descriptor)
+        for lines in split_lines(self._chunks(descriptor)):
+            yield from lines
+
+    def _chunks(self, descriptor: int) -> Iterator[bytes]:
+        read = 0
         while chunk := self._read(descriptor):
             read += len(chunk)
-            if size:
-                self.read_share = min(1.0, read / size)
-            lines = (rest + chunk).split(b"\n")
-            rest = lines.pop()
-            yield from lines
+            if self._size:
+                self.read_share = min(1.0, read / self._size)
+            yield chunk
         self.read_share = 1.0
-        if rest:
-            yield rest
 
     def _read(self, descriptor: int) -> bytes:
         # Not the buffered reader: a signal could not interrupt its wait for a silent tap.
         if self.interrupt is not None:
             self.interrupt.wait_for_input(descriptor)
         return os.read(descriptor, _CHUNK)
+
+
+def split_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """The lines of each chunk, without their ends; a line that is open waits for the next."""
+    rest = b""
+    for chunk in chunks:
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        yield lines
+    if rest:
+        yield [rest]
+
+
+def decode_object(line: bytes) -> dict[str, t.Any]:
+    """Decode a line that is to hold a JSON object.
+
+    Raises:
+        InvalidInputLine: when it holds none; its text stays unsaid.
+    """
+    try:
+        value = decode(line)
+    except (ValueError, RecursionError):
+        raise InvalidInputLine(f"is not JSON ({len(line)} bytes)") from None
+    if not isinstance(value, dict):
+        raise InvalidInputLine("is not a JSON object")
+    return value
 
 
 def decode(line: bytes) -> t.Any:

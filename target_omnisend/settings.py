@@ -258,6 +258,22 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         description="Contacts sent and not yet confirmed; bounds memory.",
     ),
     th.Property(
+        "batch_config",
+        th.ObjectType(
+            th.Property(
+                "storage",
+                th.ObjectType(
+                    th.Property("root", th.StringType(min_length=1)),
+                    th.Property("prefix", th.StringType),
+                    th.Property("params", th.ObjectType()),
+                ),
+            ),
+        ),
+        title="BATCH files",
+        description="Where the files of BATCH messages are, if not where their manifest says: "
+        "`storage.root`; and what its file system has to know: `storage.params`.",
+    ),
+    th.Property(
         "streams",
         th.ObjectType(
             additional_properties=th.ObjectType(

@@ -16,9 +16,10 @@ from singer_sdk.exceptions import (
 )
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
-from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_omnisend import meltanos_test
+from target_omnisend.batch_files import BatchFiles
+from target_omnisend.batch_messages import records_of
 from target_omnisend.check import Check
 from target_omnisend.config import check_environment, tidied, unreadable
 from target_omnisend.dry_run import DryRun
@@ -51,6 +52,7 @@ class TargetOmnisend(Target):
     message_reader_class = MessageReader
     capabilities: t.ClassVar = [
         PluginCapabilities.ABOUT,
+        PluginCapabilities.BATCH,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
@@ -71,6 +73,7 @@ class TargetOmnisend(Target):
         self.settings = Settings.from_config(self.config)
         self.reader = t.cast("MessageReader", self.message_reader)
         self.reader.interrupt = self.interrupt
+        self._batch_files = BatchFiles(self.config.get("batch_config") or {}, self.interrupt)
         self.run = run(
             self.settings,
             version=self.plugin_version,
@@ -160,8 +163,11 @@ class TargetOmnisend(Target):
                 sink = self.get_sink(stream_map.stream_alias)
                 sink.activate_version(message_dict["version"])
 
-    def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:  # noqa: ARG002
-        raise InvalidInputLine("is a BATCH message, which this target does not read")
+    def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
+        """Have the records take the way of all: the SDK maps and validates none from a file."""
+        self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
+        for record in records_of(message_dict, self._batch_files, self.reader):
+            self._process_record_message(record)
 
     def process_endofpipe(self) -> None:
         """Drain, then wait until every record has its verdict."""

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "target_omnisend"
 ERRORS = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 INPUT_ERRORS = {
+    "FileFault",
     "InvalidInputLine",
     "InvalidJSONSchema",
     "MissingKeyPropertiesError",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CONTENT = "Quillon"
 AT_4 = "Line 4 of the input"
 TYPES = "SCHEMA, RECORD, STATE, ACTIVATE_VERSION and BATCH"
+FORMS = "is neither jsonl, plain or with gzip, nor parquet"
 BEFORE = [schema(keys=["id"]), record("member1@example.com", id=1), state(at=1)]
 AFTER = [record("member2@example.com", id=2), state(at=2)]
 
@@ -48,7 +49,7 @@ def _schema_of(value: Any) -> dict[str, Any]:
         ),
         (
             {"type": "BATCH", "stream": "members", "manifest": [CONTENT], "encoding": {}},
-            f"{AT_4}, stream 'members', is a BATCH message, which this target does not read.",
+            f"{AT_4}, stream 'members', is a BATCH message whose 'encoding' {FORMS}.",
         ),
         (
             {"type": CONTENT},

@@ -16,10 +16,12 @@ import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
 import yaml
+from fakes.batches import PLAIN, batch
 from fakes.command import Command, record, schema, state
 from fakes.sandbox import Sandbox, running_sandbox
 from fakes.somebody import KEY, PERSON, another, found
@@ -250,6 +252,8 @@ TROUBLE: dict[str, tuple[list[Any], dict[str, Any], int]] = {
     "bad columns": ([schema(first=PERSON["email"])], {"flattening_enabled": True}, 1),
     "a state without a value": ([{"type": "STATE", "was": PERSON["email"]}], {}, 1),
     "a batch": ([{"type": "BATCH", "stream": "members", "manifest": [PERSON["email"]]}], {}, 1),
+    "a batch file": ([batch(f"data:,{quote(NAMED[:-3])}", encoding=PLAIN)], {}, 1),
+    "a key to a batch file": ([batch(f"nowhere://me:{KEY}@h/?{KEY}")], {}, 1),
     "deep": ([b'{"type": "RECORD", "email": "' + NAMED[12:30] + b'", "a":' + b"[" * 9000], {}, 1),
     **{f"map: {name}": ([record(**PERSON)], {"stream_maps": own}, 3) for name, own in MAPS.items()},
     "wrong key": ([], {"api_key": f"{KEY}x"}, 3),
