@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from target_omnisend.codes import EXITS, REJECTIONS
-from target_omnisend.settings import CONFIG_JSONSCHEMA, CONTACT_FIELDS
+from target_omnisend.settings import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS: Mapping[str, Mapping[str, Any]] = CONFIG_JSONSCHEMA["properties"]
-REQUIRED = frozenset(CONFIG_JSONSCHEMA["required"])
+REQUIRED = frozenset([CREDENTIALS[0], *CONFIG_JSONSCHEMA["required"]])
 KINDS = {"number": "decimal"}
 ENV_HEAD = """\
 # Settings as environment variables. Copy this file to `.env`: Meltano reads it. For a run without

@@ -98,7 +98,7 @@ class Run:
         settings = self.settings
         return OmnisendClient(
             settings.api_url,
-            api_key=settings.api_key,
+            authorization=settings.authorization,
             api_version=settings.api_version,
             user_agent=f"target-omnisend/{self._version}",
             timeout=settings.request_timeout,
@@ -142,10 +142,9 @@ class Run:
             return
         from target_omnisend.ledger import Ledger  # noqa: PLC0415 - a tenth of a second
 
-        # A key without brands.read does not know its store; then it stands for it.
-        key = f"key {blake2b(settings.api_key.encode(), digest_size=8).hexdigest()}"
-        brand = str(runner.brand.get("brandID") or key)
-        self.ledger = Ledger(settings.ledger_url, brand=brand, utc_now=clock.utc_now, dry=dry)
+        self.ledger = Ledger(
+            settings.ledger_url, brand=self._brand(runner), utc_now=clock.utc_now, dry=dry
+        )
         runner.remember_by(
             Memory(
                 self.ledger,
@@ -156,6 +155,19 @@ class Run:
                 shared=_shared_segments(settings),
             )
         )
+
+    def _brand(self, runner: Runner) -> str:
+        if brand := runner.brand.get("brandID"):
+            return str(brand)
+        scheme, _, key = self.settings.authorization.partition(" ")
+        if scheme == "Bearer":
+            raise RunFailed(
+                ExitCode.SETTINGS,
+                "A ledger needs to know the store, since access tokens change; give the token the "
+                "scope brands.read, or use 'api_key'.",
+            )
+        # A key without brands.read does not know its store; then it stands for it.
+        return f"key {blake2b(key.encode(), digest_size=8).hexdigest()}"
 
     def _emit_state(self, state: dict[str, t.Any]) -> None:
         if self.ledger is not None:

@@ -119,10 +119,16 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
     th.Property(
         "api_key",
         th.StringType(min_length=1),
-        required=True,
         secret=True,
         title="API key",
-        description="Omnisend API key with the scopes contacts.read and contacts.write.",
+        description="Omnisend API key with the scopes contacts.read and contacts.write; or "
+        "`access_token`.",
+    ),
+    th.Property(
+        "access_token",
+        th.StringType(min_length=1),
+        secret=True,
+        description="OAuth access token with the same scopes, in place of `api_key`.",
     ),
     th.Property(
         "api_url",
@@ -268,6 +274,12 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
 ).to_dict()
 
 
+CREDENTIALS: t.Final = ("api_key", "access_token")
+"""Settings of which a run needs exactly one."""
+
+CONFIG_JSONSCHEMA["anyOf"] = [{"required": [name]} for name in CREDENTIALS]
+
+
 class SettingsError(ValueError):
     """Settings that cannot be used.
 
@@ -296,9 +308,13 @@ class StreamSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of a run, checked. Times are in seconds."""
+    """The settings of a run, checked. Times are in seconds.
 
-    api_key: str = field(repr=False)
+    Attributes:
+        authorization: value of the HTTP header that API key or access token go into.
+    """
+
+    authorization: str = field(repr=False)
     api_url: str
     api_version: str
     mapping: Mapping[str, str | list[str]]
@@ -332,12 +348,12 @@ class Settings:
             SettingsError: for what a JSON schema cannot say.
         """
         problems = [*_consent_problems(config), *_url_problems(config["api_url"])]
-        problems += [*_header_problems(config), *_number_problems(config)]
+        problems += [*_credential_problems(config), *_number_problems(config)]
         problems += _membership_problems(config)
         if problems:
             raise SettingsError(problems)
         return cls(
-            api_key=config["api_key"],
+            authorization=_authorization(config),
             api_url=config["api_url"].rstrip("/"),
             api_version=config["api_version"],
             mapping=config["mapping"],
@@ -396,6 +412,9 @@ def describe(error: ValidationError) -> str:
     rule, expected = error.validator, error.validator_value
     if rule == "required":
         return _missing(path, error)
+    if rule == "anyOf":  # only the credentials have it
+        name = CREDENTIALS[0]
+        return f"Setting '{name}' is missing. {error.schema['properties'][name]['description']}"
     if rule == "additionalProperties":
         known = error.schema["properties"]
         strangers = sorted(set(error.instance) - set(known))
@@ -442,13 +461,24 @@ def _consent_problems(config: Mapping[str, t.Any]) -> list[str]:
     return [sentence]
 
 
-def _header_problems(config: Mapping[str, t.Any]) -> list[str]:
+def _credential_problems(config: Mapping[str, t.Any]) -> list[str]:
+    given = [name for name in CREDENTIALS if name in config]
     # Often the line break at the end of a file that held the key.
-    return [
+    problems = [
         f"Setting '{name}' has a space, a line break or another character that cannot be sent."
-        for name in ("api_key", "api_version")
+        for name in (*given, "api_version")
         if not re.fullmatch("[!-~]+", config[name])
     ]
+    if len(given) > 1:
+        problems.append("Give either 'api_key' or 'access_token', not both.")
+    return problems
+
+
+def _authorization(config: Mapping[str, t.Any]) -> str:
+    # Source: api-docs.omnisend.com/reference/authentication.
+    if key := config.get("api_key"):
+        return f"Omnisend-API-Key {key}"
+    return f"Bearer {config['access_token']}"
 
 
 def _number_problems(config: Mapping[str, t.Any]) -> list[str]:

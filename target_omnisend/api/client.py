@@ -29,17 +29,17 @@ class OmnisendClient:
         self,
         url: str,
         *,
-        api_key: str,
+        authorization: str,
         api_version: str,
         user_agent: str,
         timeout: float,
         connections: int,
     ) -> None:
-        """Open a session; `timeout` is in seconds, for each call."""
+        """Open a session; `timeout` is in seconds, for each call; `authorization` is the header."""
         self._url = url
         self._timeout = timeout
         self._headers = {
-            "Authorization": f"Omnisend-API-Key {api_key}",
+            "Authorization": authorization,
             "Omnisend-Version": api_version,
             "User-Agent": user_agent,
             "Accept": "application/json",

@@ -21,7 +21,8 @@ FORBIDDEN: t.Final = 403
 
 
 _FATAL: t.Final = {
-    Kind.UNAUTHORIZED: "Omnisend does not accept the API key; check the setting 'api_key'.",
+    Kind.UNAUTHORIZED: "Omnisend does not accept the API key; check the setting 'api_key' (or "
+    "'access_token').",
     Kind.FORBIDDEN: "Omnisend forbids the call; give the API key the scopes contacts.read and "
     "contacts.write, or ask Omnisend whether the store is blocked.",
     Kind.PLAN_FULL: "The store's Omnisend plan takes no more contacts; raise the plan, then run "

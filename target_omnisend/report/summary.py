@@ -35,7 +35,7 @@ def in_all(outcome: Outcome, *, rejects: Path | None, report: str | None) -> str
     parts += [f"{n} {what}" for n, what in _others(total) if n]
     clauses = [", ".join(parts), f"exit code {outcome.exit_code}", *_what_next(outcome)]
     if rejects:
-        clauses.append(f"refused records are in {rejects}, mend them and send it with --input")
+        clauses.append(f"refused records are in {rejects}, mend that file and send it with --input")
     if report:
         clauses.append(f"the report is {report}")
     return f"{'; '.join(clauses)}."

@@ -10,7 +10,7 @@ from .wire import FieldError, Refused, Reply, Request, day, invalid
 if TYPE_CHECKING:
     from .limits import Requests
 
-SCHEME = "Omnisend-API-Key "
+SCHEMES = ("Omnisend-API-Key", "Bearer")
 FIRST_VERSION = "2026-03-15"
 
 Keys = Mapping[str, Iterable[str] | None]
@@ -41,9 +41,8 @@ class Gate:
         Raises:
             Refused: 401, 400 or 410 (version), 404, 403, 429, 400 (query), in this order.
         """
-        sent = headers.get("authorization", "")
-        key = sent.removeprefix(SCHEME)
-        if not sent.startswith(SCHEME) or key not in self._keys:
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if scheme not in SCHEMES or key not in self._keys:
             raise Refused(401, "unauthorized", "")
         self._check_version(headers.get("omnisend-version"))
         if route is None:

@@ -42,7 +42,7 @@ class Listening(Store):
 
 def client_of(url: str, **options: Any) -> OmnisendClient:
     settings = {
-        "api_key": KEY,
+        "authorization": f"Omnisend-API-Key {KEY}",
         "api_version": "2026-03-15",
         "user_agent": "target-omnisend/1.2.3",
         "timeout": 5.0,
@@ -174,7 +174,7 @@ def test_a_batch_without_a_name_is_no_batch() -> None:
 
 
 def test_a_wrong_key_is_unauthorized(sandbox: Sandbox) -> None:
-    answer = client_of(sandbox.api_url, api_key="wrong").current_brand()
+    answer = client_of(sandbox.api_url, authorization="Omnisend-API-Key wrong").current_brand()
     assert (answer.kind, answer.fault) == (Kind.UNAUTHORIZED, "401 unauthorized")
 
 
@@ -282,8 +282,8 @@ def test_nobody_at_the_address_is_no_answer() -> None:
     ("url", "options", "said"),
     [
         ("http://127.0.0.1:port/api", {}, "InvalidURL"),
-        ("http://127.0.0.1/api", {"api_key": f"{KEY}\n"}, "InvalidHeader"),
-        ("http://127.0.0.1:9/api", {"api_key": f"{KEY}☃"}, "UnicodeEncodeError"),
+        ("http://127.0.0.1/api", {"authorization": f"{KEY}\n"}, "InvalidHeader"),
+        ("http://127.0.0.1:9/api", {"authorization": f"{KEY}☃"}, "UnicodeEncodeError"),
     ],
 )
 def test_a_call_that_cannot_be_made_is_an_answer_not_an_exception(

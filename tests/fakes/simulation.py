@@ -113,7 +113,7 @@ class StoreClient(OmnisendClient):
     def __init__(self, store: Store, *, key: str = DEFAULT_KEY, timeout: float = 60.0) -> None:
         super().__init__(
             "http://127.0.0.1/api",
-            api_key=key,
+            authorization=f"Omnisend-API-Key {key}",
             api_version="2026-03-15",
             user_agent="target-omnisend/simulated",
             timeout=timeout,

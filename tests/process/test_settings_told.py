@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes.command import KEY, people, schema
+
+from target_omnisend.sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,3 +131,22 @@ def test_a_rejects_folder_that_cannot_be_written_to_is_told_first(
     assert ran.code == 3
     assert "'rejects_path'" in ran.errors[0]
     assert sandbox.store.batches == []
+
+
+def test_an_access_token_takes_the_place_of_the_api_key(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    token = {"api_key": None, "access_token": KEY}
+    assert command(schema(), *people(3), **token).counts["accepted"] == 3
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    assert command(schema(), *people(3), **token, ledger_url=url).code == 0
+
+    both = command(schema(), access_token=KEY)
+    assert (both.code, "either 'api_key' or 'access_token', not both" in both.log) == (3, True)
+    wrong = command(schema(), **{**token, "access_token": "wrong"})
+    assert (wrong.code, "'access_token'" in wrong.log) == (3, True)
+
+    # Tokens change from run to run: without a store's ID the ledger would forget everybody.
+    sandbox.store.faults.add(Fault("status", endpoint="GET /brands/current", status=403))
+    ran = command(schema(), **token, ledger_url=url)
+    assert (ran.code, "needs to know the store" in ran.log) == (3, True)

@@ -8,7 +8,9 @@ import pytest
 from fakes.calls import HEADERS, Caller, person
 
 
-@pytest.mark.parametrize("key", [None, "", "Omnisend-API-Key nope", "Bearer sandbox-key"])
+@pytest.mark.parametrize(
+    "key", [None, "", "Omnisend-API-Key nope", "Bearer nope", "Basic sandbox-key"]
+)
 def test_a_wrong_key_gets_omnisends_own_words(key: str | None) -> None:
     headers = {**HEADERS, "Authorization": key or ""}
     if key is None:
