@@ -1,4 +1,4 @@
-"""README.md, meltano.yml and .env.example say what the settings' declaration says."""
+"""The files that show settings and codes say what is declared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("README.md", "meltano.yml", ".env.example")
+FILES = ("README.md", "meltano.yml", ".env.example", "target-omnisend.plugin.yml")
 
 
 def _sync(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
