@@ -27,23 +27,25 @@ REJECTIONS: t.Final[dict[str, Code]] = {
     ),
     "record_invalid": Code(
         "The record does not fit the schema that its tap wrote.",
-        "Mend the record or the schema, or set `validate_records: false`.",
+        "`field` and `message` say where: mend the record or the schema, or set "
+        "`validate_records: false`.",
     ),
     "consent_date_missing": Code(
         "A consent status came without the date at which it was given, or with one in the future.",
         "Give the date at which the status was given, not in the future.",
     ),
     "value_too_long": Code(
-        "A custom property holds more than 2,048 characters.",
+        "A custom property holds more than 2,048 characters, or the whole contact more than "
+        "900,000 bytes.",
         "Shorten it, or leave it out of `custom_properties`.",
     ),
     "omnisend_refused": Code(
-        "Omnisend refused this contact.",
+        "Omnisend refused this contact for good.",
         "Omnisend's own reason is in `message` and `field`: mend what it names.",
     ),
     "omnisend_unavailable": Code(
-        "Omnisend failed on this contact again and again.",
-        "Send it again later.",
+        "Omnisend failed on this contact eight times, or did not say what became of it.",
+        "Send it again later: the rejects file can be sent as it is.",
     ),
 }
 """Why a record was refused; it stands in the rejects file."""
@@ -81,7 +83,7 @@ EXITS: t.Final[dict[str, Code]] = {
     "0": Code("Done.", "Nothing is left to do; look into the rejects file if there is one."),
     "1": Code(
         "A line of the input cannot be used (the message names stream and line number), "
-        "or another fault.",
+        "Omnisend, a disk or the ledger failed, or another fault.",
         "Do what the last error says, then run again: it continues from the last state.",
     ),
     "2": Code("Wrong use of the command line.", "See `target-omnisend --help`."),

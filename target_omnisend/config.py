@@ -59,12 +59,16 @@ def unreadable(paths: tuple[str, ...]) -> SettingsError:
     """Why the config files could not be read."""
     for path in paths:
         try:
+            if path.lstrip().startswith("{"):  # it may hold the key
+                return SettingsError(
+                    ["--config takes the path of a config file, and not the settings themselves."]
+                )
             if path != "ENV":
                 dict(read_json_file(path))
         except OSError as error:
             # The SDK raises one without its reason for a file that is missing.
             reason = error.strerror or "there is no such file"
             return SettingsError([f"The config file {path} cannot be read ({reason})."])
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return SettingsError([f"The config file {path} does not hold a JSON object."])
     return SettingsError(["The config files cannot be read."])

@@ -12,6 +12,13 @@ import typing as t
 if t.TYPE_CHECKING:
     from types import FrameType
 
+GRACE_SECONDS: t.Final = 30.0
+"""Within it a run that was told to stop comes to its end by itself; some hang, since nobody reads
+their standard output."""
+
+HURRIED_SECONDS: t.Final = 5.0
+"""The same after a second signal."""
+
 
 class Stopped(Exception):  # noqa: N818 - no error: the operator asked for it
     """SIGTERM or SIGINT came; the argument is its number."""
@@ -41,10 +48,12 @@ class Interrupt:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._handle)
             signal.signal(signal.SIGINT, self._handle)
+            signal.signal(signal.SIGALRM, self._force)
 
     def ignore(self) -> None:
         """Let no further signal change the outcome, which is being told."""
         if threading.current_thread() is threading.main_thread():
+            signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -80,7 +89,15 @@ class Interrupt:
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         self.hurried = self.number is not None
         self.number = self.number or number
+        # Waiting for a lock or for a reader of standard output lets no exception in, but this.
+        signal.setitimer(signal.ITIMER_REAL, HURRIED_SECONDS if self.hurried else GRACE_SECONDS)
         self._wake()
+
+    def _force(self, _number: int, _frame: FrameType | None) -> None:
+        """End the process as a kill would, which no state that was written minds."""
+        with contextlib.suppress(OSError):
+            os.write(2, b"The end was forced, since something hung; run again.\n")
+        os._exit(128 + (self.number or signal.SIGTERM))
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -120,15 +120,16 @@ class Outcome:
     def total(self) -> StreamCounts:
         """All streams in one."""
         total = StreamCounts()
-        for counts in self.streams.values():
+        for counts in list(self.streams.values()):
             for name in StreamCounts.__slots__:
                 setattr(total, name, getattr(total, name) + getattr(counts, name))
         return total
 
     def too_many_rejected(self) -> bool:
         """Whether more were refused than the operator accepts; never before 100 were read."""
-        received = sum(counts.received for counts in self.streams.values())
-        rejected = sum(counts.rejected for counts in self.streams.values())
+        streams = list(self.streams.values())  # at once: the reader may add one meanwhile
+        received = sum(counts.received for counts in streams)
+        rejected = sum(counts.rejected for counts in streams)
         return received >= 100 and rejected * 100 > received * self.max_rejected_percent
 
     @property

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import ipaddress
 import math
+import os
 import re
 import typing as t
 from dataclasses import dataclass, field
@@ -240,7 +241,7 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
     ),
     th.Property(
         "request_timeout",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(exclusive_minimum=0, maximum=3600),
         default=60,
         description="Seconds that one HTTP call may take.",
     ),
@@ -349,7 +350,7 @@ class Settings:
         """
         problems = [*_consent_problems(config), *_url_problems(config["api_url"])]
         problems += [*_credential_problems(config), *_number_problems(config)]
-        problems += _membership_problems(config)
+        problems += [*_path_problems(config), *_membership_problems(config)]
         if problems:
             raise SettingsError(problems)
         return cls(
@@ -488,6 +489,21 @@ def _number_problems(config: Mapping[str, t.Any]) -> list[str]:
         for name, value in config.items()
         if isinstance(value, float) and not math.isfinite(value)
     ]
+
+
+def _path_problems(config: Mapping[str, t.Any]) -> list[str]:
+    return [
+        f"Setting '{name}' has a character that no path can have."
+        for name in ("rejects_path", "report_path", "ledger_url")
+        if not _can_be_path(config.get(name) or "")
+    ]
+
+
+def _can_be_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half a character
+        return False
 
 
 def _membership_problems(config: Mapping[str, t.Any]) -> list[str]:

@@ -200,7 +200,10 @@ class SegmentSink(BatchSink):
 
     def _remake(self, line: bytes, email: str) -> bytes:
         """Map a message again whose contact was let go when its batch was taken."""
-        record = self._transform(decode(line)["record"]) or {}
+        message = decode(line)
+        record = self._transform(message["record"]) or {}
+        if self.include_sdc_metadata_properties:
+            self._add_sdc_metadata_to_record(record, message, {})
         leaves = record.get("_sdc_deleted_at") is not None
         made = self._leaver.map(record) if leaves else self._map(record)
         if isinstance(made, Contact) and made.email == email:

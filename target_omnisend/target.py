@@ -6,17 +6,13 @@ import copy
 import json
 import logging
 import sys
-import traceback
 import typing as t
 
 import click
-from singer_sdk import Sink, Target, mapper
+from singer_sdk import Sink, Target
+from singer_sdk.cli import plugin_cli
 from singer_sdk.exceptions import (
     InvalidJSONSchema,
-    MapExpressionError,
-    MissingKeyPropertiesError,
-    RecordsWithoutSchemaException,
-    StreamMapConfigError,
 )
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
@@ -26,6 +22,7 @@ from target_omnisend import meltanos_test
 from target_omnisend.check import Check
 from target_omnisend.config import check_environment, tidied, unreadable
 from target_omnisend.dry_run import DryRun
+from target_omnisend.input_faults import INPUT_ERRORS, at_line, of_stream_maps
 from target_omnisend.interrupt import Interrupt
 from target_omnisend.outcome import ExitCode, RunFailed
 from target_omnisend.plan import (
@@ -33,7 +30,7 @@ from target_omnisend.plan import (
     member_tags,
     mixed_segments,
 )
-from target_omnisend.reader import MessageReader
+from target_omnisend.reader import MessageReader, spell_out
 from target_omnisend.run import Run
 from target_omnisend.settings import (
     CONFIG_JSONSCHEMA,
@@ -43,14 +40,7 @@ from target_omnisend.settings import (
     did_you_mean,
 )
 from target_omnisend.sink import SegmentSink
-
-INPUT_ERRORS: t.Final = (
-    InvalidInputLine,
-    InvalidJSONSchema,
-    MissingKeyPropertiesError,
-    RecordsWithoutSchemaException,
-)
-"""What a tap can do wrong; their text never quotes a record."""
+from target_omnisend.stdio import check_open, unusable_logging, write_line
 
 
 class TargetOmnisend(Target):
@@ -146,6 +136,21 @@ class TargetOmnisend(Target):
             return meltanos_test.MeltanosTestSink
         return SegmentSink
 
+    def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
+        """Take in a schema, and blame the tap for what cannot be read of it.
+
+        Raises:
+            InvalidJSONSchema: when it cannot be read.
+        """
+        if isinstance(schema := message_dict.get("schema"), dict):
+            spell_out(schema)
+        try:
+            super()._process_schema_message(message_dict)
+        except (TypeError, AttributeError, KeyError):
+            if self.config.get("stream_maps"):  # they may be to blame
+                raise
+            raise InvalidJSONSchema("holds a schema that cannot be read") from None
+
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         """Hand the state to the delivery: the SDK would emit it before it is true."""
         self._assert_line_requires(message_dict, requires={"value"})
@@ -153,8 +158,7 @@ class TargetOmnisend(Target):
 
     def _write_state_message(self, state: t.Any) -> None:
         """Emit a state, and do not log it as the SDK would: a bookmark may be an e-mail."""
-        sys.stdout.write(f"{json.dumps(state)}\n")
-        sys.stdout.flush()
+        write_line(json.dumps(state))
 
     def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "version"})
@@ -178,6 +182,14 @@ class TargetOmnisend(Target):
         """Take over the signals: the SDK's handlers acknowledge records that were not sent."""
         self.interrupt.install()
 
+    @plugin_cli
+    def cli(cls) -> click.Command:  # noqa: N805 - the SDK's decorator makes it a class's
+        """The command; its log is set up here."""
+        try:
+            return super().cli
+        except Exception:  # noqa: BLE001 - whatever the operator's own file makes of it
+            sys.exit(unusable_logging())
+
     @classmethod
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
@@ -185,7 +197,7 @@ class TargetOmnisend(Target):
         """Read the settings' files and, for `ENV`, the environment."""
         try:
             return super().cb_config(ctx, param, value)
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             sys.exit(cls._complain(unreadable(value)))
 
     @classmethod
@@ -219,6 +231,7 @@ class TargetOmnisend(Target):
         run = target.run
         if isinstance(run, Check):
             sys.exit(run.execute(run.describe))
+        check_open(reading=file_input is None and retire is None)
         if retire is not None:
             sys.exit(run.execute(lambda: run.retire(retire)))
         sys.exit(run.execute(lambda: target.read(file_input)))
@@ -265,7 +278,7 @@ class TargetOmnisend(Target):
         try:
             self.listen(file_input)
         except INPUT_ERRORS as error:
-            failure = RunFailed(ExitCode.FAULT, self._at_line(error))
+            failure = RunFailed(ExitCode.FAULT, at_line(error, self.reader))
             self.logger.error(  # noqa: TRY400 - a traceback says nothing more
                 failure.sentence,
                 extra={
@@ -279,27 +292,7 @@ class TargetOmnisend(Target):
             self.run.finish(removing=False)
             self.run.outcome.failure = self.run.outcome.failure or failure
         except Exception as error:  # noqa: BLE001 - raised again in any case
-            raise self._stream_map_fault(error) or error from None
-
-    def _stream_map_fault(self, error: Exception) -> RunFailed | None:
-        """What an expression of the operator's made of a record, told without the record."""
-        files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
-        if mapper.__file__ not in files:
-            return None
-        # Other errors come from within an expression, and their text may quote what it got.
-        own = isinstance(error, (MapExpressionError, StreamMapConfigError))
-        return RunFailed(
-            ExitCode.SETTINGS,
-            f"The setting 'stream_maps' does not work on line {self.reader.number} of the input, "
-            f"stream '{self.reader.stream}' ({error if own else type(error).__name__}); mend the "
-            "expression, then run again.",
-        )
-
-    def _at_line(self, error: Exception) -> str:
-        stream = f", stream '{self.reader.stream}'," if self.reader.stream else ""
-        if isinstance(error, RecordsWithoutSchemaException):
-            error = RecordsWithoutSchemaException("is a record that comes before its schema")
-        return f"Line {self.reader.number} of the input{stream} {error}."
+            raise of_stream_maps(error, self.reader) or error from None
 
 
 def _quotes_no_value(record: logging.LogRecord) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import typing as t
 from contextlib import contextmanager, suppress
@@ -24,6 +25,8 @@ if t.TYPE_CHECKING:
 POSTGRES: t.Final = "postgresql+psycopg"
 _AS_EFFECTIVE_USER: t.Final = os.access in os.supports_effective_ids
 _SECRETS: t.Final = ("password", "sslpassword")
+_OF_DATA: t.Final = ("22", "23", "44", "P0")
+"""What PostgreSQL's codes begin with when its message may quote a row or a trigger's words."""
 
 _SQLITE_SETTINGS: t.Final = (
     # The file stays locked from the first transaction until the process ends, however it does.
@@ -66,6 +69,10 @@ class Database:
         self._failure: RunFailed | None = None
         self._opening = True
         self._engine = _engine(self._url, wait)
+        # At level DEBUG it logs the rows that it reads, which no setting of its own prevents.
+        logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
+        for name in ("sqlalchemy.engine", "sqlalchemy.engine.Engine"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         try:
             with self.guard():
                 self.connection = self._engine.connect()
@@ -135,6 +142,8 @@ class Database:
     def _sentence(self, error: SQLAlchemyError) -> RunFailed:
         cause = getattr(error, "orig", None) or error
         reason = next(iter(str(cause).strip().splitlines()), type(cause).__name__)
+        if (getattr(cause, "sqlstate", None) or "").startswith(_OF_DATA):
+            reason = type(cause).__name__
         for secret in filter(None, (self._url.password, *map(self._url.query.get, _SECRETS))):
             reason = reason.replace(str(secret), "***")
         where = f"The ledger in {_name(self._url)}"

@@ -34,23 +34,27 @@ def _input(folder: Path) -> Path:
 
 @pytest.mark.parametrize("sandbox", [UNHURRIED], indirect=True)
 def test_a_terminal_shows_progress_below_the_log_and_nothing_of_it_at_the_end(
-    command: Command, tmp_path: Path
+    command: Command, sandbox: Sandbox, tmp_path: Path
 ) -> None:
+    sandbox.store.faults.add(Fault("status", "POST /contacts/tags", status=503, times=1))
     text = _input(tmp_path)
     with at_terminal("--config", command.config(), folder=tmp_path, text=text) as terminal:
         terminal.wait_for_display()
         assert terminal.cursor_is_hidden()
         assert terminal.end() == 0
     counts = next(i for i, line in enumerate(terminal.display) if line.endswith(COUNTS))
-    assert terminal.display[counts + 1].split() == ["301", "300", "0", "1", "0"]
-    assert "a minute, limit in use 1 % (POST /batches)" in terminal.display[counts + 2]
-    assert re.search(r" 0 % after 0:00:0\d", terminal.display[counts + 3])
+    read, sent, _, refused, unchanged = terminal.display[counts + 1].split()
+    assert (read, sent, refused, unchanged) == ("301", "300", "1", "0")
+    limit = r"a minute, limit in use \d+ % \(POST /[a-z/]+\)$"
+    assert re.search(limit, terminal.display[counts + 2])
+    assert re.search(r" \d+ % after 0:00:0\d", terminal.display[counts + 3])
     assert any("completed processing 303 lines" in line for line in terminal.display[:counts])
 
     last = terminal.text
     assert not terminal.cursor_is_hidden()
     assert COUNTS not in last
     assert "a minute" not in last
+    assert "POST /contacts/tags: 503; trying again.\n" in last, "said while it was up"
     assert '\n{"read": 301}\n' in last, "STATE has a line of its own"
     assert re.search(r"\| 301 read, 300 accepted, 1 refused; exit code 0; [^\n]*$", last)
     for line in filter(None, last.splitlines()):
@@ -177,7 +181,7 @@ def _saying(lines: list[dict[str, Any]], words: str) -> list[dict[str, Any]]:
 def _structured(command: Command, *messages: Any, **settings: Any) -> Ran:
     """A run with the logging that docs/logs.md shows."""
     path = command.folder / "logging.yml"
-    (shown, _) = re.findall(r"```yaml\n(.*?)```", LOGS.read_text(), re.DOTALL)
+    (shown,) = re.findall(r"```yaml\n(.*?)```", LOGS.read_text(), re.DOTALL)
     path.write_text(shown)
     text = b"".join(json.dumps(message).encode() + b"\n" for message in messages)
     return command.run(

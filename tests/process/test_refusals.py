@@ -100,7 +100,9 @@ def test_a_batch_that_never_ends_stays_unconfirmed_and_is_named(
     stuck = sandbox.store.batches[1]
     assert stuck.id in ran.log
     assert ran.counts["unconfirmed"] == ran.counts["accepted"] == 100
-    assert ran.states == [{"at": 1}], "no state passes what is unsettled"
+    # Which of the two calls comes first is not said: two threads make them.
+    first = b"member0@example.com" in stuck.body
+    assert ran.states == ([] if first else [{"at": 1}]), "no state passes what is unsettled"
     assert command.rejects() == []
 
 

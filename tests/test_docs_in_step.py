@@ -10,11 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("README.md", "meltano.yml", ".env.example", "target-omnisend.plugin.yml")
+FILES = {
+    "README.md": "Seconds that one HTTP call",
+    "meltano.yml": "Seconds that one HTTP call",
+    ".env.example": "Seconds that one HTTP call",
+    "target-omnisend.plugin.yml": "Seconds that one HTTP call",
+    "docs/errors.md": "Correct the address",
+}
+"""Each file, and something it says."""
 
 
 def _sync(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    script = folder / "scripts" / "sync_settings.py"
+    script = folder / "scripts" / "sync_docs.py"
     return subprocess.run(
         [sys.executable, str(script), *arguments], capture_output=True, text=True, check=False
     )
@@ -27,11 +34,12 @@ def test_they_are_in_step() -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_difference_is_told_and_mended(tmp_path: Path, name: str) -> None:
-    (tmp_path / "scripts").mkdir()
-    for path in ("scripts/sync_settings.py", *FILES):
+    for folder in ("scripts", "docs"):
+        (tmp_path / folder).mkdir()
+    for path in ("scripts/sync_docs.py", *FILES):
         shutil.copy(ROOT / path, tmp_path / path)
     changed = tmp_path / name
-    changed.write_text(changed.read_text().replace("Seconds that one HTTP call", "Minutes that a"))
+    changed.write_text(changed.read_text().replace(FILES[name], "Something else"))
 
     told = _sync(tmp_path, "--check")
     assert (told.returncode, told.stdout.split()[0]) == (1, name), told.stderr

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from target_omnisend.codes import EXITS, REJECTIONS
+from target_omnisend.codes import EXITS, REJECTIONS, WARNINGS, Code
 from target_omnisend.settings import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
 from target_omnisend.target import TargetOmnisend
 
@@ -81,7 +81,7 @@ def main() -> int:
     stale = [path for path, make in FILES.items() if _read(path) != make()]
     for path in stale:
         if checking:
-            print(f"{path} differs from the settings: run scripts/sync_settings.py")
+            print(f"{path} differs from what is declared: run scripts/sync_docs.py")
         else:
             (ROOT / path).write_text(FILES[path](), encoding="utf-8")
             print(f"{path} is brought up to date")
@@ -91,15 +91,35 @@ def main() -> int:
 def readme() -> str:
     """README.md with the tables of settings, contact fields, rejection codes and exit codes."""
     settings = [(name, _default(name), SETTINGS[name]["description"]) for name in SETTINGS]
-    text = _read("README.md")
-    built_in = ", ".join(f"`{name}`" for name in BUILT_IN)
-    text = _between(text, "<!-- built in -->", "<!-- /built in -->", built_in)
-    for name, table in {
-        "settings": _table(("Setting", "Default", "Meaning"), settings),
-        "mapping": _table(("Field", "What its column holds"), CONTACT_FIELDS.items()),
-        "rejections": _table(("Code", "Cure"), ((name, c.cure) for name, c in REJECTIONS.items())),
-        "exits": _table(("Exit code", "Meaning"), ((name, c.cause) for name, c in EXITS.items())),
-    }.items():
+    cures = [(name, code.cure) for name, code in REJECTIONS.items()]
+    causes = [(name, code.cause) for name, code in EXITS.items()]
+    return _with_tables(
+        "README.md",
+        settings=_table(("Setting", "Default", "Meaning"), settings),
+        mapping=_table(("Field", "What its column holds"), CONTACT_FIELDS.items()),
+        rejections=_table(("Code", "Cure"), cures),
+        exits=_table(("Exit code", "Meaning"), causes),
+        built_in=", ".join(f"`{name}`" for name in BUILT_IN) + ".\n",
+    )
+
+
+def errors() -> str:
+    """docs/errors.md with the tables of exit codes, rejections and warnings."""
+    return _with_tables(
+        "docs/errors.md",
+        exits=_codes("Exit code", EXITS),
+        rejections=_codes("Code", REJECTIONS),
+        warnings=_codes("Code", WARNINGS),
+    )
+
+
+def _codes(head: str, codes: Mapping[str, Code]) -> str:
+    return _table((head, "Cause", "Cure"), ((name, *code) for name, code in codes.items()))
+
+
+def _with_tables(path: str, **tables: str) -> str:
+    text = _read(path)
+    for name, table in tables.items():
         text = _between(text, f"<!-- {name} -->\n", f"<!-- /{name} -->", table)
     return text
 
@@ -150,6 +170,7 @@ def scheduling() -> str:
 
 FILES: Mapping[str, Callable[[], str]] = {
     "README.md": readme,
+    "docs/errors.md": errors,
     "meltano.yml": meltano,
     ".env.example": env,
     "docs/scheduling.md": scheduling,
