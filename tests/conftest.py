@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 import pytest
+from fakes.brands import Place, new_place, project_with_brands
 from fakes.command import Command
 from fakes.sandbox import Sandbox, running_sandbox
 
@@ -23,6 +24,8 @@ from target_omnisend.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from fakes.project import Project
 
 NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 
@@ -44,6 +47,20 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 def command(tmp_path: Path, sandbox: Sandbox) -> Command:
     """The command, set up for the sandbox."""
     return Command(tmp_path, sandbox.api_url)
+
+
+@pytest.fixture(scope="session")
+def brands() -> Iterator[Project]:
+    """A Meltano project as docs/scheduling.md sets it up; Meltano has to be there."""
+    with project_with_brands() as project:
+        yield project
+
+
+@pytest.fixture
+def place(brands: Project) -> Iterator[Place]:
+    """That project, in which nothing has run yet, and a local Omnisend."""
+    with new_place(brands) as made:
+        yield made
 
 
 @pytest.fixture

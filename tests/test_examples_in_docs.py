@@ -22,14 +22,14 @@ def test_every_example_is_shown() -> None:
 
 
 def test_an_example_that_was_changed_is_told_and_shown_anew(tmp_path: Path) -> None:
-    for name in ("scripts/sync_settings.py", "README.md", "meltano.yml", ".env.example"):
+    for name in ("scripts/sync_docs.py", "README.md", "meltano.yml", ".env.example"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     for folder in ("docs", "examples"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     changed = tmp_path / "examples" / "cron" / "crontab"
     changed.write_text(changed.read_text().replace("15 5", "45 6"))
-    sync = [sys.executable, str(tmp_path / "scripts" / "sync_settings.py")]
+    sync = [sys.executable, str(tmp_path / "scripts" / "sync_docs.py")]
 
     told = subprocess.run([*sync, "--check"], capture_output=True, text=True, check=False)
     subprocess.run(sync, capture_output=True, check=True)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import subprocess
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fakes.project import Project, Sandbox, without_settings
+from fakes.project import (
+    MELTANO,
+    Project,
+    Sandbox,
+    copy_of_checkout,
+    sandbox_process,
+    without_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 KEY = "sandbox-key"
 TAP = """\
@@ -86,3 +96,42 @@ class Place:
             yield
         finally:
             other.close()
+
+
+@contextmanager
+def project_with_brands() -> Iterator[Project]:
+    """A copy of this project, with a tap and two brands; nothing has run yet."""
+    # Not pytest's folder: the examples' commands have their own, /srv/segments, in no quotes.
+    with tempfile.TemporaryDirectory(prefix="schedulers-") as folder:
+        copy = copy_of_checkout(Path(folder) / "segments")
+        file = copy.folder / "meltano.yml"
+        file.write_text(file.read_text().replace("plugins:\n  extractors:\n", TAP, 1))
+        (copy.folder / "segments").mkdir()
+        copy.meltano("install", "extractor", "tap-warehouse")
+        copy.meltano("install", "loader", "target-omnisend")
+        system = copy.folder / ".meltano"
+        shutil.copy(system / "meltano.db", system / "empty.db")
+        yield copy
+
+
+@contextmanager
+def new_place(project: Project) -> Iterator[Place]:
+    """The project as if nothing had run yet, and a new Omnisend."""
+    shutil.rmtree(project.folder / "output", ignore_errors=True)
+    # Not just away with it: two of Meltano that make it at the same time get into each other's way.
+    system = project.folder / ".meltano"
+    shutil.copy(system / "empty.db", system / "meltano.db")
+    with sandbox_process() as sandbox:
+        settings = {
+            "TARGET_OMNISEND_API_URL": f"{sandbox.site}/api",
+            "TARGET_OMNISEND_DATA_PRIVACY_CONSENT": "true",
+            "TARGET_OMNISEND_MAPPING": '{"email": "email", "first_name": "first_name"}',
+            "TARGET_OMNISEND__NORTH_API_KEY": KEY,
+            "TARGET_OMNISEND__SOUTH_API_KEY": KEY,
+            "MELTANO_PROJECT_ROOT": str(project.folder),
+            "PATH": f"{Path(str(MELTANO)).parent}:{os.environ['PATH']}",
+        }
+        made = Place(project, sandbox, settings)
+        made.members("gold", "ada@example.com", "bea@example.com")
+        made.members("churned", "cy@example.com")
+        yield made

@@ -26,14 +26,14 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def scheduled(project: Project) -> None:
+def scheduled(brands: Project) -> None:
     """The job and the schedule are made, and the script is where the crontab has it."""
-    shutil.copy(CRON / "run-schedule", project.folder)
+    shutil.copy(CRON / "run-schedule", brands.folder)
     lines = (CRON / "schedule.sh").read_text().splitlines()
     made = "\n".join(line for line in lines if " add " in line)
-    project.run("sh", "-ec", f"PATH={Path(str(MELTANO)).parent}:$PATH\n{made}")
+    brands.run("sh", "-ec", f"PATH={Path(str(MELTANO)).parent}:$PATH\n{made}")
     (own,) = re.findall(r"`(TARGET_OMNISEND__NORTH_REPORT_PATH: .*)`", DOCS.read_text())
-    file = project.folder / "meltano.yml"
+    file = brands.folder / "meltano.yml"
     text = file.read_text()
     assert text.endswith("  job: north\n")
     file.write_text(f"{text}  env:\n    {own}\n")
@@ -93,7 +93,8 @@ def test_a_failed_run_says_why_with_the_exit_code_of_the_target(place: Place, tr
     if trouble == "refused":
         place.members("gold", *(f"nobody {n}" for n in range(200)))
     if trouble == "tap":
-        (place.folder / "segments" / "gold.csv").write_bytes(b"email\n\xff\n")
+        good = b"".join(b"member%d@example.com\n" % n for n in range(10_000))
+        (place.folder / "segments" / "gold.csv").write_bytes(b"email\n" + good + b"\xff\n")
     settings = {"TARGET_OMNISEND__NORTH_API_KEY": "another"} if trouble == "key" else {}
 
     with place.ledger_in_use("north") if trouble == "in use" else nullcontext():
