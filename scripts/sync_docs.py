@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import re
 import sys
@@ -16,14 +17,45 @@ import yaml
 
 from target_omnisend.codes import EXITS, REJECTIONS, WARNINGS, Code
 from target_omnisend.settings import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
+from target_omnisend.target import TargetOmnisend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-SETTINGS: Mapping[str, Mapping[str, Any]] = CONFIG_JSONSCHEMA["properties"]
+SETTINGS: dict[str, Mapping[str, Any]] = CONFIG_JSONSCHEMA["properties"]
+WITH_BUILT_IN = copy.deepcopy(CONFIG_JSONSCHEMA)
+TargetOmnisend.append_builtin_config(WITH_BUILT_IN)
+BUILT_IN = {k: v for k, v in WITH_BUILT_IN["properties"].items() if k not in SETTINGS}
 REQUIRED = frozenset([CREDENTIALS[0], *CONFIG_JSONSCHEMA["required"]])
+LOADER: Mapping[str, Any] = {
+    "name": TargetOmnisend.name,
+    "namespace": TargetOmnisend.name.replace("-", "_"),
+    "pip_url": "-e .",
+    "executable": TargetOmnisend.name,
+    "capabilities": [str(capability) for capability in TargetOmnisend.capabilities],
+    "settings_group_validation": [
+        [credential, *CONFIG_JSONSCHEMA["required"]] for credential in CREDENTIALS
+    ],
+}
+"""What Meltano has to know of the loader besides its settings."""
+HUB = {
+    "variant": "target-omnisend",
+    "label": "Omnisend",
+    "description": "E-mail and SMS marketing for shops; customer segments become tagged contacts",
+    "domain_url": "https://www.omnisend.com/",
+    "docs": "https://github.com/target-omnisend/target-omnisend#readme",
+    "repo": "https://github.com/target-omnisend/target-omnisend",
+    "pip_url": "target-omnisend",
+    "logo_url": "/assets/logos/loaders/omnisend.png",
+    "keywords": ["meltano_sdk", "api", "reverse_etl", "marketing"],
+    "maintenance_status": "beta",
+}
+"""What Meltano Hub shows besides: https://hub.meltano.com/loaders."""
 KINDS = {"number": "decimal"}
+HUB_HEAD = """\
+# For Meltano Hub, and for `meltano add --from-ref target-omnisend.plugin.yml target-omnisend`.
+"""
 ENV_HEAD = """\
 # Settings as environment variables. Copy this file to `.env`: Meltano reads it. For a run without
 # Meltano load it first (`set -a; . ./.env; set +a`), then `target-omnisend --config=ENV`.
@@ -67,6 +99,7 @@ def readme() -> str:
         mapping=_table(("Field", "What its column holds"), CONTACT_FIELDS.items()),
         rejections=_table(("Code", "Cure"), cures),
         exits=_table(("Exit code", "Meaning"), causes),
+        built_in=", ".join(f"`{name}`" for name in BUILT_IN) + ".\n",
     )
 
 
@@ -97,24 +130,26 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def meltano() -> str:
-    """meltano.yml with the loader's settings, in the form that Meltano itself writes."""
-    listed = yaml.safe_dump(
-        [_plugin_setting(name) for name in SETTINGS],
-        sort_keys=False,
-        allow_unicode=True,
-        width=111,
-    )
-    indented = "".join(f"    {line}\n" for line in listed.splitlines())
-    text = _read("meltano.yml")
-    loader = text.index("  - name: target-omnisend")
-    tail = _between(text[loader:], "    settings:\n", "\nenvironments:", indented)
-    return text[:loader] + tail
+    """meltano.yml with the loader, in the form that Meltano itself writes."""
+    loader = _yaml([{**LOADER, "settings": _plugin_settings()}])
+    indented = "".join(f"  {line}\n" for line in loader.splitlines())
+    return _between(_read("meltano.yml"), "\n  loaders:\n", "\nenvironments:", indented)
+
+
+def hub() -> str:
+    """The plugin definition, whole, in the form that Meltano Hub wants."""
+    definition = {**LOADER, **HUB, "settings": _plugin_settings()}
+    return HUB_HEAD + _yaml(dict(sorted(definition.items())))
+
+
+def _yaml(value: object) -> str:
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=111))
 
 
 def env() -> str:
     """.env.example, whole."""
     blocks = []
-    for name, setting in SETTINGS.items():
+    for name, setting in (SETTINGS | BUILT_IN).items():
         value = ENV_EXAMPLES.get(name, _plain(setting.get("default")))
         comment = "" if name in REQUIRED else "# "
         line = f"{comment}TARGET_OMNISEND_{name.upper()}={_quoted(value)}"
@@ -139,11 +174,15 @@ FILES: Mapping[str, Callable[[], str]] = {
     "meltano.yml": meltano,
     ".env.example": env,
     "docs/scheduling.md": scheduling,
+    "target-omnisend.plugin.yml": hub,
 }
 
 
-def _plugin_setting(name: str) -> dict[str, Any]:
-    setting = SETTINGS[name]
+def _plugin_settings() -> list[dict[str, Any]]:
+    return [_plugin_setting(name, setting) for name, setting in (SETTINGS | BUILT_IN).items()]
+
+
+def _plugin_setting(name: str, setting: Mapping[str, Any]) -> dict[str, Any]:
     types = setting["type"]
     kind = types if isinstance(types, str) else next(kind for kind in types if kind != "null")
     made: dict[str, Any] = {"name": name, "kind": KINDS.get(kind, kind)}

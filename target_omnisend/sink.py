@@ -180,9 +180,7 @@ class SegmentSink(BatchSink):
         if not self.validate_schema:
             return None
         try:
-            self._schema_check = jsonschema_rs.Draft7Validator(
-                self.schema, validate_formats=False, retriever=_no_retrieval
-            )
+            self._schema_check = _validator(self.schema)
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
             raise InvalidJSONSchema("holds a schema that is not a JSON schema") from None
         return self._fits
@@ -220,6 +218,15 @@ class SegmentSink(BatchSink):
 class _Untold(metrics.Timer):
     def __exit__(self, *_: object) -> None:
         """Say nothing."""
+
+
+def _validator(schema: dict[str, t.Any]) -> jsonschema_rs.Validator:
+    options: dict[str, t.Any] = {"validate_formats": False, "retriever": _no_retrieval}
+    try:
+        return jsonschema_rs.Draft7Validator(schema, **options)
+    except jsonschema_rs.ValidationError:
+        # Older taps of databases give every decimal column an `exclusiveMaximum: true`.
+        return jsonschema_rs.Draft4Validator(schema, **options)
 
 
 def _no_retrieval(uri: str) -> t.NoReturn:

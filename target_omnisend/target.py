@@ -55,6 +55,7 @@ class TargetOmnisend(Target):
         PluginCapabilities.BATCH,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
+        PluginCapabilities.ACTIVATE_VERSION,
         PluginCapabilities.STRUCTURED_LOGGING,
         TargetCapabilities.VALIDATE_RECORDS,
     ]
@@ -84,6 +85,12 @@ class TargetOmnisend(Target):
         self._check_mappings()
 
     # -- settings ----------------------------------------------------------------------
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, t.Any]) -> None:
+        """Add the SDK's settings, but for one that says nothing about members of a segment."""
+        super().append_builtin_config(config_jsonschema)
+        config_jsonschema["properties"].pop("load_method", None)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings, with sentences that quote no value.
@@ -161,7 +168,8 @@ class TargetOmnisend(Target):
         for stream_map in self.mapper.stream_maps.get(message_dict["stream"], ()):
             if self.sink_exists(stream_map.stream_alias):
                 sink = self.get_sink(stream_map.stream_alias)
-                sink.activate_version(message_dict["version"])
+                if sink.process_activate_version_messages:
+                    sink.activate_version(message_dict["version"])
 
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Have the records take the way of all: the SDK maps and validates none from a file."""

@@ -1,4 +1,4 @@
-"""README.md, docs/errors.md, meltano.yml and .env.example say what the code declares."""
+"""The files that show settings and codes say what is declared."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ FILES = {
     "README.md": "Seconds that one HTTP call",
     "meltano.yml": "Seconds that one HTTP call",
     ".env.example": "Seconds that one HTTP call",
+    "target-omnisend.plugin.yml": "Seconds that one HTTP call",
     "docs/errors.md": "Correct the address",
 }
 """Each file, and something it says."""

@@ -22,6 +22,13 @@ MARK_BYTES: t.Final = 4
 _SEVERAL: t.Final = "several streams"
 _RESUMED: t.Final = "this run may have gone on where an earlier one stopped half-way"
 _STRANGERS: t.Final = "several streams feed it that are not all named in the setting 'streams'"
+_ANNOUNCED: t.Final = (
+    "its ACTIVATE_VERSION came before its records, and none after them; for a tap that sends it "
+    "so, as those of Meltano's SDK do, set 'mirror_on: end_of_stream'"
+)
+_NOT_ACTIVATED: t.Final = (
+    "no ACTIVATE_VERSION with the version of its records said that it is whole"
+)
 _TURNED_BACK: t.Final = "its records went back to a version they had left"
 _WHOLE_RUNS: t.Final = "whole runs"
 """In place of a stream's version, where the end of the input completes a segment."""
@@ -71,9 +78,14 @@ class Ledger(t.Protocol):
 
 @dataclass(slots=True)
 class _Stream:
-    """How far one stream has brought its segment."""
+    """How far one stream has brought its segment.
+
+    Attributes:
+        announced: a version was activated before its records came.
+    """
 
     version: t.Any = None
+    announced: bool = False
     complete: bool = False
     left: list[t.Any] = field(default_factory=list)
     """Versions that its records had before; they may be of any type."""
@@ -223,6 +235,7 @@ class Memory:
         """The stream says that this version is whole."""
         if mirror := self._mirrors.get(segment.name):
             stream = mirror.streams[segment.stream]
+            stream.announced |= stream.version is None
             stream.complete = stream.version is not None and stream.version == version
 
     def departures(self) -> Iterator[tuple[Segment, list[str]]]:
@@ -272,7 +285,8 @@ class Memory:
         elif not mirror.seen:
             reason = "its source brought nobody"
         elif not brought:
-            reason = "no ACTIVATE_VERSION with the version of its records said that it is whole"
+            announced = any(stream.announced for stream in mirror.streams.values())
+            reason = _ANNOUNCED if announced else _NOT_ACTIVATED
         elif name in self._incomplete:
             reason = "this run did not bring its whole source (a filter, or a stream is missing)"
         elif mirror.doubt:

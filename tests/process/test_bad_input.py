@@ -96,6 +96,23 @@ def test_a_schema_without_properties_is_unusable(command: Command) -> None:
     assert re.fullmatch(r"Line 1 of the input, stream 'others', .*\.", ran.errors[-1]), ran.log
 
 
+def test_the_schema_of_an_older_tap_is_one_of_an_older_draft(command: Command) -> None:
+    cents = {
+        "type": ["null", "number"],
+        "multipleOf": 0.01,
+        "maximum": 100,
+        "exclusiveMaximum": True,
+    }
+    amounts = (19.99, 0.07, 100, 99.99, 0.005)
+    bought = [record(f"member{n}@example.com", spent=spent) for n, spent in enumerate(amounts)]
+
+    ran = command(schema(spent=cents), *bought)
+
+    assert (ran.code, ran.counts["accepted"], ran.counts["rejected"]) == (0, 3, 2), ran.log
+    refused = [m for m in command.rejects() if m["type"] == "RECORD"]
+    assert [m["record"]["spent"] for m in refused] == [100, 0.005]
+
+
 def test_an_input_file_that_is_not_there_is_a_matter_of_usage(command: Command) -> None:
     ran = command.run("--config", command.config(), "--input", "nowhere.jsonl")
 

@@ -319,6 +319,23 @@ def test_the_guard_as_a_process(command: Command, sandbox: Sandbox, tmp_path: Pa
     assert sandbox.store.requests.counts["DELETE /contacts/tags"] == 0
 
 
+def test_a_version_that_is_only_announced_is_told_with_the_cure(
+    night: Rehearsal, ledger: str
+) -> None:
+    messages = [*versioned([], 2), *versioned(people(5), 2, activate=None), state(a=1)]
+    ran = _tonight(night, ledger, schema(), *messages, **MIRROR, mirror_on="activate_version")
+    assert (ran.code, ran.counts["removed"]) == (0, 0)
+    assert "came before its records, and none after them" in ran.log
+    assert "set 'mirror_on: end_of_stream'" in ran.log
+
+
+def test_activations_can_be_left_out_of_account(night: Rehearsal, ledger: str) -> None:
+    off = {"mirror_on": "activate_version", "process_activate_version_messages": False}
+    ran = _tonight(night, ledger, schema(), *versioned(people(5), 2), **MIRROR, **off)
+    assert (ran.code, ran.counts["removed"]) == (0, 0)
+    assert "no ACTIVATE_VERSION" in ran.log
+
+
 @pytest.mark.parametrize(
     "messages",
     [
