@@ -1,4 +1,4 @@
-"""Sessions of work on target-omnisend; `nox` runs lint, tests and e2e, CI schedulers too."""
+"""Sessions of work on target-omnisend; `nox` runs lint, tests and e2e, CI all."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "erase")
     session.run(
         *("coverage", "run", "-m", "pytest", "-n", "2"),
-        *("--ignore", "tests/e2e", "--ignore", "tests/schedulers"),
+        *("--ignore", "tests/e2e", "--ignore", "tests/schedulers", "--ignore", "tests/taps"),
         *session.posargs,
     )
     session.run("coverage", "combine", "--quiet")
@@ -65,6 +65,14 @@ def e2e(session: nox.Session) -> None:
     install(session, "test")
     meltano = f"{install_apart(session, MELTANO)}/meltano"
     session.run("pytest", "tests/e2e", *session.posargs, env={"MELTANO": meltano})
+
+
+@nox.session
+def taps(session: nox.Session) -> None:
+    """Taps and a mapper from PyPI, and a new project with the plugin definition."""
+    install(session, "test")
+    meltano = f"{install_apart(session, MELTANO)}/meltano"
+    session.run("pytest", "tests/taps", *session.posargs, env={"MELTANO": meltano})
 
 
 @nox.session
