@@ -32,13 +32,8 @@ class Check(Run):
         Raises:
             RunFailed: when Omnisend, the ledger or the rejects folder cannot be used.
         """
-        try:
-            runner = self._make_checked_runner()
-            self._remember(runner, dry=True)
-        except RunFailed as failure:
-            # Whatever keeps a run from starting is for the operator to mend before one is tried.
-            self.outcome.failure = RunFailed(ExitCode.SETTINGS, failure.sentence)
-            raise
+        runner = self._make_checked_runner()
+        self._remember(runner, dry=True)
         return runner
 
     def describe(self) -> None:
@@ -90,9 +85,19 @@ class Check(Run):
     def _emit_state(self, state: dict[str, t.Any]) -> None:
         """There is none."""
 
+    def _end_early(self, failure: RunFailed | None) -> None:
+        if failure is not None:
+            # Whatever keeps a run from starting is for the operator to mend before one is tried.
+            self.outcome.failure = RunFailed(ExitCode.SETTINGS, failure.sentence)
+        super()._end_early(failure)
+
     def _tell(self) -> None:
-        failure = self.outcome.failure
-        what = failure.sentence if failure else "a run can start; nothing was sent or written."
+        if self.outcome.stopped_by is not None:
+            what = "stopped by a signal before all was asked."
+        elif self.outcome.failure is not None:
+            what = self.outcome.failure.sentence
+        else:
+            what = "a run can start; nothing was sent or written."
         code = int(self.outcome.exit_code)
         logger.info("Check, exit code %d: %s", code, what, extra={"exit_code": code})
 

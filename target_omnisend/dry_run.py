@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import typing as t
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property
 
 import msgspec
@@ -12,6 +14,7 @@ import msgspec
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.delivery.rehearsal import Rehearsal
 from target_omnisend.members.contact import NEVER_NEWER
+from target_omnisend.outcome import ExitCode, RunFailed
 from target_omnisend.report.summary import by_code, fields
 from target_omnisend.run import Run
 
@@ -36,7 +39,10 @@ class DryRun(Run):
     def __init__(self, *arguments: t.Any, **options: t.Any) -> None:
         """As `Run`."""
         super().__init__(*arguments, **options)
+        # How long a batch will take is not known: none shall be given up for it.
+        self.settings = replace(self.settings, confirm_timeout=math.inf)
         self.outcome.max_rejected_percent = 100.0  # until the whole input is read
+        self._too_many: RunFailed | None = None
 
     @cached_property
     def runner(self) -> Rehearsal:
@@ -49,9 +55,22 @@ class DryRun(Run):
             self._make_delivery(0.0, _Unkept()),
             brand=self._make_checked_runner().brand,
             check_stopped=self._interrupt.check,
+            refused=self._foresee,
         )
         self._remember(runner, dry=True)
         return runner
+
+    def _foresee(self) -> None:
+        """Notice, after a refusal, that a run would end here."""
+        limit = self.settings.max_rejected_percent
+        if self._too_many is None and self.outcome.too_many_rejected(limit):
+            total = self.outcome.total()
+            self._too_many = RunFailed(
+                ExitCode.REJECTED,
+                f"A run would end after {total.received} records, since {total.rejected} of them "
+                f"are refused, more than max_rejected_percent ({limit:g} %) allows; mend them or "
+                "the mapping first.",
+            )
 
     def finish(self, *, removing: bool = True) -> None:
         """As in a run, but that nothing is made.
@@ -61,7 +80,9 @@ class DryRun(Run):
             Stopped: when a signal came.
         """
         self.outcome.max_rejected_percent = self.settings.max_rejected_percent
-        super().finish(removing=removing)
+        super().finish(removing=removing and self._too_many is None)
+        if self._too_many is not None:
+            raise self._too_many
 
     def _wanted_segments(self) -> dict[str, list[t.Any]]:
         return {}
@@ -86,8 +107,18 @@ class DryRun(Run):
                 logger.info("Dry run, a contact as it would be sent, masked: %s", masked(sample))
             share = self.settings.quota_share or 1
             clauses.append(f"{_about(self.runner.seconds)} at {share:.0%} of Omnisend's limits")
-        clauses += [f"exit code {self.outcome.exit_code}", "nothing was sent or written"]
+        clauses += [f"exit code {self.outcome.exit_code}", *self._why()]
+        clauses += ["nothing was sent or written"]
         logger.info("Dry run: %s.", "; ".join(clauses), extra=fields(self.outcome))
+
+    def _why(self) -> list[str]:
+        if self.outcome.stopped_by is not None:
+            return ["stopped by a signal before the end of the input"]
+        if self.outcome.failure is not None:
+            return [self.outcome.failure.sentence.removesuffix(".")]
+        if self.outcome.too_many_rejected():
+            return ["a run would fail, since more are refused than max_rejected_percent allows"]
+        return []
 
     def _calls(self, stream: str) -> str:
         sent = {endpoint: lane.tallies[stream].sent for endpoint, lane in self.runner.lanes.items()}
@@ -110,7 +141,8 @@ def masked(item: bytes) -> str:
 def _masked(value: t.Any, key: str = "") -> t.Any:
     match value:
         case dict():
-            return {name: _masked(one, name) for name, one in value.items()}
+            own = key == "customProperties"  # they may have any name
+            return {name: _masked(one, "" if own else name) for name, one in value.items()}
         case list():
             return [_masked(one) for one in value]
         case bool() | None:

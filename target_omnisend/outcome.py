@@ -125,12 +125,16 @@ class Outcome:
                 setattr(total, name, getattr(total, name) + getattr(counts, name))
         return total
 
-    def too_many_rejected(self) -> bool:
-        """Whether more were refused than the operator accepts; never before 100 were read."""
+    def too_many_rejected(self, percent: float | None = None) -> bool:
+        """Whether more were refused than the operator accepts; never before 100 were read.
+
+        `percent` stands in for `max_rejected_percent`.
+        """
+        allowed = self.max_rejected_percent if percent is None else percent
         streams = list(self.streams.values())  # at once: the reader may add one meanwhile
         received = sum(counts.received for counts in streams)
         rejected = sum(counts.rejected for counts in streams)
-        return received >= 100 and rejected * 100 > received * self.max_rejected_percent
+        return received >= 100 and rejected * 100 > received * allowed
 
     @property
     def exit_code(self) -> int:

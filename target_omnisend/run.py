@@ -156,10 +156,14 @@ class Run:
         settings = self.settings
         if settings.ledger_url is None:
             return
-        from target_omnisend.ledger import Ledger  # noqa: PLC0415 - a tenth of a second
+        from target_omnisend.ledger import (  # noqa: PLC0415 - a tenth of a second
+            DryLedger,
+            Ledger,
+        )
 
-        self.ledger = Ledger(
-            settings.ledger_url, brand=self._brand(runner), utc_now=clock.utc_now, dry=dry
+        open_ledger = DryLedger if dry else Ledger
+        self.ledger = open_ledger(
+            settings.ledger_url, brand=self._brand(runner), utc_now=clock.utc_now
         )
         runner.remember_by(
             Memory(

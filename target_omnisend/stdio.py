@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
+import typing as t
 
 import click
 
 from target_omnisend.outcome import ExitCode, RunFailed
+
+_STANDARD_ERROR: t.Final = 2
+
+
+def stand_in_for_the_log() -> None:
+    """Where the shell has closed standard error, write it nowhere.
+
+    Otherwise the next file or socket that is opened gets its number, and with it whatever
+    C libraries and we say there.
+    """
+    if sys.stderr is None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != _STANDARD_ERROR:
+            os.dup2(nowhere, _STANDARD_ERROR)
+            os.close(nowhere)
+        sys.stderr = open(_STANDARD_ERROR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def check_open(*, reading: bool) -> None:

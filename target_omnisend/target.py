@@ -41,7 +41,7 @@ from target_omnisend.settings import (
     did_you_mean,
 )
 from target_omnisend.sink import SegmentSink
-from target_omnisend.stdio import check_open, unusable_logging, write_line
+from target_omnisend.stdio import check_open, stand_in_for_the_log, unusable_logging, write_line
 
 
 class TargetOmnisend(Target):
@@ -191,6 +191,7 @@ class TargetOmnisend(Target):
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805 - the SDK's decorator makes it a class's
         """The command; its log is set up here."""
+        stand_in_for_the_log()
         try:
             return super().cli
         except Exception:  # noqa: BLE001 - whatever the operator's own file makes of it

@@ -92,12 +92,17 @@ class Rehearsal(Runner):
         *,
         brand: Mapping[str, t.Any],
         check_stopped: Callable[[], None],
+        refused: Callable[[], None],
     ) -> None:
-        """Start at second 0, as the delivery should; the key was checked, and is of `brand`."""
+        """Start at second 0, as the delivery should; the key was checked, and is of `brand`.
+
+        `refused` is called after each record that is no contact.
+        """
         self.seconds = 0.0
         self._agreeing = Agreeing(lambda: self.seconds)
         self._answers: list[tuple[float, int, Call]] = []
         self._ids = itertools.count()
+        self._refused = refused
         delivery.brand, delivery.checked = brand, True
         super().__init__(
             delivery,
@@ -111,6 +116,11 @@ class Rehearsal(Runner):
     def samples(self) -> list[bytes]:
         """The first items that would be sent."""
         return self._agreeing.samples
+
+    def reject(self, *record: t.Any) -> None:
+        """As in a run, which this may have ended."""
+        super().reject(*record)
+        self._refused()
 
     def stop(self, hurried: Callable[[], bool]) -> None:
         """Stop; nothing is open in truth."""

@@ -28,12 +28,15 @@ _SECRETS: t.Final = ("password", "sslpassword")
 _OF_DATA: t.Final = ("22", "23", "44", "P0")
 """What PostgreSQL's codes begin with when its message may quote a row or a trigger's words."""
 
+_WRITES_THE_FILE: t.Final = "PRAGMA journal_mode = WAL"
+"""Unless it is a ledger's already."""
+
 _SQLITE_SETTINGS: t.Final = (
     # The file stays locked from the first transaction until the process ends, however it does.
     "PRAGMA locking_mode = EXCLUSIVE",
     "BEGIN EXCLUSIVE",
     "COMMIT",
-    "PRAGMA journal_mode = WAL",
+    _WRITES_THE_FILE,
     "PRAGMA synchronous = FULL",  # a commit survives a power failure
     "PRAGMA cache_size = -8000",  # KB
     "PRAGMA wal_autocheckpoint = 16000",  # pages: 64 MB; a page is copied back once for many writes
@@ -64,7 +67,8 @@ class Database:
         """
         self._url = _parse(url)
         self._dry = dry
-        if dry and _is_missing(self._url):
+        if dry and _is_empty(self._url):
+            _check_writable(Path(self._url.database or ""))
             self._url = self._url.set(database=":memory:")
         self._failure: RunFailed | None = None
         self._opening = True
@@ -120,7 +124,8 @@ class Database:
         run = self.connection.exec_driver_sql
         if self._url.drivername != POSTGRES:
             for statement in _SQLITE_SETTINGS:
-                run(statement)
+                if not (self._dry and statement == _WRITES_THE_FILE):
+                    run(statement)
             return SqliteMembers(self.connection)
         for statement in _POSTGRES_SETTINGS:
             run(statement)
@@ -220,8 +225,12 @@ def _engine(url: sa.URL, wait: float) -> sa.Engine:
         ) from None
 
 
-def _is_missing(url: sa.URL) -> bool:
-    return url.drivername != POSTGRES and not os.path.exists(url.database or "")  # noqa: PTH110
+def _is_empty(url: sa.URL) -> bool:
+    """Whether there is no file, or one that opening it would fill."""
+    try:
+        return url.drivername != POSTGRES and not Path(url.database or "").stat().st_size
+    except OSError:
+        return True
 
 
 def _create_file(path: Path) -> None:
@@ -233,11 +242,29 @@ def _create_file(path: Path) -> None:
         if not os.access(path, os.R_OK | os.W_OK, effective_ids=_AS_EFFECTIVE_USER):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise RunFailed(
-            ExitCode.SETTINGS,
-            f"The ledger {path} cannot be written to ({error.strerror}); check 'ledger_url' "
-            "and the permissions of file and folder.",
-        ) from None
+        raise _unwritable(path, error) from None
+
+
+def _check_writable(path: Path) -> None:
+    """Whether the file could be made, or filled, without doing so."""
+    place, rights = path.absolute(), os.R_OK | os.W_OK
+    while not os.path.exists(place):  # noqa: PTH110 - `Path.exists` raises where none may look
+        place, rights = place.parent, os.W_OK | os.X_OK
+    code = 0
+    if rights & os.X_OK and not place.is_dir():
+        code = errno.ENOTDIR
+    elif not os.access(place, rights, effective_ids=_AS_EFFECTIVE_USER):
+        code = errno.EACCES
+    if code:
+        raise _unwritable(path, OSError(code, os.strerror(code)))
+
+
+def _unwritable(path: Path, error: OSError) -> RunFailed:
+    return RunFailed(
+        ExitCode.SETTINGS,
+        f"The ledger {path} cannot be written to ({error.strerror}); check 'ledger_url' "
+        "and the permissions of file and folder.",
+    )
 
 
 def _name(url: sa.URL) -> str:

@@ -57,14 +57,13 @@ class Ledger:
             brand: whose members these are.
             utc_now: the present moment.
             wait: seconds, for another run on it to end.
-            dry: leave the database as it is, and remember nothing.
+            dry: leave the database as it is in the end; see `DryLedger`.
 
         Raises:
             RunFailed: when it cannot be used; the sentence says why.
         """
         self._brand = brand
         self._utc_now = utc_now
-        self._dry = dry
         self._database = Database(url, brand=brand, wait=wait, dry=dry)
         with self._database.guard():
             self._segments = self._load()
@@ -229,14 +228,12 @@ class Ledger:
             )
 
     def _find(self, place: Segment, emails: Collection[str]) -> Iterator[tuple[str, bytes, int]]:
-        for chunk in _chunks(emails, KEYS):
+        for chunk in chunks(emails, KEYS):
             with self._database.guard():
                 found = self._database.members.find(place.id, chunk)
             yield from found
 
     def _change(self, segment: str, changes: Changes) -> None:
-        if self._dry:
-            return
         place = self._place(segment)
         place.unwritten.update(place.change(changes))
         if sum(len(place.unwritten) for place in self._segments.values()) >= UNWRITTEN:
@@ -269,10 +266,10 @@ class Ledger:
     def _merge_segment(self, place: Segment) -> None:
         changes = place.unmerged
         gone = [email for email, change in changes.items() if change is None or change.anew]
-        for chunk in _chunks(gone, KEYS):
+        for chunk in chunks(gone, KEYS):
             self._database.members.remove(place.id, chunk)
         kept = sorted(email for email, change in changes.items() if change)
-        for chunk in _chunks(kept, KEYS):
+        for chunk in chunks(kept, KEYS):
             self._database.members.put(place.id, list(self._rows(place, chunk)))
 
     def _rows(self, place: Segment, emails: list[str]) -> Iterator[Row]:
@@ -316,7 +313,8 @@ class Ledger:
             yield page
 
 
-def _chunks(items: Collection[str], size: int) -> Iterator[list[str]]:
+def chunks(items: Collection[str], size: int) -> Iterator[list[str]]:
+    """Lists of at most so many of the items."""
     rest = iter(items)
     while chunk := list(itertools.islice(rest, size)):
         yield chunk

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +57,7 @@ def test_it_tells_store_scopes_mapping_and_ledger(
         ({"data_privacy_consent": False}, "data_privacy_consent"),
         ({"mapping": {}}, "'mapping.email' is missing"),
         ({"ledger_url": "mysql://there/is"}, "'ledger_url' is no database URL"),
+        ({"ledger_url": "sqlite:///config.json/ledger.db"}, "cannot be written to"),
         ({"rejects_path": "config.json/rejects"}, "cannot be written to"),
     ],
 )
@@ -75,6 +80,23 @@ def test_a_key_without_brands_read_is_good_and_one_without_contacts_is_not(
     sandbox.store.faults.add(Fault("status", endpoint="GET /batches", status=403))
     ran = _check(command)
     assert (ran.code, "GET /batches does not answer" in ran.log) == (3, True), ran.log
+
+
+def test_a_check_that_was_stopped_does_not_say_that_a_run_can_start(
+    command: Command, sandbox: Sandbox
+) -> None:
+    sandbox.store.faults.add(Fault("slow", endpoint="GET /contacts", seconds=3))
+    with subprocess.Popen(
+        [sys.executable, "-m", "target_omnisend", "--config", command.config(), "--check"],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not sandbox.store.requests.counts["GET /contacts"]:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        log = process.communicate(timeout=30)[1]
+    assert process.returncode == 143, log
+    assert log.splitlines()[-1].endswith("exit code 143: stopped by a signal before all was asked.")
 
 
 def test_a_passing_fault_is_no_reason_to_fail(command: Command, sandbox: Sandbox) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from fakes.command import people, record, schema, state
@@ -94,6 +96,81 @@ def test_sample_contacts_show_their_shape_and_nobody(command: Command) -> None:
             "customProperties": {"lifetimeValue": 0},
         }
     ]
+
+
+def test_a_custom_property_is_masked_whatever_its_name(command: Command) -> None:
+    names = ("status", "type", "id", "statusChangedAt")
+    ran = _dry(
+        command,
+        schema(name={}),
+        record("member1@example.com", name="Wilhelmina"),
+        custom_properties=dict.fromkeys(names, "name"),
+    )
+    assert "Wilhelmina" not in ran.log
+    assert ran.log.count('"xxxxxxxxxx"') == len(names), ran.log
+
+
+def test_how_long_a_batch_may_take_is_no_matter(command: Command) -> None:
+    ran = _dry(command, schema(), *people(20), confirm_timeout=1)
+    assert (ran.code, ran.counts["accepted"]) == (0, 20), ran.log
+
+
+def test_it_foresees_where_a_run_would_end_for_its_refusals(command: Command) -> None:
+    bad = [record(None) for _ in range(20)]
+    messages = [schema(), *people(90), *bad, *people(500, 100)]
+    ran = _dry(command, *messages, max_rejected_percent=10)
+    assert (ran.code, ran.counts["received"], ran.counts["rejected"]) == (4, 610, 20), ran.log
+    last = ran.log.splitlines()[-1]
+    assert "A run would end after 101 records, since 11 of them are refused" in last
+    exactly = [schema(), *people(90), *bad[:10]]
+    assert _dry(command, *exactly, max_rejected_percent=10).code == 0
+
+
+def test_what_changes_within_a_run_is_counted_as_the_run_counts_it(
+    command: Command, tmp_path: Path
+) -> None:
+    settings = {
+        "ledger_url": f"sqlite:///{tmp_path}/ledger.db",
+        "custom_properties": {"tier": "tier"},
+        "batch_size_rows": 100,
+        "sync_mode": "mirror",
+        "mirror_on": "end_of_stream",
+        "max_removed_percent": 100,
+    }
+    columns = schema(tier={}, _sdc_deleted_at={})
+
+    def hundred(**more: str) -> list[dict[str, Any]]:
+        return [record(f"member{n}@example.com", **more) for n in range(100)]
+
+    assert command(columns, *hundred(tier="A"), *people(100, 200), **settings).code == 0
+    there_and_back = [*hundred(tier="B"), *hundred(tier="A")]
+    gone = hundred(_sdc_deleted_at="2026-01-01")
+    for messages, unchanged, removed in ((there_and_back, 100, 0), ([*gone, *gone], 200, 100)):
+        # What needs no call comes last: the ones before it are on their way by then.
+        dry = _dry(command, columns, *messages, *people(100, 200), **settings)
+        real = command(columns, *messages, *people(100, 200), **settings)
+        assert (dry.code, dry.counts) == (real.code, real.counts), dry.log
+        assert (dry.counts["unchanged"], dry.counts["removed"]) == (unchanged, removed)
+
+
+def test_a_file_that_is_no_ledger_yet_stays_as_it_is(command: Command, tmp_path: Path) -> None:
+    empty, others = tmp_path / "empty.db", tmp_path / "others.db"
+    empty.touch()
+    with closing(sqlite3.connect(others)) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+    before = _files(tmp_path)
+    for path in (empty, others):
+        ran = _dry(command, schema(), *people(3), ledger_url=f"sqlite:///{path}")
+        assert (ran.code, ran.counts["accepted"]) == (0, 3), ran.log
+        (tmp_path / "config.json").unlink()
+    assert _files(tmp_path) == before
+
+
+def test_a_ledger_that_no_run_could_make_is_told(command: Command) -> None:
+    ran = _dry(command, schema(), ledger_url="sqlite:///config.json/ledger.db")
+    words = "The ledger config.json/ledger.db cannot be written to (Not a directory); check "
+    assert (ran.code, [error.startswith(words) for error in ran.errors]) == (3, [True]), ran.log
+    assert "Not a directory" in ran.log.splitlines()[-1], "the last line says why"
 
 
 def test_it_compares_with_the_ledger_and_leaves_it_as_it_is(

@@ -73,6 +73,24 @@ def test_what_the_shell_does_is_told(
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "$run <in 2>&-",
+        "TERM=xterm $run <in 2>&-",
+        "$run <in 2>/dev/full",
+        "$run <in 2> >(true)",
+        "$run --input in <&- 2>&-",
+    ],
+)
+def test_a_run_loses_nothing_because_nobody_reads_its_log(
+    command: Command, sandbox: Sandbox, line: str
+) -> None:
+    ran = _in_shell(command, line)
+    assert (ran.code, ran.states, ran.log) == (0, [{"at": 1}], ""), ran.log
+    assert len(sandbox.store.contacts) == 3
+
+
+@pytest.mark.parametrize(
     ("settings", "sentence"),
     [
         (
