@@ -95,7 +95,7 @@ def package(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation site, into `output/site`; a warning is an error."""
-    session.install(*nox.project.dependency_groups(PYPROJECT, "docs"))
+    install(session, "docs")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "output/site")
 
 
