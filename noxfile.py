@@ -86,7 +86,8 @@ def schedulers(session: nox.Session) -> None:
 def package(session: nox.Session) -> None:
     """What is published, into `dist`: built, checked and used in environments of its own."""
     install(session, "package")
-    session.run("pytest", "tests/package", *session.posargs)
+    meltano = install_meltano(session)
+    session.run("pytest", "tests/package", *session.posargs, env={"MELTANO": meltano})
     shutil.rmtree("dist", ignore_errors=True)
     session.run("uv", "build", "--quiet")
     session.run("twine", "check", "--strict", *map(str, Path("dist").glob("target_omnisend-*")))

@@ -9,11 +9,14 @@ import subprocess
 import tarfile
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from fakes.checkout import copy_checkout
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 UV = shutil.which("uv")
 TAG = "v7.8.9"
 PROGRAM = """\
@@ -67,14 +70,8 @@ def _git(*arguments: str, cwd: Path) -> None:
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what git would give others, with one commit and no tag."""
-    listed = _run(
-        "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT
-    ).split("\0")
     folder = tmp_path_factory.mktemp("sources")
-    for name in filter(None, listed):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    copy_checkout(folder)
     _git("init", "--quiet", cwd=folder)
     _git("add", "--all", cwd=folder)
     _git("commit", "--quiet", "--message", "All", cwd=folder)
