@@ -86,7 +86,7 @@ def schedulers(session: nox.Session) -> None:
 def package(session: nox.Session) -> None:
     """What is published, into `dist`: built, checked and used in environments of its own."""
     install(session, "package")
-    meltano = install_meltano(session)
+    meltano = f"{install_apart(session, MELTANO)}/meltano"
     session.run("pytest", "tests/package", *session.posargs, env={"MELTANO": meltano})
     shutil.rmtree("dist", ignore_errors=True)
     session.run("uv", "build", "--quiet")
@@ -104,7 +104,7 @@ def docs(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The oldest versions of what the package declares that it runs with."""
     groups = nox.project.dependency_groups(PYPROJECT, "test")
-    session.install("--resolution=lowest-direct", "-e", ".[sandbox,postgres]", *groups)
+    session.install("--resolution=lowest-direct", "-e", ".[sandbox,postgres,parquet]", *groups)
     session.run("pytest", "-n", "2", *(session.posargs or QUICK))
 
 

@@ -8,7 +8,7 @@ A comment of its own line above a block says what is to be done with it:
 - ``<!-- in another terminal -->``: it goes on until the page ends.
 - ``<!-- run by PATH, PATH -->``: those files, tests or scripts of CI, run it.
 - ``<!-- needs an account -->``: nobody can run it here.
-- ``<!-- examples/PATH -->``: it is that file, which a test of its own runs.
+- ``<!-- examples/PATH -->``: it is that file; tests/schedulers runs it.
 
 A block of commands without one is run.
 """
