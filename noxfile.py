@@ -1,7 +1,8 @@
-"""Sessions of work on target-omnisend; `nox` runs lint, tests and e2e, CI all."""
+"""Sessions of work on target-omnisend; `nox` runs lint, tests and e2e, and CI all of them."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import nox
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 MELTANO = "meltano~=4.4"
+QUICK = ("tests/members", "tests/api", "tests/delivery", "tests/process/test_main_job.py")
+"""What another version of Python or of a library might change, in a minute or so."""
+
+APART = ("e2e", "package", "schedulers", "taps")
+"""Folders of tests that have a session, and environments, of their own."""
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
@@ -52,7 +58,7 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "erase")
     session.run(
         *("coverage", "run", "-m", "pytest", "-n", "2"),
-        *("--ignore", "tests/e2e", "--ignore", "tests/schedulers", "--ignore", "tests/taps"),
+        *(f"--ignore=tests/{name}" for name in APART),
         *session.posargs,
     )
     session.run("coverage", "combine", "--quiet")
@@ -85,6 +91,48 @@ def schedulers(session: nox.Session) -> None:
         "DAGSTER": f"{install_apart(session, 'dagster~=1.13')}/dagster",
     }
     session.run("pytest", "tests/schedulers", *session.posargs, env=environment)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """What is published, into `dist`: built, checked and used in environments of its own."""
+    install(session, "package")
+    meltano = f"{install_apart(session, MELTANO)}/meltano"
+    session.run("pytest", "tests/package", *session.posargs, env={"MELTANO": meltano})
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("uv", "build", "--quiet")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").glob("target_omnisend-*")))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation site, into `output/site`; a warning is an error."""
+    install(session, "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "output/site")
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The oldest versions of what the package declares that it runs with."""
+    groups = nox.project.dependency_groups(PYPROJECT, "test")
+    session.install("--resolution=lowest-direct", "-e", ".[sandbox,postgres,parquet]", *groups)
+    session.run("pytest", "-n", "2", *(session.posargs or QUICK))
+
+
+@nox.session(python=["3.11", "3.12", "3.13", "3.14"], download_python="never")
+def pythons(session: nox.Session) -> None:
+    """Every Python that is declared and on this machine."""
+    install(session, "test")
+    session.run("pytest", "-n", "2", *(session.posargs or QUICK))
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """The workflows of GitHub: their schema, and what is known to be unsafe in one."""
+    session.install("check-jsonschema>=0.33", "zizmor>=1.14")
+    files = [str(path) for path in sorted(Path(".github", "workflows").iterdir())]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files)
+    session.run("zizmor", "--offline", *files)
 
 
 @nox.session(name="try")

@@ -281,16 +281,18 @@ def test_nobody_at_the_address_is_no_answer() -> None:
 @pytest.mark.parametrize(
     ("url", "options", "said"),
     [
-        ("http://127.0.0.1:port/api", {}, "InvalidURL"),
-        ("http://127.0.0.1/api", {"authorization": f"{KEY}\n"}, "InvalidHeader"),
-        ("http://127.0.0.1:9/api", {"authorization": f"{KEY}☃"}, "UnicodeEncodeError"),
+        ("http://127.0.0.1:port/api", {}, ["InvalidURL"]),
+        # By requests from 2.34 on, and before that by what it sends with.
+        ("http://127.0.0.1/api", {"authorization": f"{KEY}\n"}, ["InvalidHeader", "ValueError"]),
+        ("http://127.0.0.1:9/api", {"authorization": f"{KEY}☃"}, ["UnicodeEncodeError"]),
     ],
 )
 def test_a_call_that_cannot_be_made_is_an_answer_not_an_exception(
-    url: str, options: dict[str, Any], said: str
+    url: str, options: dict[str, Any], said: list[str]
 ) -> None:
     answer = client_of(url, **options).current_brand()
-    assert (answer.kind, answer.fault) == (Kind.RETRY, said)
+    assert answer.kind is Kind.RETRY
+    assert answer.fault in said
 
 
 @every_call

@@ -80,6 +80,7 @@ def test_each_field_goes_to_its_place() -> None:
         "since": date(2019, 5, 4),
         "unmapped": "stays here",
     }
+    assert set(mapper.columns.values()) == set(record) - {"unmapped"}
     assert mapper.map(record) == Contact(
         "anna.k@example.com",
         b'{"identifiers":['

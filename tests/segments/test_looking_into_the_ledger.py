@@ -1,23 +1,24 @@
-"""The SQL of docs/segments.md, as it stands there."""
+"""The SQL of docs/segments.md and docs/questions/privacy.md, as it stands there."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from fakes.command import people, record, schema
+from fakes.docs import blocks_of
 from fakes.rehearsal import Rehearsal
 
-DOC = Path(__file__).parents[2] / "docs" / "segments.md"
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_examples(tmp_path: Path, url: str) -> None:
     night = Rehearsal(tmp_path)
     night(schema(), *people(2), record("ada@example.com"), ledger_url=url)
-    block = re.search(r"```sql\n(.*?)```", DOC.read_text(), re.DOTALL)
-    assert block is not None
-    members, sqlite, postgres = block[1].split(";")[:3]
+    (looking,) = (b for b in blocks_of("docs/segments.md") if b.language == "sql")
+    (forgetting,) = (b for b in blocks_of("docs/questions/privacy.md") if b.language == "sql")
+    members, sqlite, postgres = looking.text.split(";")[:3]
     here = url.replace("postgresql:", "postgresql+psycopg:")
     engine = sa.create_engine(here, poolclass=sa.NullPool)
     with engine.connect() as connection:
@@ -25,3 +26,7 @@ def test_the_examples(tmp_path: Path, url: str) -> None:
         own = sqlite if url.startswith("sqlite") else postgres
         found = connection.execute(sa.text(own)).one()
     assert (found.name, found.given, found.confirmed is not None) == ("VIP", 1, True)
+    with engine.begin() as connection:
+        assert connection.execute(sa.text(forgetting.text)).rowcount == 1
+    ran = night(schema(), *people(2), ledger_url=url)
+    assert (ran.code, ran.counts["unchanged"]) == (0, 2)
