@@ -1,4 +1,4 @@
-"""The files that show settings and codes say what is declared."""
+"""The files that show settings and codes say what is declared; CONTRIBUTING.md has the command."""
 
 from __future__ import annotations
 

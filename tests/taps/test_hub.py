@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,7 +37,10 @@ def test_it_is_added_installed_and_configured(tmp_path: Path, definition: Path) 
     project = Project(folder)
     project.meltano("init", ".", "--no-usage-stats")
 
-    project.meltano("add", "--from-ref", str(definition), LOADER)
+    command = r"^ *meltano (add .*--from-ref) \S+ target-omnisend$"
+    (add,) = re.findall(command, (ROOT / "README.md").read_text(), re.MULTILINE)
+    project.meltano(*add.split(), str(definition), LOADER)
+    project.meltano("install", "loader", LOADER)
 
     about = project.meltano("invoke", LOADER, "--about", "--format=json")
     declared = json.loads(about[about.index("\n{") :])["settings"]["properties"]
