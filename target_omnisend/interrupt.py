@@ -6,9 +6,12 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import typing as t
 from concurrent.futures import Future
+
+from target_omnisend.progress.terminal import has_live_display
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +25,12 @@ their standard output."""
 
 HURRIED_SECONDS: t.Final = 5.0
 """The same after a second signal."""
+
+
+_STANDARD_ERROR: t.Final = 2
+
+_BELOW_A_DISPLAY: t.Final = b"\r\n\x1b[?25h"
+"""A new line, and the cursor to be seen again."""
 
 
 class Stopped(Exception):  # noqa: N818 - no error: the operator asked for it
@@ -43,6 +52,7 @@ class Interrupt:
         """Make the pipe; `install` makes signals write to it."""
         self.number: int | None = None
         self.hurried = False
+        self._pressed = 0
         self._failure: Exception | None = None
         self._read_end, self._write_end = os.pipe()
         os.set_blocking(self._write_end, False)
@@ -55,11 +65,15 @@ class Interrupt:
             signal.signal(signal.SIGALRM, self._force)
 
     def ignore(self) -> None:
-        """Let no further signal change the outcome, which is being told."""
+        """Let no further signal change the outcome, which is being told.
+
+        Telling may hang as well, mostly since nobody reads standard error: then one still ends it.
+        """
         if threading.current_thread() is threading.main_thread():
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            seconds = 0 if self.number is None else GRACE_SECONDS
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            signal.signal(signal.SIGTERM, self._press)
+            signal.signal(signal.SIGINT, self._press)
 
     def fail(self, failure: Exception) -> None:
         """From any thread: end the main thread's wait for input with this, as a signal would."""
@@ -118,11 +132,22 @@ class Interrupt:
         signal.setitimer(signal.ITIMER_REAL, HURRIED_SECONDS if self.hurried else GRACE_SECONDS)
         self._wake()
 
+    def _press(self, number: int, _frame: FrameType | None) -> None:
+        """Have the telling come to its end, or be forced to."""
+        if not self._pressed:
+            self._pressed = number
+            signal.setitimer(signal.ITIMER_REAL, HURRIED_SECONDS)
+
     def _force(self, _number: int, _frame: FrameType | None) -> None:
         """End the process as a kill would, which no state that was written minds."""
-        with contextlib.suppress(OSError):
-            os.write(2, b"The end was forced, since something hung; run again.\n")
-        os._exit(128 + (self.number or signal.SIGTERM))
+        said = b"The end was forced, since something hung; run again.\n"
+        with contextlib.suppress(OSError, ValueError):
+            if has_live_display(sys.stderr, os.environ):
+                said = _BELOW_A_DISPLAY + said
+            # It may be what hangs: then nothing is said.
+            if select.select([], [_STANDARD_ERROR], [], 0)[1]:
+                os.write(_STANDARD_ERROR, said)
+        os._exit(128 + (self.number or self._pressed or signal.SIGTERM))
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):

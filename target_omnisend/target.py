@@ -285,9 +285,14 @@ class TargetOmnisend(Target):
         try:
             self.listen(file_input)
         except INPUT_ERRORS as error:
-            failure = RunFailed(ExitCode.FAULT, at_line(error, self.reader))
+            sentence = at_line(error, self.reader)
+            failure = RunFailed(
+                ExitCode.FAULT,
+                f"{sentence.removesuffix('.')}; what came before it has its verdict: mend the "
+                "line, or the tap that wrote it, then run again.",
+            )
             self.logger.error(  # noqa: TRY400 - a traceback says nothing more
-                failure.sentence,
+                sentence,
                 extra={
                     "exit_code": int(failure.exit_code),
                     "stream_name": self.reader.stream,

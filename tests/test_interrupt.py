@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_omnisend.interrupt import Interrupt, Stopped
+from target_omnisend.interrupt import HURRIED_SECONDS, Interrupt, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ def interrupt() -> Iterator[Interrupt]:
     interrupt = Interrupt()
     interrupt.install()
     yield interrupt
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number, handler in before.items():
         signal.signal(number, handler)
     interrupt.close()
@@ -44,6 +45,14 @@ def test_a_second_signal_hurries_and_the_first_decides(interrupt: Interrupt) -> 
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGINT)
     assert (interrupt.number, interrupt.hurried) == (signal.SIGTERM, True)
+
+
+def test_while_the_outcome_is_told_a_signal_only_bounds_the_time(interrupt: Interrupt) -> None:
+    interrupt.ignore()
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= HURRIED_SECONDS
+    assert (interrupt.number, interrupt.hurried) == (None, False)
 
 
 def test_any_number_of_signals_can_be_taken(interrupt: Interrupt) -> None:

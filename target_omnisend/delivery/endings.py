@@ -116,4 +116,5 @@ def out_of_reach(lane: Lane, answer: Answer, now: float) -> RunFailed:
 
 def fatal(answer: Answer) -> RunFailed:
     """What to tell the user about an answer that ends the run."""
-    return RunFailed(ExitCode.SETTINGS, f"{_FATAL[answer.kind]} (Omnisend: {answer.fault})")
+    what, _, cure = _FATAL[answer.kind].partition(";")
+    return RunFailed(ExitCode.SETTINGS, f"{what} ({answer.fault});{cure}")

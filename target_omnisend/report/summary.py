@@ -64,8 +64,11 @@ def _what_next(outcome: Outcome) -> list[str]:
     if not outcome.exit_code:
         return []
     code = EXITS[str(int(outcome.exit_code))]
-    cure = code.cure.removesuffix(".")
-    return [code.cause.removesuffix("."), cure[0].lower() + cure[1:]]
+    return [_clause(code.cause), _clause(code.cure)]
+
+
+def _clause(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:].removesuffix(".").replace("`", "")
 
 
 def _others(total: StreamCounts) -> list[tuple[int, str]]:

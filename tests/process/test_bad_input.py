@@ -131,3 +131,13 @@ def test_a_last_line_without_its_end_counts(command: Command, sandbox: Sandbox) 
 
     assert ran.code == 0, ran.log
     assert len(sandbox.store.contacts) == 2
+
+
+def test_the_last_line_says_what_to_do_about_a_bad_line(command: Command) -> None:
+    ran = command(schema(), *people(3), b"junk")
+    assert (ran.code, ran.errors) == (1, ["Line 5 of the input is not JSON (4 bytes)."])
+    last = (
+        "3 read, 3 accepted; exit code 1; Line 5 of the input is not JSON (4 bytes); what came "
+        "before it has its verdict: mend the line, or the tap that wrote it, then run again."
+    )
+    assert ran.log.splitlines()[-1].endswith(last)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -197,3 +200,43 @@ def test_a_reader_that_hangs_does_not_keep_a_stopped_run_alive(
             process.kill()
         log.seek(0)
         assert "The end was forced" in log.read()
+
+
+def test_a_log_that_nobody_reads_does_not_keep_a_stopped_run_alive(
+    command: Command, tmp_path: Path
+) -> None:
+    """The pipe is full: what is said of the forced end must not wait for room as well."""
+    (tmp_path / "in").write_bytes(INPUT)
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writing, b"." * 2000)
+    with (
+        (tmp_path / "in").open() as lines,
+        subprocess.Popen(
+            [sys.executable, "-m", "target_omnisend", "--config", command.config(**PLAIN)],
+            stdin=lines,
+            stdout=subprocess.DEVNULL,
+            stderr=writing,
+            cwd=tmp_path,
+            env=os.environ | {"TARGET_OMNISEND_LOGLEVEL": "DEBUG"},
+        ) as process,
+    ):
+        os.close(writing)
+        before, unread = 0, 2000
+        while unread > before or unread < 3000:
+            time.sleep(2)
+            before, unread = unread, _unread(reading)
+        hung = process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert (hung, process.wait(12)) == (True, 143)
+        finally:
+            process.kill()
+            os.close(reading)
+
+
+def _unread(descriptor: int) -> int:
+    answer = fcntl.ioctl(descriptor, termios.FIONREAD, struct.pack("i", 0))
+    return int(struct.unpack("i", answer)[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,26 @@ def test_stopped_or_failed_the_terminal_is_as_before(
         assert not terminal.cursor_is_hidden()
         assert COUNTS not in terminal.text
         assert "read, " in terminal.text.rpartition("METRIC")[2], "said when it was down"
+
+
+def test_an_end_by_force_leaves_the_cursor_to_be_seen(command: Command, tmp_path: Path) -> None:
+    text = tmp_path / "input.jsonl"
+    messages = [schema(), *people(2), state(bookmark="x" * 200_000)]
+    text.write_text("\n".join(map(json.dumps, messages)))
+    nobody_reads, out = os.pipe()
+    with at_terminal(
+        *("--config", command.config(membership="none")), folder=tmp_path, text=text, out=out
+    ) as terminal:
+        terminal.wait_for_display()
+        time.sleep(2)  # the state fills the pipe
+        for _ in range(2):
+            terminal.interrupt()
+            time.sleep(0.2)
+        assert terminal.end() == 130
+    os.close(nobody_reads)
+    os.close(out)
+    assert not terminal.cursor_is_hidden()
+    assert terminal.text.endswith("\nThe end was forced, since something hung; run again.")
 
 
 @pytest.mark.parametrize(
