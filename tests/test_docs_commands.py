@@ -91,4 +91,6 @@ def test_who_is_said_to_run_a_block_does(block: Block) -> None:
     for command in block.commands:
         ours = [word for word in command.split() if word.startswith("scripts/")]
         told = [command, *(Path(name).name for name in (block.page, *ours))]
-        assert any(one in text for text in texts for one in told), f"{block}: {command!r} is in none of {block.runners}"
+        assert any(one in text for text in texts for one in told), (
+            f"{block}: {command!r} is in none of {block.runners}"
+        )
