@@ -127,6 +127,13 @@ def pythons(session: nox.Session) -> None:
 
 
 @nox.session
+def hooks(session: nox.Session) -> None:
+    """The hooks of pre-commit, over all files; `-- install` has git call them."""
+    session.install("pre-commit>=4")
+    session.run("pre-commit", *(session.posargs or ("run", "--all-files")))
+
+
+@nox.session
 def workflows(session: nox.Session) -> None:
     """The workflows of GitHub: their schema, and what is known to be unsafe in one."""
     session.install("check-jsonschema>=0.33", "zizmor>=1.14")

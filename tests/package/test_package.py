@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -133,6 +134,15 @@ def test_the_sdist_lacks_nothing_of_the_package(
         archive.extractall(tmp_path, filter="data")
     (unpacked,) = tmp_path.iterdir()
     assert _build(unpacked).wheel.name == built.wheel.name, "made again from the sdist"
+
+
+def test_the_page_on_the_package_index_has_no_link_that_leads_nowhere(built: Built) -> None:
+    with zipfile.ZipFile(built.wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        page = archive.read(name).decode()
+    targets = re.findall(r"\]\(([^)]+)\)", page)
+    assert "https://github.com/target-omnisend/target-omnisend/blob/main/LICENSE" in targets
+    assert [one for one in targets if not one.startswith(("https://", "#"))] == []
 
 
 def test_the_command_runs_where_nothing_else_is_installed(environment: Path) -> None:

@@ -52,4 +52,5 @@ def test_the_commands_with_meltano(clone: Path) -> None:
     )
     one = next(block for block in blocks_of("README.md") if block.mark("file ") == "one.jsonl")
     reader.save("members.jsonl", one.text)
-    reader.read([block for block in blocks_of("README.md") if "-m venv" not in block.text])
+    blocks = [*blocks_of("README.md"), *blocks_of("docs/segments.md")]
+    reader.read([block for block in blocks if "-m venv" not in block.text])
