@@ -30,8 +30,10 @@ class Check(Run):
         """As in a run; the ledger stays as it is.
 
         Raises:
-            RunFailed: when Omnisend, the ledger or the rejects folder cannot be used.
+            RunFailed: when Omnisend, the ledger, the report's or the rejects' folder cannot be
+                used.
         """
+        _ = self.report_file  # it is not written, but said if it could not be
         runner = self._make_checked_runner()
         self._remember(runner, dry=True)
         return runner

@@ -49,8 +49,10 @@ class DryRun(Run):
         """The rehearsal under way; made, and the API key checked, at its first use.
 
         Raises:
-            RunFailed: when Omnisend, the ledger or the rejects folder cannot be used.
+            RunFailed: when Omnisend, the ledger, the report's or the rejects' folder cannot be
+                used.
         """
+        _ = self.report_file  # it is not written, but said if it could not be
         runner = Rehearsal(
             self._make_delivery(0.0, _Unkept()),
             brand=self._make_checked_runner().brand,

@@ -173,6 +173,11 @@ def test_a_ledger_that_no_run_could_make_is_told(command: Command) -> None:
     assert "Not a directory" in ran.log.splitlines()[-1], "the last line says why"
 
 
+def test_a_report_that_no_run_could_write_is_told(command: Command) -> None:
+    ran = _dry(command, schema(), *people(3), report_path="config.json/report.json")
+    assert (ran.code, "cannot be written" in ran.log.splitlines()[-1]) == (3, True), ran.log
+
+
 def test_it_compares_with_the_ledger_and_leaves_it_as_it_is(
     command: Command, sandbox: Sandbox, tmp_path: Path
 ) -> None:
