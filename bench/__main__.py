@@ -1,4 +1,4 @@
-"""`nox -s bench`: prints the tables of docs/performance.md, measured on this machine."""
+"""`nox -s bench`: prints the tables of docs/performance.md and docs/scale.md, measured here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench import scale as scaling
 from bench import tools
 from bench.simulate import simulate
 
@@ -17,7 +18,7 @@ OURS = ["-m", "target_omnisend", "--config"]
 
 
 def main() -> None:
-    """Measure what is asked for, or everything."""
+    """Measure what is asked for, or all that does not take half an hour."""
     parts = {
         "cpu": cpu,
         "memory": memory,
@@ -26,16 +27,21 @@ def main() -> None:
         # Last: a process is said to have needed what the one that started it did.
         "simulation": simulation,
     }
+    longer = {"scale": scale, "pace": pace}
     parser = argparse.ArgumentParser(prog="nox -s bench --")
-    parser.add_argument("parts", nargs="*", choices=[[], *parts], help="default: all")
+    parser.add_argument(
+        "parts", nargs="*", choices=[[], *parts, *longer], help="default: all but scale, pace"
+    )
     parser.add_argument("--runs", type=int, default=5, help="pairs of runs (default %(default)s)")
-    parser.add_argument("--postgres", metavar="URL", help="of an empty database, for `ledger`")
+    parser.add_argument(
+        "--postgres", metavar="URL", help="of an empty database, for `ledger` and `scale`"
+    )
     options = parser.parse_args()
     if options.postgres:
         LEDGERS["PostgreSQL"] = options.postgres
     with tempfile.TemporaryDirectory() as folder:
         for name in options.parts or parts:
-            parts[name](Path(folder), options.runs)
+            (parts | longer)[name](Path(folder), options.runs)
 
 
 def cpu(folder: Path, runs: int) -> None:
@@ -154,6 +160,19 @@ def ledger(folder: Path, runs: int) -> None:
         ["ledger", "run", "s", "CPU a record / SDK's do-nothing target", "peak MB"],
         rows,
     )
+
+
+def scale(folder: Path, _runs: int) -> None:
+    """What the ways to send a million members cost, and how a ledger grows to ten million."""
+    grown = scaling.growth(folder, LEDGERS, 10_000_000)
+    _table("Ledgers that grow", scaling.GROWTH, grown)
+    _table("Runs of 1,000,000 members", scaling.HEAD, scaling.runs(folder, LEDGERS))
+
+
+def pace(folder: Path, _runs: int) -> None:
+    """A million members in real time at Omnisend's limits; half an hour of mostly waiting."""
+    head = ["took min", "CPU s", "CPU / time", "peak MB"]
+    _table("1,000,000 members in real time, `quota_share: 0.9`", head, scaling.pace(folder))
 
 
 def _requests(requests: dict[str, dict[str, Any]]) -> None:
