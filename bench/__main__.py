@@ -168,9 +168,10 @@ def ledger(folder: Path, runs: int) -> None:
 
 def scale(folder: Path, members: int) -> None:
     """What the ways to send so many members cost, and how a ledger grows to ten times as many."""
+    # First, since its tables shall hold nothing else.
+    _table("Ledgers that grow", scaling.GROWTH, scaling.growth(folder, LEDGERS, 10 * members))
     ways = scaling.runs(folder, LEDGERS, members)
     _table(f"Runs of {members:,} members", scaling.HEAD, ways)
-    _table("Ledgers that grow", scaling.GROWTH, scaling.growth(folder, LEDGERS, 10 * members))
 
 
 def pace(folder: Path, members: int) -> None:

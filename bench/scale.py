@@ -49,7 +49,7 @@ def runs(folder: Path, ledgers: dict[str, str], members: int) -> list[list[str]]
     found = list(_rows(folder, without))
     mirror = {**_PROPERTY, "sync_mode": "mirror", "mirror_on": "end_of_stream"}
     for name, url in ledgers.items():
-        place = {"ledger_url": url.format(folder=folder)}
+        place = {"ledger_url": _url(url, folder, "runs")}
         remembered = [
             Kind(f"{name}, first export", whole, _PROPERTY | place),
             Kind(f"{name}, nothing changed", whole, _PROPERTY | place),
@@ -80,7 +80,8 @@ def _rows(folder: Path, kinds: list[Kind]) -> Iterator[list[str]]:
             tools.write_config(config, url, quota_share=0, **kind.settings)
             cost = tools.run([*OURS, str(config)], kind.lines)
             row = [kind.name, ", ".join(f"{int(one):,}" for one in calls), f"{seconds / 60:.1f}"]
-            row += [f"{cost.cpu:.1f}", f"{cost.cpu / max(seconds, 1):.1%}", f"{cost.peak:.0f}"]
+            share = f"{cost.cpu / seconds:.1%}" if any(map(int, calls)) else ""
+            row += [f"{cost.cpu:.1f}", share, f"{cost.peak:.0f}"]
             print(*row, file=sys.stderr, flush=True)
             yield row
 
@@ -89,6 +90,11 @@ def _find(pattern: str, told: str) -> tuple[str, ...]:
     found = re.findall(pattern, told)
     assert found, told
     return tuple(found[-1])
+
+
+def _url(template: str, folder: Path, name: str) -> str:
+    """A file of this name, or the one database there is."""
+    return template.format(folder=folder).replace("ledger.db", f"{name}.db")
 
 
 def _input(
@@ -116,7 +122,7 @@ def growth(folder: Path, ledgers: dict[str, str], members: int) -> list[list[str
     """A ledger at a million members and at as many as asked for."""
     rows = []
     for name, url in ledgers.items():
-        place = url.format(folder=folder).replace("ledger.db", "growth.db")
+        place = _url(url, folder, "growth")
         command = [sys.executable, "-m", "bench.growth", place, str(members)]
         told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         rows += [_grown(name, json.loads(line)) for line in told.splitlines()]
@@ -140,7 +146,7 @@ def _grown(name: str, row: dict[str, float]) -> list[str]:
 def pace(folder: Path, ledgers: dict[str, str], members: int) -> list[list[str]]:
     """As many in real time, at Omnisend's own limits: without a ledger and with each."""
     rows = []
-    places = {"none": None, **{name: url.format(folder=folder) for name, url in ledgers.items()}}
+    places = {"none": None, **{name: _url(url, folder, "pace") for name, url in ledgers.items()}}
     for name, place in places.items():
         with tools.sandbox("--latency", "0.08", "--batch-latency", "60") as url:
             config = tools.write_config(
