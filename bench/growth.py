@@ -81,7 +81,7 @@ def _read(ledger: Ledger, written: int) -> dict[str, float]:
 
 def _asked(written: int) -> Iterator[list[str]]:
     """Some who are there, as a source brings them."""
-    step = written // (LOOKED_UP * 1_000)
+    step = max(1, written // (LOOKED_UP * 1_000))
     for place in range(0, written, step * 1_000):
         yield [scattered(number) for number in range(place, place + step * 1_000, step)]
 
