@@ -152,6 +152,6 @@ def try_(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure speed and memory on this machine: nox -s bench -- [cpu memory ceiling simulation]."""
+    """Measure speed and memory on this machine: nox -s bench -- [cpu memory ceiling …]."""
     install(session, "test")
     session.run("python", "-m", "bench", *session.posargs, env={"PYTHONPATH": "tests"})

@@ -1,4 +1,4 @@
-"""`nox -s bench`: prints the tables of docs/performance.md, measured on this machine."""
+"""`nox -s bench`: prints the tables of docs/performance.md and docs/scale.md, measured here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench import scale as scaling
 from bench import tools
 from bench.simulate import simulate
 
@@ -17,7 +18,7 @@ OURS = ["-m", "target_omnisend", "--config"]
 
 
 def main() -> None:
-    """Measure what is asked for, or everything."""
+    """Measure what is asked for, or all that does not take half an hour."""
     parts = {
         "cpu": cpu,
         "memory": memory,
@@ -27,16 +28,25 @@ def main() -> None:
         # Last: a process is said to have needed what the one that started it did.
         "simulation": simulation,
     }
+    longer = {"scale": scale, "pace": pace}
     parser = argparse.ArgumentParser(prog="nox -s bench --")
-    parser.add_argument("parts", nargs="*", choices=[[], *parts], help="default: all")
+    parser.add_argument(
+        "parts", nargs="*", choices=[[], *parts, *longer], help="default: all but scale, pace"
+    )
     parser.add_argument("--runs", type=int, default=5, help="pairs of runs (default %(default)s)")
-    parser.add_argument("--postgres", metavar="URL", help="of an empty database, for `ledger`")
+    parser.add_argument(
+        "--postgres", metavar="URL", help="of an empty database, for `ledger` and `scale`"
+    )
+    parser.add_argument("--members", type=int, default=1_000_000, help="for `scale` and `pace`")
     options = parser.parse_args()
     if options.postgres:
         LEDGERS["PostgreSQL"] = options.postgres
     with tempfile.TemporaryDirectory() as folder:
         for name in options.parts or parts:
-            parts[name](Path(folder), options.runs)
+            if part := longer.get(name):
+                part(Path(folder), options.members)
+            else:
+                parts[name](Path(folder), options.runs)
 
 
 def cpu(folder: Path, runs: int) -> None:
@@ -186,6 +196,21 @@ def batch(folder: Path, runs: int) -> None:
         ["", "CPU s (median)", "ratio (median of pairs; min-max)", "peak MB"],
         rows,
     )
+
+
+def scale(folder: Path, members: int) -> None:
+    """What the ways to send so many members cost, and how a ledger grows to ten times as many."""
+    # First, since its tables shall hold nothing else.
+    _table("Ledgers that grow", scaling.GROWTH, scaling.growth(folder, LEDGERS, 10 * members))
+    ways = scaling.runs(folder, LEDGERS, members)
+    _table(f"Runs of {members:,} members", scaling.HEAD, ways)
+
+
+def pace(folder: Path, members: int) -> None:
+    """Members in real time at Omnisend's limits; for a million half an hour of mostly waiting."""
+    head = ["ledger", "took min", "CPU s", "CPU / time", "peak MB"]
+    title = f"{members:,} members in real time, `quota_share: {scaling.SHARE}`"
+    _table(title, head, scaling.pace(folder, LEDGERS, members))
 
 
 def _requests(requests: dict[str, dict[str, Any]]) -> None:

@@ -11,12 +11,13 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import IO, TYPE_CHECKING, Any
 
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MAPPING = {
@@ -53,14 +54,21 @@ class Cost:
     peak: float
 
 
-def write_members(path: Path, members: int) -> Path:
-    """A stream of so many members, with a STATE every 10,000; written once."""
+def write_members(
+    path: Path, members: int, pick: Callable[[int], dict[str, Any] | None] | None = None
+) -> Path:
+    """A stream of so many members, with a STATE every 10,000; written once.
+
+    `pick` says who comes at a place, or that nobody does; in order and all of them unless given.
+    """
     if path.exists():
         return path
+    pick = pick or member
     with path.open("w", encoding="utf-8") as file:
         file.write(_line("SCHEMA", schema=_SCHEMA, key_properties=["id"]))
         for number in range(members):
-            file.write(_line("RECORD", record=_member(number)))
+            if record := pick(number):
+                file.write(_line("RECORD", record=record))
             if number % 10_000 == 9_999:
                 state = {"type": "STATE", "value": {"bookmarks": {"vip": {"id": number}}}}
                 file.write(json.dumps(state) + "\n")
@@ -88,7 +96,13 @@ def _line(kind: str, **rest: Any) -> str:
     return json.dumps({"type": kind, "stream": "vip", **rest}) + "\n"
 
 
-def _member(number: int) -> dict[str, Any]:
+def scattered(number: int) -> str:
+    """An e-mail that says nothing of its place: a source's own order is not that of e-mails."""
+    return f"{blake2b(b'%d' % number, digest_size=3).hexdigest()}{number}@example.com"
+
+
+def member(number: int) -> dict[str, Any]:
+    """A member's record."""
     return {
         "id": number,
         "email": f"member{number}@example.com",
@@ -130,6 +144,20 @@ def run(arguments: list[str], stdin: Path) -> Cost:
     if process.returncode:
         raise SystemExit(f"{arguments} ended with {process.returncode}")
     return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - started, usage.ru_maxrss / 1024)
+
+
+def rehearse(arguments: list[str], stdin: Path) -> str:
+    """Run a dry run to its good end; what it told of itself."""
+    with stdin.open("rb") as lines:
+        told = subprocess.run(
+            [sys.executable, *arguments, "--dry-run"],
+            stdin=lines,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return told.stderr
 
 
 def start(arguments: list[str], stdin: IO[bytes]) -> subprocess.Popen[bytes]:
