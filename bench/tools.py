@@ -81,7 +81,7 @@ def write_batch(path: Path, members: int) -> Path:
         return path
     file = path.with_suffix(".jsonl.gz")
     with gzip.open(file, "wt", compresslevel=6, encoding="utf-8") as lines:
-        lines.writelines(json.dumps(_member(number)) + "\n" for number in range(members))
+        lines.writelines(json.dumps(member(number)) + "\n" for number in range(members))
     encoding = {"format": "jsonl", "compression": "gzip"}
     path.write_text(
         _line("SCHEMA", schema=_SCHEMA, key_properties=["id"])
