@@ -223,6 +223,8 @@ class TargetOmnisend(Target):
         if about:
             cls.print_about(about_format)
             return
+        if check and retire is not None:
+            raise click.UsageError("--check and --retire do not go together.")
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
         try:

@@ -104,3 +104,8 @@ def test_a_passing_fault_is_no_reason_to_fail(command: Command, sandbox: Sandbox
     for endpoint in ("GET /brands/current", "GET /contacts", "GET /batches"):
         sandbox.store.faults.add(Fault("status", endpoint=endpoint, status=503, times=1))
     assert _check(command).code == 0
+
+
+def test_it_retires_nobody(command: Command, sandbox: Sandbox) -> None:
+    ran = command.run("--config", command.config(), "--check", "--retire", "VIP")
+    assert (ran.code, sandbox.store.requests.counts) == (2, {})
