@@ -8,7 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.project import MELTANO, ROOT, Project, Sandbox, copy_of_checkout, sandbox_process
+from fakes.checkout import ROOT
+from fakes.project import MELTANO, Project, Sandbox, copy_of_checkout, sandbox_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

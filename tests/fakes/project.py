@@ -9,15 +9,17 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
 
+from fakes.checkout import copy_checkout
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+
 MELTANO = os.environ.get("MELTANO") or shutil.which("meltano")
 
 
@@ -76,17 +78,7 @@ def without_settings() -> dict[str, str]:
 
 def copy_of_checkout(folder: Path) -> Project:
     """Copy what git knows, or would take, to a new folder."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    copy_checkout(folder)
     return Project(folder)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes.brands import KEY
-from fakes.project import ROOT
+from fakes.checkout import ROOT
 
 if TYPE_CHECKING:
     import subprocess

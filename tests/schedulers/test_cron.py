@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.project import MELTANO, ROOT
+from fakes.checkout import ROOT
+from fakes.project import MELTANO
 
 if TYPE_CHECKING:
     from fakes.brands import Place

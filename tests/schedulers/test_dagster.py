@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.project import ROOT
+from fakes.checkout import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

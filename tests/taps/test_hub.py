@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from fakes.project import MELTANO, ROOT, Project
+from fakes.checkout import ROOT
+from fakes.project import MELTANO, Project
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.project import MELTANO, ROOT, copy_of_checkout, sandbox_process
+from fakes.checkout import ROOT
+from fakes.project import MELTANO, copy_of_checkout, sandbox_process
 from fakes.shop import TABLE, VIEW, Shop, members
 from psycopg.conninfo import conninfo_to_dict
 
