@@ -24,6 +24,7 @@ def main() -> None:
         "memory": memory,
         "ceiling": ceiling,
         "ledger": ledger,
+        "dry": dry,
         "batch": batch,
         # Last: a process is said to have needed what the one that started it did.
         "simulation": simulation,
@@ -70,6 +71,26 @@ def cpu(folder: Path, runs: int) -> None:
             ["target-omnisend", *_speed(ours)],
             ["ratio (median of pairs; min-max)", _spread(ratios), ""],
         ],
+    )
+
+
+def dry(folder: Path, runs: int) -> None:
+    """CPU seconds of a dry run of a million, as a share of the SDK's do-nothing target's."""
+    members = 1_000_000
+    lines = tools.write_members(folder / str(members), members)
+    theirs, ours = [], []
+    with tools.sandbox() as url:
+        config = tools.write_config(folder / "config.json", url)
+        for _ in range(runs):
+            theirs.append(tools.run(NOTHING, lines).cpu)
+            ours.append(tools.run([*OURS, str(config), "--dry-run"], lines))
+    ratios = sorted(one.cpu / other for one, other in zip(ours, theirs, strict=True))
+    cpu_seconds = tools.median([one.cpu for one in ours])
+    peak = max(one.peak for one in ours)
+    _table(
+        f"Dry run: {members:,} members",
+        ["CPU s (median)", "ratio to the SDK's do-nothing target", "peak MB"],
+        [[f"{cpu_seconds:.1f}", _spread(ratios), f"{peak:.0f}"]],
     )
 
 

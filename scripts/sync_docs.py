@@ -70,6 +70,15 @@ ENV_EXAMPLES = {
     "ledger_url": "sqlite:///output/ledger.db",
     "report_path": "output/report.json",
     "streams": '{"vip_customers": {"segment": "VIP customers"}}',
+    "batch_config": '{"storage": {"root": "file:///data/batches"}}',
+    "batch_size_rows": "10000",
+    "stream_maps": '{"vip_customers": {"email": "email.lower()"}}',
+    "stream_map_config": '{"hash_seed": "any text"}',
+    "faker_config": '{"locale": "en_GB"}',
+    "flattening_enabled": "true",
+    "flattening_max_depth": "1",
+    "flattening_max_key_length": "64",
+    "flattening_separator": "__",
 }
 
 

@@ -224,7 +224,7 @@ def test_nothing_is_written_where_it_runs(command: Command) -> None:
 def test_the_example_of_an_environment_file_can_be_used(command: Command, sandbox: Sandbox) -> None:
     text = (Path(__file__).parents[2] / ".env.example").read_text()
     variables = re.findall(r"^(?:# )?(TARGET_OMNISEND_\w+=.*)$", text, re.MULTILINE)
-    assert len(variables) == len(CONFIG_JSONSCHEMA["properties"])
+    assert len(variables) > len(CONFIG_JSONSCHEMA["properties"]), "the SDK's too"
     # Quoted for a shell as for Meltano.
     example = dict(shlex.split(line)[0].split("=", 1) for line in variables)
     del example["TARGET_OMNISEND_ACCESS_TOKEN"]  # in place of the key
