@@ -342,10 +342,11 @@ class Run:
         )
         try:
             write(path, report)
-        except OSError as error:
-            # The report tells the outcome, it does not change it.
-            about = {"report": str(path)}
-            logger.warning("The report cannot be written (%s).", error.strerror, extra=about)
+        except Exception as error:  # noqa: BLE001 - it tells the outcome, and changes nothing
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            logger.warning(
+                "The report cannot be written (%s).", reason, extra={"report": str(path)}
+            )
             return None
         return str(path)
 

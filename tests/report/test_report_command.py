@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from fakes.command import KEY, people, record, schema, state
+from fakes.rehearsal import Rehearsal
 from fakes.stopping import Run, Tap
 
 if TYPE_CHECKING:
@@ -106,3 +108,10 @@ def test_a_report_that_can_no_longer_be_written_changes_nothing(
     ran = run.end()
     assert ran.code == 0, ran.log
     assert "The report cannot be written" in ran.log
+
+
+def test_a_report_that_fails_in_any_way_changes_nothing(tmp_path: Path) -> None:
+    night = Rehearsal(tmp_path)
+    with patch("target_omnisend.run.write", side_effect=KeyError("member1@example.com")):
+        ran = night(schema(), *people(3), report_path=str(tmp_path / "report.json"))
+    assert (ran.code, "The report cannot be written (KeyError)." in ran.log) == (0, True), ran.log
