@@ -13,7 +13,7 @@ MELTANO = "meltano~=4.4"
 QUICK = ("tests/members", "tests/api", "tests/delivery", "tests/process/test_main_job.py")
 """What another version of Python or of a library might change, in a minute or so."""
 
-APART = ("e2e", "package", "schedulers", "taps")
+APART = ("browser", "e2e", "package", "schedulers", "taps")
 """Folders of tests that have a session, and environments, of their own."""
 
 nox.needs_version = ">=2025.5.1"
@@ -79,6 +79,13 @@ def taps(session: nox.Session) -> None:
     install(session, "test")
     meltano = f"{install_apart(session, MELTANO)}/meltano"
     session.run("pytest", "tests/taps", *session.posargs, env={"MELTANO": meltano})
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The report's page, in chromium."""
+    install(session, "test")
+    session.run("pytest", "tests/browser", *session.posargs)
 
 
 @nox.session

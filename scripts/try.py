@@ -76,7 +76,12 @@ def run_meltano(meltano: str, site: str) -> int:
     """Install the plugins and run the sample; returns Meltano's exit code."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_OMNISEND_")}
     # These win over a developer's .env, which may hold a real key.
-    environment |= {"TARGET_OMNISEND_API_URL": f"{site}/api", "TARGET_OMNISEND_API_KEY": KEY}
+    environment |= {
+        "TARGET_OMNISEND_API_URL": f"{site}/api",
+        "TARGET_OMNISEND_API_KEY": KEY,
+        "TARGET_OMNISEND_DATA_PRIVACY_CONSENT": "true",
+        "TARGET_OMNISEND_SEGMENT": TAG,
+    }
     say("Installing the tap and the target for Meltano …")
     install = subprocess.run(
         [meltano, "install"],

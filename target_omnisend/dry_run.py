@@ -125,7 +125,7 @@ class DryRun(Run):
     def _calls(self, stream: str) -> str:
         sent = {endpoint: lane.tallies[stream].sent for endpoint, lane in self.runner.lanes.items()}
         tagging = sent[Endpoint.ADD_TAGS] + sent[Endpoint.REMOVE_TAGS]
-        return f"{sent[Endpoint.POST_BATCH]} batch calls and {tagging} tag calls"
+        return f"batch calls: {sent[Endpoint.POST_BATCH]}, tag calls: {tagging}"
 
 
 class _Unkept:

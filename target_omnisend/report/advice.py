@@ -29,10 +29,10 @@ def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:
     if total.rejected and rejects_file:
         steps.append(
             f"The refused records are in `{rejects_file}`; once they are mended, send them with "
-            f"`target-omnisend --input {rejects_file}`."
+            f"`--input {rejects_file}`, beside the options of this run."
         )
     steps += [
-        f"{count:,} values left out with `{code}`: {WARNINGS[code].cure}"
+        f"{count:,} values left out or altered with `{code}`: {WARNINGS[code].cure}"
         for code, count in total.warnings.most_common()
         if code in WARNINGS
     ]

@@ -56,7 +56,7 @@ def test_it_says_what_would_become_of_each_record(
     assert "stream 'members'" in segment
     for code in ("email_missing", "email_invalid", "record_invalid"):
         assert f"1 {code}" in segment
-    assert segment.endswith("; 3 batch calls and 2 tag calls.")
+    assert segment.endswith("; batch calls: 3, tag calls: 2.")
     assert "about 62 seconds at 90% of Omnisend's limits" in ran.log
     assert sandbox.store.requests.counts == CHECK
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
@@ -193,7 +193,7 @@ def test_it_compares_with_the_ledger_and_leaves_it_as_it_is(
     ran = _dry(command, schema(), *people(150, 50), *people(30, 300), **mirrored)
     assert ran.code == 0, ran.log
     assert (ran.counts["unchanged"], ran.counts["accepted"], ran.counts["removed"]) == (150, 30, 50)
-    assert "1 batch calls and 2 tag calls" in ran.log
+    assert "batch calls: 1, tag calls: 2" in ran.log
 
     guarded = _dry(command, schema(), *people(10), **mirrored)
     assert (guarded.code, "nobody was removed" in guarded.log) == (6, True)

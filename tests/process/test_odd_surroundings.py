@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import signal
 import struct
 import subprocess
@@ -30,13 +31,13 @@ PLAIN = {"membership": "property"}
 
 
 def _in_shell(command: Command, line: str, variables: dict[str, str] | None = None) -> Ran:
-    """Run a line of the shell in which `$run` is the command, and `in` the input."""
+    """Run a line of the shell in which `run` is the command, and `in` the input."""
     (command.folder / "in").write_bytes(INPUT)
-    run = f"{sys.executable} -m target_omnisend --config {command.config(**PLAIN)}"
+    run = [sys.executable, "-m", "target_omnisend", "--config", command.config(**PLAIN)]
     ran = subprocess.run(
-        ["/bin/bash", "-c", line],
+        ["/bin/bash", "-c", f'run() {{ {shlex.join(run)} "$@"; }}\n{line}'],
         cwd=command.folder,
-        env=os.environ | {"run": run} | (variables or {}),
+        env=os.environ | (variables or {}),
         capture_output=True,
         timeout=60,
         check=False,
@@ -50,17 +51,17 @@ def _in_shell(command: Command, line: str, variables: dict[str, str] | None = No
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
-        ("$run <in >&-", 2, "Standard output is closed"),
-        ("$run <&-", 2, "Standard input is closed"),
-        ("$run <in | true; exit ${PIPESTATUS[0]}", 1, "standard output (Broken pipe)"),
-        ("$run <in >/dev/full", 1, "standard output (No space left on device)"),
-        ("$run --input .", 2, "'.': Is a directory"),
-        ("$run --config .", 3, "The config file . cannot be read (Is a directory)."),
-        ("printf '\\377' >c; $run --config c", 3, "The config file c does not hold a JSON object."),
-        ("printf '[%.0s' {1..9999} >c; $run --config c", 3, "c does not hold a JSON object."),
-        ("LOGLEVEL=LOUD $run <in", 3, "The log cannot be set up"),
-        ("SINGER_SDK_LOG_CONFIG=in $run <in", 3, "The log cannot be set up"),
-        ("""$run --config '{"api_key": "sandbox-key"}'""", 3, "--config takes the path"),
+        ("run <in >&-", 2, "Standard output is closed"),
+        ("run <&-", 2, "Standard input is closed"),
+        ("run <in | true; exit ${PIPESTATUS[0]}", 1, "standard output (Broken pipe)"),
+        ("run <in >/dev/full", 1, "standard output (No space left on device)"),
+        ("run --input .", 2, "'.': Is a directory"),
+        ("run --config .", 3, "The config file . cannot be read (Is a directory)."),
+        ("printf '\\377' >c; run --config c", 3, "The config file c does not hold a JSON object."),
+        ("printf '[%.0s' {1..9999} >c; run --config c", 3, "c does not hold a JSON object."),
+        ("LOGLEVEL=LOUD run <in", 3, "The log cannot be set up"),
+        ("SINGER_SDK_LOG_CONFIG=in run <in", 3, "The log cannot be set up"),
+        ("""run --config '{"api_key": "sandbox-key"}'""", 3, "--config takes the path"),
     ],
 )
 def test_what_the_shell_does_is_told(
@@ -78,11 +79,11 @@ def test_what_the_shell_does_is_told(
 @pytest.mark.parametrize(
     "line",
     [
-        "$run <in 2>&-",
-        "TERM=xterm $run <in 2>&-",
-        "$run <in 2>/dev/full",
-        "$run <in 2> >(true)",
-        "$run --input in <&- 2>&-",
+        "run <in 2>&-",
+        "TERM=xterm run <in 2>&-",
+        "run <in 2>/dev/full",
+        "run <in 2> >(true)",
+        "run --input in <&- 2>&-",
     ],
 )
 def test_a_run_loses_nothing_because_nobody_reads_its_log(

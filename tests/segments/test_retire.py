@@ -31,7 +31,7 @@ def test_the_command(command: Command, sandbox: Sandbox, tmp_path: Path) -> None
     dry = command.run("--config", command.config(ledger_url=url), "--retire", "VIP", "--dry-run")
     assert (dry.code, dry.counts["removed"]) == (0, 300), dry.log
     assert "has 300 members by this target" in dry.log
-    assert "0 batch calls and 2 tag calls" in dry.log
+    assert "batch calls: 0, tag calls: 2" in dry.log
     assert sandbox.store.requests.counts - calls == {"GET /brands/current": 1}
 
     ran = command.run("--config", command.config(ledger_url=url), "--retire", "VIP")
