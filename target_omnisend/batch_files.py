@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import os
+import stat
 import typing as t
 import zlib
 from urllib.parse import unquote
@@ -82,18 +83,32 @@ class BatchFiles:
         if self._root is not None:
             url = f"{self._root.rstrip('/')}/{url.rpartition('/')[2]}"
         files, path = url_to_fs(url, **self._options)
-        if isinstance(files, LocalFileSystem) and not files.exists(path):
-            path = unquote(path)  # the SDK's taps quote blanks, which fsspec does not know
+        if isinstance(files, LocalFileSystem):
+            if not files.exists(path):
+                path = unquote(path)  # the SDK's taps quote blanks, which fsspec does not know
+            _check_ends(path)
         self._system = files  # one that nobody holds closes what its files come from, as zip's does
         return t.cast("t.IO[bytes]", files.open(path, "rb"))
 
 
 def name_of(url: str) -> str:
     """The file's name alone: neither a folder, which may be a host, nor a key, nor contents."""
-    if url.startswith("data:"):
+    if "::data:" in f"::{url}":  # also as the end of a chain, as in simplecache::data:
         return "data:"
     name = url.partition("?")[0].rpartition("/")[2].rpartition("@")[2]
     return "".join(one if one.isprintable() else "?" for one in name)
+
+
+def _check_ends(path: str) -> None:
+    """Refuse a device: /dev/zero comes to no end, not even to a line's.
+
+    Raises:
+        FileFault: when it is one.
+        OSError: when there is nothing.
+    """
+    mode = os.stat(path).st_mode  # noqa: PTH116 - fsspec has made it a text
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise FileFault("is no file, but a device")
 
 
 def _told(work: Callable[[], _Done]) -> _Done:

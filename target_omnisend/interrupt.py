@@ -111,7 +111,7 @@ class Interrupt:
         def do() -> None:
             try:
                 done.set_result(work())
-            except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
                 done.set_exception(error)
             self._wake()
 

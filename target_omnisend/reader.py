@@ -120,8 +120,7 @@ class MessageReader(GenericSingerReader[bytes]):
     def _lines(self, source: t.IO[bytes]) -> Iterator[bytes]:
         for line in self._raw_lines(source):
             self.number += 1
-            if self.number == 1:
-                line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
+            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - each file may have one
             if line.isspace() or not line:
                 continue
             self.line = line
@@ -156,13 +155,15 @@ class MessageReader(GenericSingerReader[bytes]):
 
 def split_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
     """The lines of each chunk, without their ends; a line that is open waits for the next."""
-    rest = b""
+    rest: list[bytes] = []  # joined once: a line of 100 MB comes in thousands of chunks
     for chunk in chunks:
-        lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
+        lines = chunk.split(b"\n")
+        rest.append(lines.pop())
+        if lines:
+            lines[0], rest = b"".join([*rest[:-1], lines[0]]), rest[-1:]
         yield lines
-    if rest:
-        yield [rest]
+    if any(rest):
+        yield [b"".join(rest)]
 
 
 def decode_object(line: bytes) -> dict[str, t.Any]:
@@ -184,7 +185,8 @@ def decode(line: bytes) -> t.Any:
     """Decode a line of JSON.
 
     What the fast decoder takes for no JSON the standard library may still read: half a
-    surrogate pair (from a text that was cut), a number beyond every float.
+    surrogate pair (from a text that was cut), a number beyond every float. From bytes it would also
+    read UTF-16, which among the rejects, within lines of UTF-8, nobody could read again.
 
     Raises:
         ValueError: when it is not JSON.
@@ -192,7 +194,7 @@ def decode(line: bytes) -> t.Any:
     try:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return json.loads(line)
+        return json.loads(line.decode("utf-8", "surrogatepass"))
 
 
 def _size(descriptor: int) -> int | None:

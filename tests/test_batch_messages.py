@@ -259,6 +259,16 @@ def _parquet(count: int) -> bytes:
             gzip.compress(json_lines([*THREE, [SECRET]])),
             f"Line 4 of the BATCH file x.gz {HERE} is not a JSON object.",
         ),
+        (
+            PLAIN,
+            json.dumps(THREE[0]).encode("utf-16-le"),
+            f"Line 1 of the BATCH file x.gz {HERE} is not JSON (82 bytes).",
+        ),
+        (
+            PLAIN,
+            json_lines([*THREE, b" \xef\xbb\xbf{}"]),
+            f"Line 4 of the BATCH file x.gz {HERE} is not JSON (5 bytes).",
+        ),
     ],
     ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else None,
 )
@@ -306,6 +316,7 @@ def test_what_comes_before_the_damage_counts(
             "The BATCH file x (line 4 of the input), stream 'members', cannot",
         ),
         (batch("/"), "cannot be read (Is a directory)."),
+        (batch("/dev/zero"), "is no file, but a device."),
         (batch("/a\0b"), "The BATCH file a?b (line 4 of the input), stream 'members', cannot"),
         (batch(""), "The BATCH file  (line"),
     ],
@@ -326,6 +337,7 @@ def test_a_message_that_cannot_be_used_is_not_quoted(
         ("https://u:p@h/folder/x.gz?token=abc/def", "x.gz"),
         ("s3://key:secret@bucket", "bucket"),
         ("data:,person", "data:"),
+        ("simplecache::data:,ada@example.com", "data:"),
         ("s3://bucket/ü\n.gz", "ü?.gz"),
     ],
 )

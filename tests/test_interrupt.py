@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -110,3 +111,11 @@ def test_a_failure_ends_the_wait_for_a_silent_tap(interrupt: Interrupt) -> None:
         interrupt.check()
     os.close(there)
     os.close(here)
+
+
+def test_work_that_gives_up_altogether_is_waited_for_no_longer(interrupt: Interrupt) -> None:
+    otherwise = threading.Timer(3, interrupt.fail, [ValueError("it hung")])
+    otherwise.start()
+    with pytest.raises(SystemExit):
+        interrupt.wait_for(sys.exit)
+    otherwise.cancel()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_omnisend.interrupt import Interrupt, Stopped
-from target_omnisend.reader import MessageReader
+from target_omnisend.reader import MessageReader, split_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +77,11 @@ def test_blank_lines_are_passed_over_and_counted(reading: Reading) -> None:
     assert reading.read(io.BytesIO(text.encode())) == [(2, "SCHEMA"), (5, "RECORD")]
 
 
+def test_each_of_the_files_put_together_may_have_its_mark(reading: Reading) -> None:
+    assert reading.read(io.BytesIO(f"\ufeff{SCHEMA}\n\ufeff{RECORD}".encode())) == ALL[:2]
+    assert reading.reader.line == RECORD.encode()
+
+
 def test_the_line_under_way_is_kept_as_it_was_read(reading: Reading) -> None:
     odd = b'{"type":"RECORD",  "stream":"vip","record":{"price":1.10}}\r\n'
     reading.read(io.BytesIO(odd))
@@ -90,6 +96,14 @@ def test_a_line_longer_than_one_read_is_one_message(reading: Reading, tmp_path: 
         assert reading.read(file) == [(1, "RECORD"), (2, "STATE")]
 
 
+def test_a_line_of_many_pieces_is_put_together_once() -> None:
+    pieces = [b"x" * 4096] * 4000
+    started = time.process_time()
+    made = [line for lines in split_lines(iter([b"a\nb", *pieces, b"\nc"])) for line in lines]
+    assert made == [b"a", b"b" + b"".join(pieces), b"c"]
+    assert time.process_time() - started < 1, "and not once a piece"
+
+
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
@@ -97,6 +111,7 @@ def test_a_line_longer_than_one_read_is_one_message(reading: Reading, tmp_path: 
         (f'{{"type": "RECORD", "record": {{"e": "{SECRET}"'.encode(), "is not JSON"),
         (f"{RECORD} {SECRET}".encode(), "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
+        (RECORD.encode("utf-16-le"), "is not JSON"),
         (f'{{"type": "RECORD", "stream": "{SECRET}'.encode() + b'\xe9"}', "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
         (f'["{SECRET}"]'.encode(), "is not a JSON object"),
