@@ -30,6 +30,7 @@ _NOT_ACTIVATED: t.Final = (
     "no ACTIVATE_VERSION with the version of its records said that it is whole"
 )
 _TURNED_BACK: t.Final = "its records went back to a version they had left"
+_UNVERSIONED: t.Final = "some of its records carry no version, and others do"
 _WHOLE_RUNS: t.Final = "whole runs"
 """In place of a stream's version, where the end of the input completes a segment."""
 
@@ -220,6 +221,8 @@ class Memory:
         if mirror.begun and stream.version == version:  # its schema has changed, no more
             return
         first = stream.version is None
+        if first and not stream.left and segment.counts.received > 1:
+            mirror.doubt = _UNVERSIONED  # those before this one were not seen
         if version in stream.left:  # whom it brought before it left is not known any more
             mirror.doubt = _TURNED_BACK
         if not first and stream.version not in stream.left:

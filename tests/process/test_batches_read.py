@@ -111,6 +111,23 @@ def test_a_version_brought_in_files_can_be_activated(
     assert tagged == emails(1, 3)
 
 
+def test_whom_a_file_without_version_brought_no_version_removes(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    ran = command(
+        SCHEMA,
+        batch(zipped(tmp_path / "file", [person(1)])),
+        record("member2@example.com", id=2) | {"version": 5},
+        {"type": "ACTIVATE_VERSION", "stream": "members", "version": 5},
+        sync_mode="mirror",
+        max_removed_percent=100,
+        ledger_url=f"sqlite:///{tmp_path}/ledger.db",
+    )
+    assert ran.code == 0, ran.log
+    assert {email for email, one in sandbox.store.contacts.items() if one.tags} == emails(1, 2)
+    assert "nobody was removed, since some of its records carry no version" in ran.log
+
+
 @pytest.mark.parametrize(
     ("data", "sentence", "before"),
     [
