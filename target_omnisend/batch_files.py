@@ -196,8 +196,18 @@ def _without_nanoseconds(schema: pa.Schema) -> pa.Schema:
     """The schema with times that Python knows too."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    for number, column in enumerate(schema):
-        if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
-            made = column.with_type(pa.timestamp("us", column.type.tz))
-            schema = schema.set(number, made)
-    return schema
+    return pa.schema([column.with_type(_microseconds(column.type)) for column in schema])
+
+
+def _microseconds(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    if pa.types.is_struct(kind):
+        return pa.struct([one.with_type(_microseconds(one.type)) for one in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_microseconds(kind.value_type)))
+    if getattr(kind, "unit", None) != "ns":
+        return kind
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return pa.time64("us") if pa.types.is_time64(kind) else pa.duration("us")

@@ -150,6 +150,26 @@ def test_rows_of_parquet_are_what_json_would_say(expand: Expanding, tmp_path: Pa
     ]
 
 
+def test_nanoseconds_are_left_out_wherever_they_are(expand: Expanding, tmp_path: Path) -> None:
+    moment = pa.timestamp("ns")
+    columns = {
+        "in a list": pa.array([[1001]], pa.list_(moment)),
+        "in a struct": pa.array([{"at": 1001}], pa.struct([("at", moment)])),
+        "of a day": pa.array([1001], pa.time64("ns")),
+        "of a while": pa.array([1001], pa.duration("ns")),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "file")
+
+    assert expand(batch(tmp_path / "file", encoding=PARQUET)) == [
+        {
+            "in a list": ["1970-01-01T00:00:00.000001"],
+            "in a struct": {"at": "1970-01-01T00:00:00.000001"},
+            "of a day": "00:00:00.000001",
+            "of a while": "PT0.000001S",
+        }
+    ]
+
+
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_what_the_sdk_writes_is_read(expand: Expanding, tmp_path: Path, form: str) -> None:
     folder = tmp_path / "with a blank"
