@@ -36,7 +36,10 @@ _CHUNK: t.Final = 1 << 18
 _GZIP: t.Final = b"\x1f\x8b"
 """What such a file begins with, and no JSON does."""
 
-_TALKATIVE: t.Final = ("fsspec", "s3fs", "botocore", "aiobotocore")
+_TALKATIVE: t.Final = (
+    *("fsspec", "s3fs", "botocore", "aiobotocore", "boto3", "s3transfer"),
+    *("gcsfs", "google", "adlfs", "azure", "msal", "paramiko", "smbprotocol", "httpx", "httpcore"),
+)
 """They log whole addresses at level DEBUG, with what is to be kept secret of them."""
 
 _ROWS: t.Final = 100

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import gzip
 import json
+import logging
 import os
 import threading
 import time
@@ -363,6 +364,18 @@ def test_a_message_that_cannot_be_used_is_not_quoted(
 )
 def test_of_an_address_only_the_file_is_named(url: str, name: str) -> None:
     assert name_of(url) == name
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["fsspec.http", "s3fs", "botocore.auth", "gcsfs", "adlfs", "azure.core", "paramiko", "httpx"],
+)
+def test_what_file_systems_log_of_addresses_is_not_told(
+    expand: Expanding, caplog: pytest.LogCaptureFixture, package: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    expand(batch())
+    assert not logging.getLogger(package).isEnabledFor(logging.INFO)
 
 
 # -- waiting ---------------------------------------------------------------------------
