@@ -13,7 +13,7 @@ MELTANO = "meltano~=4.4"
 QUICK = ("tests/members", "tests/api", "tests/delivery", "tests/process/test_main_job.py")
 """What another version of Python or of a library might change, in a minute or so."""
 
-APART = ("browser", "e2e", "package", "schedulers", "taps")
+APART = ("browser", "e2e", "package", "privacy", "schedulers", "taps")
 """Folders of tests that have a session, and environments, of their own."""
 
 nox.needs_version = ">=2025.5.1"
@@ -86,6 +86,13 @@ def browser(session: nox.Session) -> None:
     """The report's page, in chromium."""
     install(session, "test")
     session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session
+def privacy(session: nox.Session) -> None:
+    """A person and a key that no output may mention, through every path."""
+    install(session, "test")
+    session.run("pytest", "-n", "2", "tests/privacy", *session.posargs)
 
 
 @nox.session
