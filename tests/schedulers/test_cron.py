@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 from contextlib import nullcontext
@@ -32,7 +33,7 @@ def scheduled(brands: Project) -> None:
     shutil.copy(CRON / "run-schedule", brands.folder)
     lines = (CRON / "schedule.sh").read_text().splitlines()
     made = "\n".join(line for line in lines if " add " in line)
-    brands.run("sh", "-ec", f"PATH={Path(str(MELTANO)).parent}:$PATH\n{made}")
+    brands.run("sh", "-ec", f"PATH={shlex.quote(str(Path(str(MELTANO)).parent))}:$PATH\n{made}")
     (own,) = re.findall(r"`(TARGET_OMNISEND__NORTH_REPORT_PATH: .*)`", DOCS.read_text())
     file = brands.folder / "meltano.yml"
     text = file.read_text()
