@@ -52,7 +52,9 @@ HUB = {
     "maintenance_status": "beta",
 }
 """What Meltano Hub shows besides: https://hub.meltano.com/loaders."""
-KINDS = {"number": "decimal"}
+# Not decimal: Meltano 4.4.1 cannot hand on one that the environment gives ("Object of type Decimal
+# is not JSON serializable"); the target reads numbers from text.
+KINDS = {"number": "string"}
 HUB_HEAD = """\
 # For Meltano Hub, and for `meltano add --from-ref target-omnisend.plugin.yml target-omnisend`.
 """

@@ -30,7 +30,7 @@ KINDS = {
     "string": "string",
     "boolean": "boolean",
     "integer": "integer",
-    "number": "decimal",
+    "number": "string",
     "object": "object",
     "array": "array",
 }
