@@ -53,7 +53,7 @@ def test_it_is_added_installed_and_configured(tmp_path: Path, definition: Path) 
     project.meltano("config", "set", LOADER, "max_removed_percent", "7.5")
     assert "sandbox-key" in (folder / ".env").read_text(), "as it is declared to be sensitive"
     (configured,) = _loaders(folder)
-    assert configured["config"] == {"mapping": {"email": "email"}, "max_removed_percent": 7.5}
+    assert configured["config"] == {"mapping": {"email": "email"}, "max_removed_percent": "7.5"}
 
 
 def _loaders(folder: Path) -> list[dict[str, Any]]:
