@@ -57,7 +57,14 @@ def tests(session: nox.Session) -> None:
     install(session, "test")
     session.run("coverage", "erase")
     session.run(
-        *("coverage", "run", "-m", "pytest", "-n", "2"),
+        *(
+            "coverage",
+            "run",
+            "-m",
+            "pytest",
+            "-n",
+            "3",
+        ),  # on two cores: many tests wait for processes
         *(f"--ignore=tests/{name}" for name in APART),
         *session.posargs,
     )
