@@ -57,14 +57,8 @@ def tests(session: nox.Session) -> None:
     install(session, "test")
     session.run("coverage", "erase")
     session.run(
-        *(
-            "coverage",
-            "run",
-            "-m",
-            "pytest",
-            "-n",
-            "3",
-        ),  # on two cores: many tests wait for processes
+        # Three workers on two cores: many tests wait for processes.
+        *("coverage", "run", "-m", "pytest", "-n", "3"),
         *(f"--ignore=tests/{name}" for name in APART),
         *session.posargs,
     )
