@@ -57,8 +57,7 @@ def tests(session: nox.Session) -> None:
     install(session, "test")
     session.run("coverage", "erase")
     session.run(
-        # Three workers on two cores: many tests wait for processes.
-        *("coverage", "run", "-m", "pytest", "-n", "3"),
+        *("coverage", "run", "-m", "pytest", "-n", "2"),
         *(f"--ignore=tests/{name}" for name in APART),
         *session.posargs,
     )
