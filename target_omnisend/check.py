@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import typing as t
-from functools import cached_property
 
 from target_omnisend.api.answers import Kind
 from target_omnisend.api.budget import Endpoint
@@ -16,7 +15,6 @@ if t.TYPE_CHECKING:
 
     from target_omnisend.api.answers import Answer
     from target_omnisend.delivery.api import Api
-    from target_omnisend.delivery.runner import Runner
     from target_omnisend.settings import StreamSettings
 
 logger = logging.getLogger("target-omnisend")
@@ -25,18 +23,7 @@ logger = logging.getLogger("target-omnisend")
 class Check(Run):
     """A run that only asks: who the API key belongs to, what it may read, what mapping needs."""
 
-    @cached_property
-    def runner(self) -> Runner:
-        """As in a run; the ledger stays as it is.
-
-        Raises:
-            RunFailed: when Omnisend, the ledger, the report's or the rejects' folder cannot be
-                used.
-        """
-        _ = self.report_file  # it is not written, but said if it could not be
-        runner = self._make_checked_runner()
-        self._remember(runner, dry=True)
-        return runner
+    dry = True
 
     def describe(self) -> None:
         """Say all of it.

@@ -36,6 +36,8 @@ class DryRun(Run):
     are.
     """
 
+    dry = True
+
     def __init__(self, *arguments: t.Any, **options: t.Any) -> None:
         """As `Run`."""
         super().__init__(*arguments, **options)
@@ -52,14 +54,13 @@ class DryRun(Run):
             RunFailed: when Omnisend, the ledger, the report's or the rejects' folder cannot be
                 used.
         """
-        _ = self.report_file  # it is not written, but said if it could not be
         runner = Rehearsal(
             self._make_delivery(0.0, _Unkept()),
             brand=self._make_checked_runner().brand,
             check_stopped=self._interrupt.check,
             refused=self._foresee,
         )
-        self._remember(runner, dry=True)
+        self._remember(runner)
         return runner
 
     def _foresee(self) -> None:

@@ -23,10 +23,7 @@ def check_folder(folder: Path, *, purpose: str, setting: str) -> None:
         RunFailed: when they cannot; it names the setting.
     """
     _check_path(folder, setting)
-    existing = folder.absolute()
-    # Not `Path.exists`, which raises before Python 3.12 where looking is forbidden.
-    while not os.path.exists(existing) and existing != existing.parent:  # noqa: PTH110
-        existing = existing.parent
+    existing = existing_part(folder)
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise RunFailed(
             ExitCode.SETTINGS,
@@ -65,6 +62,15 @@ def replace(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
+
+
+def existing_part(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that is there."""
+    existing = path.absolute()
+    # Not `Path.exists`, which raises before Python 3.12 where looking is forbidden.
+    while not os.path.exists(existing) and existing != existing.parent:  # noqa: PTH110
+        existing = existing.parent
+    return existing
 
 
 def _check_path(path: Path, setting: str) -> None:

@@ -48,7 +48,10 @@ class Run:
         ledger: what earlier runs confirmed; None until the runner is made, and without the
             setting.
         incomplete: segments of which this run does not bring the whole source.
+        dry: the ledger stays as it is.
     """
+
+    dry: t.ClassVar[bool] = False
 
     def __init__(
         self,
@@ -103,16 +106,14 @@ class Run:
             RunFailed: when Omnisend, the ledger, the report's or the rejects' folder cannot be
                 used.
         """
-        _ = self.report_file
         runner = self._make_checked_runner()
         self._remember(runner)
         return runner
 
-    @cached_property
-    def api(self) -> OmnisendClient:
-        """Omnisend, as the settings name it."""
+    def _make_checked_runner(self) -> Runner:
+        _ = self.report_file  # before anything is asked; where it is not written it is said too
         settings = self.settings
-        return OmnisendClient(
+        api = OmnisendClient(
             settings.api_url,
             authorization=settings.authorization,
             api_version=settings.api_version,
@@ -120,11 +121,9 @@ class Run:
             timeout=settings.request_timeout,
             connections=MAX_CALLS_AT_ONCE,
         )
-
-    def _make_checked_runner(self) -> Runner:
         runner = Runner(
             self._make_delivery(clock.monotonic(), self.rejects),
-            self.api,
+            api,
             clock=clock.monotonic,
             check_stopped=self._interrupt.check,
             failed=self._interrupt.fail,
@@ -151,7 +150,7 @@ class Run:
             outcome=self.outcome,
         )
 
-    def _remember(self, runner: Runner, *, dry: bool = False) -> None:
+    def _remember(self, runner: Runner) -> None:
         """Open the ledger, if there shall be one, and have the runner use it."""
         settings = self.settings
         if settings.ledger_url is None:
@@ -161,7 +160,7 @@ class Run:
             Ledger,
         )
 
-        open_ledger = DryLedger if dry else Ledger
+        open_ledger = DryLedger if self.dry else Ledger
         self.ledger = open_ledger(
             settings.ledger_url, brand=self._brand(runner), utc_now=clock.utc_now
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from target_omnisend.files import existing_part
 from target_omnisend.ledger.members import PostgresMembers, SqliteMembers
 from target_omnisend.ledger.schema import prepare
 from target_omnisend.outcome import ExitCode, RunFailed
@@ -247,11 +248,11 @@ def _create_file(path: Path) -> None:
 
 def _check_writable(path: Path) -> None:
     """Whether the file could be made, or filled, without doing so."""
-    place, rights = path.absolute(), os.R_OK | os.W_OK
-    while not os.path.exists(place):  # noqa: PTH110 - `Path.exists` raises where none may look
-        place, rights = place.parent, os.W_OK | os.X_OK
+    place = existing_part(path)
+    is_there = place == path.absolute()
+    rights = os.R_OK | os.W_OK if is_there else os.W_OK | os.X_OK
     code = 0
-    if rights & os.X_OK and not place.is_dir():
+    if not (is_there or place.is_dir()):
         code = errno.ENOTDIR
     elif not os.access(place, rights, effective_ids=_AS_EFFECTIVE_USER):
         code = errno.EACCES

@@ -191,14 +191,7 @@ def test_a_reader_that_hangs_does_not_keep_a_stopped_run_alive(
         ) as process,
     ):
         time.sleep(3)
-        hung = process.poll() is None
-        process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-        process.send_signal(signal.SIGTERM)
-        try:
-            assert (hung, process.wait(12)) == (True, 143)
-        finally:
-            process.kill()
+        _assert_it_hangs_and_two_signals_end_it(process)
         log.seek(0)
         assert "The end was forced" in log.read()
 
@@ -227,15 +220,21 @@ def test_a_log_that_nobody_reads_does_not_keep_a_stopped_run_alive(
         while unread > before or unread < 3000:
             time.sleep(2)
             before, unread = unread, _unread(reading)
-        hung = process.poll() is None
-        process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-        process.send_signal(signal.SIGTERM)
         try:
-            assert (hung, process.wait(12)) == (True, 143)
+            _assert_it_hangs_and_two_signals_end_it(process)
         finally:
-            process.kill()
             os.close(reading)
+
+
+def _assert_it_hangs_and_two_signals_end_it(process: subprocess.Popen[bytes]) -> None:
+    hung = process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert (hung, process.wait(12)) == (True, 143)
+    finally:
+        process.kill()
 
 
 def _unread(descriptor: int) -> int:
