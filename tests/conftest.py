@@ -19,6 +19,8 @@ import pytest
 from fakes.brands import Place, new_place, project_with_brands
 from fakes.command import Command
 from fakes.sandbox import Sandbox, running_sandbox
+from hypothesis import find, settings
+from hypothesis import strategies as st
 
 from target_omnisend.ledger import Ledger
 
@@ -34,6 +36,15 @@ class Opener(Protocol):
     """Opens ledgers that a test leaves open or not."""
 
     def __call__(self, url: str, **options: Any) -> Ledger: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unicode_tables() -> None:
+    """Make what Hypothesis makes at the first text that it draws.
+
+    In a fresh clone that takes seconds, which its health check would blame on the first test.
+    """
+    find(st.text(), lambda _: True, settings=settings(database=None))
 
 
 @pytest.fixture
