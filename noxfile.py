@@ -10,10 +10,13 @@ import nox
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 MELTANO = "meltano~=4.4"
-QUICK = ("tests/members", "tests/api", "tests/delivery", "tests/process/test_main_job.py")
+QUICK = (
+    *("tests/unit/mapping", "tests/unit/api", "tests/unit/delivery", "tests/simulation"),
+    "tests/process/test_main_job.py",
+)
 """What another version of Python or of a library might change, in a minute or so."""
 
-APART = ("browser", "e2e", "package", "privacy", "schedulers", "taps")
+APART = ("external", "privacy")
 """Folders of tests that have a session, and environments, of their own."""
 
 nox.needs_version = ">=2025.5.1"
@@ -70,7 +73,7 @@ def e2e(session: nox.Session) -> None:
     """From a tap through Meltano to the sandbox."""
     install(session, "test")
     meltano = f"{install_apart(session, MELTANO)}/meltano"
-    session.run("pytest", "tests/e2e", *session.posargs, env={"MELTANO": meltano})
+    session.run("pytest", "tests/external/e2e", *session.posargs, env={"MELTANO": meltano})
 
 
 @nox.session
@@ -78,14 +81,14 @@ def taps(session: nox.Session) -> None:
     """Taps and a mapper from PyPI, and a new project with the plugin definition."""
     install(session, "test")
     meltano = f"{install_apart(session, MELTANO)}/meltano"
-    session.run("pytest", "tests/taps", *session.posargs, env={"MELTANO": meltano})
+    session.run("pytest", "tests/external/taps", *session.posargs, env={"MELTANO": meltano})
 
 
 @nox.session
 def browser(session: nox.Session) -> None:
     """The report's page, in chromium."""
     install(session, "test")
-    session.run("pytest", "tests/browser", *session.posargs)
+    session.run("pytest", "tests/external/browser", *session.posargs)
 
 
 @nox.session
@@ -104,7 +107,7 @@ def schedulers(session: nox.Session) -> None:
         "AIRFLOW": f"{install_apart(session, 'apache-airflow~=3.3.2')}/airflow",
         "DAGSTER": f"{install_apart(session, 'dagster~=1.13')}/dagster",
     }
-    session.run("pytest", "tests/schedulers", *session.posargs, env=environment)
+    session.run("pytest", "tests/external/schedulers", *session.posargs, env=environment)
 
 
 @nox.session
@@ -112,7 +115,7 @@ def package(session: nox.Session) -> None:
     """What is published, into `dist`: built, checked and used in environments of its own."""
     install(session, "package")
     meltano = f"{install_apart(session, MELTANO)}/meltano"
-    session.run("pytest", "tests/package", *session.posargs, env={"MELTANO": meltano})
+    session.run("pytest", "tests/external/package", *session.posargs, env={"MELTANO": meltano})
     shutil.rmtree("dist", ignore_errors=True)
     session.run("uv", "build", "--quiet")
     session.run("twine", "check", "--strict", *map(str, Path("dist").glob("target_omnisend-*")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fakes.simulation import Simulation, members
+from support.simulation import Simulation, members
 
 
 @dataclass(frozen=True, slots=True)

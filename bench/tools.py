@@ -175,7 +175,7 @@ def start(arguments: list[str], stdin: IO[bytes]) -> subprocess.Popen[bytes]:
 def sandbox(*options: str) -> Iterator[str]:
     """A sandbox process; yields its URL."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "target_omnisend.sandbox", "--port", "0", *options],
+        [sys.executable, "-m", "omnisend_sandbox", "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from fakes.browser import running_browser
+from support.browser import running_browser
 
 from bench import tools
 

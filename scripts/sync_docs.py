@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from target_omnisend.codes import EXITS, REJECTIONS, WARNINGS, Code
-from target_omnisend.settings import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
+from target_omnisend.config.settings import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
+from target_omnisend.report.codes import EXITS, REJECTIONS, WARNINGS, Code
 from target_omnisend.target import TargetOmnisend
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def say(*lines: str) -> None:
 def sandbox() -> Iterator[str]:
     """Run the local Omnisend, on the port that `meltano.yml` names if it is free; its address."""
     for port in (USUAL_PORT, 0):
-        command = [sys.executable, "-m", "target_omnisend.sandbox", "--port", str(port)]
+        command = [sys.executable, "-m", "omnisend_sandbox", "--port", str(port)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             # It says where it listens once it does, and ends without a line when it cannot.
             found = re.search(r"http://\S+", server.stdout.readline()) if server.stdout else None

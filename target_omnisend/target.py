@@ -17,31 +17,36 @@ from singer_sdk.exceptions import (
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 
-from target_omnisend import meltanos_test
-from target_omnisend.batch_files import BatchFiles
-from target_omnisend.batch_messages import records_of
-from target_omnisend.check import Check
-from target_omnisend.config import check_environment, tidied, unreadable
-from target_omnisend.dry_run import DryRun
-from target_omnisend.input_faults import INPUT_ERRORS, at_line, of_stream_maps
-from target_omnisend.interrupt import Interrupt
-from target_omnisend.outcome import ExitCode, RunFailed
-from target_omnisend.plan import (
-    compile_mapping,
-    member_tags,
-    mixed_segments,
-)
-from target_omnisend.reader import MessageReader, spell_out
-from target_omnisend.run import Run
-from target_omnisend.settings import (
+from target_omnisend.commands.check import Check
+from target_omnisend.commands.dry_run import DryRun
+from target_omnisend.commands.session import Run
+from target_omnisend.config.environment import check_environment, tidied, unreadable
+from target_omnisend.config.settings import (
     CONFIG_JSONSCHEMA,
     Settings,
     SettingsError,
     describe,
     did_you_mean,
 )
-from target_omnisend.sink import SegmentSink
-from target_omnisend.stdio import check_open, stand_in_for_the_log, unusable_logging, write_line
+from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.output.stdio import (
+    check_open,
+    stand_in_for_the_log,
+    unusable_logging,
+    write_line,
+)
+from target_omnisend.signals import Interrupt
+from target_omnisend.singer import meltano_test
+from target_omnisend.singer.batch_files import BatchFiles
+from target_omnisend.singer.batch_messages import records_of
+from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
+from target_omnisend.singer.reader import MessageReader, spell_out
+from target_omnisend.sinks import SegmentSink
+from target_omnisend.streams import (
+    compile_mapping,
+    member_tags,
+    mixed_segments,
+)
 
 
 class TargetOmnisend(Target):
@@ -134,9 +139,9 @@ class TargetOmnisend(Target):
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """The sink of a stream; Meltano's test of the settings has one that sends nothing."""
-        if stream_name == meltanos_test.STREAM:
+        if stream_name == meltano_test.STREAM:
             self.logger.info("Settings and API key are good; the records of a test are not sent.")
-            return meltanos_test.MeltanosTestSink
+            return meltano_test.MeltanosTestSink
         return SegmentSink
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import psycopg
 import pytest
-from fakes.brands import Place, new_place, project_with_brands
-from fakes.command import Command
-from fakes.sandbox import Sandbox, running_sandbox
 from hypothesis import find, settings
 from hypothesis import strategies as st
+from support.brands import Place, new_place, project_with_brands
+from support.command import Command
+from support.sandbox import Sandbox, running_sandbox
 
 from target_omnisend.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fakes.project import Project
+    from support.project import Project
 
 NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 

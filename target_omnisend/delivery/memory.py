@@ -7,12 +7,12 @@ import logging
 import typing as t
 from dataclasses import dataclass, field
 
-from target_omnisend.delivery.endings import too_many_leave
+from target_omnisend.delivery.failures import too_many_leave
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from target_omnisend.delivery.batch import Entry, Segment
+    from target_omnisend.delivery.model import Entry, Segment
 
 logger = logging.getLogger("target-omnisend.delivery")
 

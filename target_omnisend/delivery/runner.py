@@ -7,19 +7,19 @@ import threading
 import typing as t
 from contextlib import contextmanager
 
-from target_omnisend.delivery.schedule import Call
-from target_omnisend.outcome import RunFailed, unexpected
+from target_omnisend.api.call import Call
+from target_omnisend.errors import RunFailed, unexpected
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from target_omnisend.api.answers import Answer
     from target_omnisend.api.budget import Endpoint
-    from target_omnisend.delivery.api import Api
-    from target_omnisend.delivery.batch import Segment
+    from target_omnisend.api.protocol import Api
+    from target_omnisend.api.scheduler import Lane
+    from target_omnisend.delivery.engine import Delivery
     from target_omnisend.delivery.memory import Memory
-    from target_omnisend.delivery.pipeline import Delivery
-    from target_omnisend.delivery.schedule import Lane
+    from target_omnisend.delivery.model import Segment
 
 _Seen = t.TypeVar("_Seen")
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from target_omnisend.files import existing_part
+from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.ledger.members import PostgresMembers, SqliteMembers
 from target_omnisend.ledger.schema import prepare
-from target_omnisend.outcome import ExitCode, RunFailed
+from target_omnisend.output.files import existing_part
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,13 +8,13 @@ from contextlib import suppress
 
 import sqlalchemy as sa
 
+from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
 from target_omnisend.ledger.members import PAGE, Row
 from target_omnisend.ledger.schema import JOURNAL, SEGMENTS
 from target_omnisend.ledger.seen import Seen
-from target_omnisend.outcome import RunFailed
 
 if t.TYPE_CHECKING:
     import datetime as dt

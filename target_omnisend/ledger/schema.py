@@ -6,7 +6,7 @@ import typing as t
 
 import sqlalchemy as sa
 
-from target_omnisend.outcome import ExitCode, RunFailed
+from target_omnisend.errors import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence

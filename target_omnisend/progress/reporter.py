@@ -10,10 +10,10 @@ import typing as t
 
 from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 
+from target_omnisend.output.terminal import has_live_display
 from target_omnisend.progress.lines import fields, sentence
 from target_omnisend.progress.metrics import Meters
 from target_omnisend.progress.snapshot import Pace, take
-from target_omnisend.progress.terminal import has_live_display
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ from target_omnisend.api.budget import Endpoint
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from target_omnisend.delivery.pipeline import Delivery
-    from target_omnisend.outcome import StreamCounts
+    from target_omnisend.delivery.engine import Delivery
+    from target_omnisend.delivery.outcome import StreamCounts
 
 PACE_SECONDS: t.Final = 60.0
 """The stretch over which the pace is measured; Omnisend's limits are for as long."""

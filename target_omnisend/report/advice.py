@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typing as t
 
-from target_omnisend.codes import EXITS, REJECTIONS, WARNINGS
+from target_omnisend.report.codes import EXITS, REJECTIONS, WARNINGS
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-    from target_omnisend.codes import Code
-    from target_omnisend.outcome import Outcome
+    from target_omnisend.delivery.outcome import Outcome
+    from target_omnisend.report.codes import Code
 
 
 def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:

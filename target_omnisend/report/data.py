@@ -7,10 +7,11 @@ import json
 import typing as t
 from urllib.parse import urlsplit
 
-from target_omnisend import files
 from target_omnisend.api.budget import Endpoint, allowance
-from target_omnisend.delivery.batch import MAX_ITEMS, MAX_TAG_EMAILS
-from target_omnisend.outcome import THROUGHPUT_SECONDS, ExitCode
+from target_omnisend.delivery.model import MAX_ITEMS, MAX_TAG_EMAILS
+from target_omnisend.delivery.outcome import THROUGHPUT_SECONDS
+from target_omnisend.errors import ExitCode
+from target_omnisend.output import files
 from target_omnisend.report.advice import what_next
 from target_omnisend.report.verdict import OUTCOMES, STOPPED
 
@@ -19,9 +20,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from target_omnisend.delivery.schedule import Lane
-    from target_omnisend.outcome import Outcome
-    from target_omnisend.settings import Settings
+    from target_omnisend.api.scheduler import Lane
+    from target_omnisend.config.settings import Settings
+    from target_omnisend.delivery.outcome import Outcome
 
 
 def build(

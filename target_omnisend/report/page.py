@@ -9,7 +9,7 @@ import typing as t
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from target_omnisend.codes import REJECTIONS, WARNINGS, Code
+from target_omnisend.report.codes import REJECTIONS, WARNINGS, Code
 from target_omnisend.report.plot import duration, plot
 from target_omnisend.report.verdict import verdict
 

@@ -6,7 +6,7 @@ import itertools
 import math
 import typing as t
 
-from target_omnisend.outcome import THROUGHPUT_SECONDS
+from target_omnisend.delivery.outcome import THROUGHPUT_SECONDS
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence

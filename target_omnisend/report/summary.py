@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typing as t
 
-from target_omnisend.codes import EXITS
+from target_omnisend.report.codes import EXITS
 
 if t.TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
     from pathlib import Path
 
-    from target_omnisend.outcome import Outcome, StreamCounts
+    from target_omnisend.delivery.outcome import Outcome, StreamCounts
 
 
 def by_stream(outcome: Outcome) -> Iterator[tuple[str, str, dict[str, dict[str, int]]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from target_omnisend.outcome import ExitCode
+from target_omnisend.errors import ExitCode
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,14 +21,14 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import yaml
-from fakes.batches import PLAIN, batch
-from fakes.command import Command, record, schema, state
-from fakes.sandbox import Sandbox, running_sandbox
-from fakes.somebody import KEY, PERSON, another, found
+from support.batches import PLAIN, batch
+from support.command import Command, record, schema, state
+from support.sandbox import Sandbox, running_sandbox
+from support.somebody import KEY, PERSON, another, found
 
-from target_omnisend.sandbox.faults import Fault
-from target_omnisend.sandbox.model import Store
-from target_omnisend.sandbox.wire import PROBLEM_HEADERS, Reply, encode
+from omnisend_sandbox.faults import Fault
+from omnisend_sandbox.model import Store
+from omnisend_sandbox.wire import PROBLEM_HEADERS, Reply, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

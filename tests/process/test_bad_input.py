@@ -7,11 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.command import people, record, schema, state
+from support.command import people, record, schema, state
 
 if TYPE_CHECKING:
-    from fakes.command import Command
-    from fakes.sandbox import Sandbox
+    from support.command import Command
+    from support.sandbox import Sandbox
 
 CONTENT = "Quillon"
 AT_4 = "Line 4 of the input"

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes.batches import PARQUET, PLAIN, batch, json_lines, person, zipped
-from fakes.command import record, schema, state
+from support.batches import PARQUET, PLAIN, batch, json_lines, person, zipped
+from support.command import record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fakes.command import Command
-    from fakes.sandbox import Sandbox
+    from support.command import Command
+    from support.sandbox import Sandbox
 
 BAD = "bad.gz (line 6 of the input), stream 'members',"
 SCHEMA = schema(keys=["id"], id={"type": "integer"})

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from target_omnisend.sandbox.faults import Fault
+from omnisend_sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fakes.command import Command, Ran
-    from fakes.sandbox import Sandbox
+    from support.command import Command, Ran
+    from support.sandbox import Sandbox
 
 
 def _check(command: Command, **settings: Any) -> Ran:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.command import people, record, schema, state
+from support.command import people, record, schema, state
 
-from target_omnisend.settings import CONFIG_JSONSCHEMA
+from target_omnisend.config.settings import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:
-    from fakes.command import Command
-    from fakes.sandbox import Sandbox
+    from support.command import Command
+    from support.sandbox import Sandbox
 
 PLAIN = {"membership": "property"}  # spares the second that tags take
 

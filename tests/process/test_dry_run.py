@@ -7,13 +7,13 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from fakes.command import people, record, schema, state
+from support.command import people, record, schema, state
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fakes.command import Command, Ran
-    from fakes.sandbox import Sandbox
+    from support.command import Command, Ran
+    from support.sandbox import Sandbox
 
 CHECK = {"GET /brands/current": 1}
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.command import Command, people, schema, state
-from fakes.sandbox import Sandbox
-from fakes.stopping import TAG, Run, Tap
+from support.command import Command, people, schema, state
+from support.sandbox import Sandbox
+from support.stopping import TAG, Run, Tap
 
-from target_omnisend.sandbox.app import create_app
-from target_omnisend.sandbox.faults import Fault
-from target_omnisend.sandbox.model import Store
-from target_omnisend.sandbox.server import listen, server_of
+from omnisend_sandbox.app import create_app
+from omnisend_sandbox.faults import Fault
+from omnisend_sandbox.model import Store
+from omnisend_sandbox.server import listen, server_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from fakes.command import record, schema, state
+from support.command import record, schema, state
 
 if TYPE_CHECKING:
-    from fakes.command import Command
-    from fakes.sandbox import Sandbox
+    from support.command import Command
+    from support.sandbox import Sandbox
 
 MEMBERS = 3_000
 BAD_OF_EACH = 18

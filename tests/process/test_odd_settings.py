@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.command import people, record, schema, state
+from support.command import people, record, schema, state
 
 if TYPE_CHECKING:
-    from fakes.command import Command
-    from fakes.sandbox import Sandbox
+    from support.command import Command
+    from support.sandbox import Sandbox
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.command import Ran, people, record, schema, state
+from support.command import Ran, people, record, schema, state
 
-from target_omnisend.sandbox.faults import Fault
+from omnisend_sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fakes.command import Command
-    from fakes.sandbox import Sandbox
+    from support.command import Command
+    from support.sandbox import Sandbox
 
 MESSAGES = [schema(), *people(3), state(at=1)]
 INPUT = "\n".join(map(json.dumps, MESSAGES)).encode()

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.command import people, record, schema, state
-from fakes.terminal import COUNTS, at_terminal
+from support.command import people, record, schema, state
+from support.terminal import COUNTS, at_terminal
 
-from target_omnisend.sandbox.faults import Fault
+from omnisend_sandbox.faults import Fault
 
 if TYPE_CHECKING:
-    from fakes.command import Command, Ran
-    from fakes.sandbox import Sandbox
+    from support.command import Command, Ran
+    from support.sandbox import Sandbox
 
 LOGS = Path(__file__).parents[2] / "docs" / "logs.md"
 VERDICTS = ("accepted", "rejected", "unchanged")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.command import KEY, people, schema
+from support.command import KEY, people, schema
 
-from target_omnisend.sandbox.faults import Fault
+from omnisend_sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fakes.command import Command
-    from fakes.sandbox import Sandbox
+    from support.command import Command
+    from support.sandbox import Sandbox
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ from signal import SIGINT, SIGKILL, SIGTERM, Signals
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes.stopping import TAG, Run, Tap, moment
+from support.stopping import TAG, Run, Tap, moment
 
-from target_omnisend.sandbox.faults import Fault
+from omnisend_sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fakes.command import Command
-    from fakes.sandbox import Sandbox
+    from support.command import Command
+    from support.sandbox import Sandbox
 
 SEED = int(os.environ.get("STOP_SEED", "20260315"))
 GRACE = 20.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fakes.command import people, schema, state
+from support.command import people, schema, state
 
-from target_omnisend.sandbox.faults import Fault
+from omnisend_sandbox.faults import Fault
 
 if TYPE_CHECKING:
-    from fakes.command import Command
-    from fakes.sandbox import Sandbox
+    from support.command import Command
+    from support.sandbox import Sandbox
 
 MEMBERS = 450
 

@@ -1,0 +1,1 @@
+"""What the command line can do, each over one session."""

@@ -1,0 +1,184 @@
+"""Following batches to their end."""
+
+from __future__ import annotations
+
+import typing as t
+from functools import partial
+
+from target_omnisend.api.answers import Answer, Kind, as_list
+from target_omnisend.api.budget import Endpoint
+from target_omnisend.api.call import Call
+from target_omnisend.delivery.responses import Judgement, all_done, has_counts, is_over, judge
+
+if t.TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Mapping
+
+    from target_omnisend.api.protocol import Api
+    from target_omnisend.api.scheduler import Scheduler
+    from target_omnisend.delivery.model import Batch
+
+SHORTEST_GAP: t.Final = 0.25
+LONGEST_GAP: t.Final = 60.0
+GAP_SHARE: t.Final = 0.04
+"""The gap between two listings, in seconds and as a share of the oldest open batch's age:
+it grows while nothing happens, and adds at most that share to the time of a batch."""
+
+UNSEEN_LISTINGS: t.Final = 2
+"""Complete listings that must lack a batch before it is asked for by its ID."""
+
+
+class Judged(t.Protocol):
+    """Takes a batch that is over; without a judgement, every item succeeded."""
+
+    def __call__(self, batch: Batch, judgement: Judgement | None, now: float) -> None:
+        """Settle the batch."""
+
+
+class Confirmer:
+    """The batches that Omnisend has taken and not yet finished.
+
+    One listing (250 batches a call) tells about most of them; a batch is asked for alone
+    only where the listing leaves its verdicts open.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        *,
+        since: dt.date,
+        timeout: float,
+        key: Callable[[str], str],
+        judged: Judged,
+        vanished: Callable[[Batch, float], None],
+        expired: Callable[[Batch, float], None],
+    ) -> None:
+        """List batches made on or after `since`; `timeout` is in seconds, for each batch."""
+        self.open: dict[str, Batch] = {}
+        self._scheduler = scheduler
+        self._since = since
+        self._timeout = timeout
+        self._key = key
+        self._judged = judged
+        self._vanished = vanished
+        self._expired = expired
+        self._listing: set[str] | None = None
+        self._page_before: t.Any = None
+        self._next_listing = 0.0
+
+    def watch(self, batch: Batch, now: float) -> None:
+        """Follow a batch that Omnisend has just taken."""
+        if batch.id in self.open:
+            # Of a name that is given twice no answer tells which batch it means.
+            self._expired(batch, now)
+            return
+        if not self.open:
+            self._next_listing = now + SHORTEST_GAP
+        self.open[batch.id] = batch
+
+    def tick(self, now: float) -> None:
+        """Give up what has taken too long, and list the rest when that is due."""
+        while self.open:
+            oldest = next(iter(self.open.values()))
+            if now < oldest.submitted_at + self._timeout:
+                break
+            del self.open[oldest.id]
+            self._expired(oldest, now)
+        if self.open and self._listing is None and now >= self._next_listing:
+            self._listing = set(self.open)
+            self._list(0)
+
+    def _list(self, offset: int) -> None:
+        self._scheduler.add(
+            Call(
+                Endpoint.LIST_BATCHES,
+                lambda api: api.list_batches(self._since, offset),
+                partial(self._listed, offset),
+            )
+        )
+
+    def _listed(self, offset: int, answer: Answer, now: float) -> None:
+        expected = self._listing or set()
+        page = as_list(answer.body.get("batches")) if answer.kind is Kind.DONE else []
+        for info in page:
+            if isinstance(info, dict) and (batch := self.open.get(str(info.get("batchID")))):
+                expected.discard(batch.id)
+                batch.unseen = 0
+                self._learn(batch, info, now)
+        repeated, self._page_before = page == self._page_before, page
+        if page and expected and not repeated:  # some servers do not page at all
+            self._list(offset + len(page))
+        else:
+            self._end_listing(expected, now, readable=answer.kind is Kind.DONE)
+
+    def _end_listing(self, missing: set[str], now: float, *, readable: bool) -> None:
+        for batch in [self.open[name] for name in missing if name in self.open]:
+            batch.unseen += 1
+            if batch.unseen >= UNSEEN_LISTINGS or not readable:
+                self._ask(batch)
+        self._listing = None
+        oldest = next((batch.submitted_at for batch in self.open.values()), now)
+        gap = min(max((now - oldest) * GAP_SHARE, SHORTEST_GAP), LONGEST_GAP)
+        self._next_listing = now + gap
+
+    def _learn(self, batch: Batch, info: Mapping[str, t.Any], now: float) -> None:
+        if not is_over(info) or batch.asked:
+            return
+        if all_done(info, len(batch.entries)):
+            self._over(batch, None, now)
+        elif has_counts(info):
+            self._ask_items(batch)
+        else:
+            self._ask(batch)
+
+    def _ask(self, batch: Batch) -> None:
+        if not batch.asked:
+            self._get(batch, Endpoint.GET_BATCH, lambda api: api.batch(batch.id), self._told)
+
+    def _told(self, batch: Batch, info: Mapping[str, t.Any], now: float) -> None:
+        if all_done(info, len(batch.entries)):
+            self._over(batch, None, now)
+        else:
+            self._ask_items(batch)
+
+    def _ask_items(self, batch: Batch) -> None:
+        self._get(batch, Endpoint.GET_ITEMS, lambda api: api.batch_items(batch.id), self._itemised)
+
+    def _itemised(self, batch: Batch, info: Mapping[str, t.Any], now: float) -> None:
+        emails = [entry.email for entry in batch.entries]
+        self._over(batch, judge(info, emails, self._key), now)
+
+    def _get(
+        self,
+        batch: Batch,
+        endpoint: Endpoint,
+        run: Callable[[Api], Answer],
+        over: Callable[[Batch, Mapping[str, t.Any], float], None],
+    ) -> None:
+        """Ask about one batch; `over` gets the answer, if by then the batch is over."""
+        batch.asked = True
+        call = Call(endpoint, run, partial(self._got, batch, over), stream=batch.segment.stream)
+        self._scheduler.add(call)
+
+    def _got(
+        self,
+        batch: Batch,
+        over: Callable[[Batch, Mapping[str, t.Any], float], None],
+        answer: Answer,
+        now: float,
+    ) -> None:
+        batch.asked = False
+        if batch.id not in self.open:
+            return
+        if answer.kind is Kind.GONE:
+            self._gone(batch, now)
+        elif answer.kind is Kind.DONE and is_over(answer.body):
+            over(batch, answer.body, now)
+
+    def _gone(self, batch: Batch, now: float) -> None:
+        del self.open[batch.id]
+        self._vanished(batch, now)
+
+    def _over(self, batch: Batch, judgement: Judgement | None, now: float) -> None:
+        del self.open[batch.id]
+        self._judged(batch, judgement, now)

@@ -1,0 +1,555 @@
+"""The engine: admit → submit → confirm → enrol → settle, many batches open at once.
+
+A machine without threads, clock or I/O: it says which call to make next and takes the
+answer. `runner` moves it with threads and real time, tests and simulations with their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+from dataclasses import dataclass
+
+from target_omnisend.api.answers import Answer, Kind
+from target_omnisend.api.budget import Endpoint
+from target_omnisend.api.call import Call
+from target_omnisend.api.failures import fatal, not_there
+from target_omnisend.api.scheduler import Scheduler
+from target_omnisend.delivery.batcher import Intake
+from target_omnisend.delivery.confirmer import Confirmer
+from target_omnisend.delivery.failures import all_refused, too_many
+from target_omnisend.delivery.model import LEAVES, MAX_ITEMS, Batch, Entry, Segment
+from target_omnisend.delivery.refusal_breaker import Unanimity
+from target_omnisend.delivery.responses import Judgement, Refusal
+from target_omnisend.delivery.segment_creator import SegmentMaker
+from target_omnisend.delivery.submitter import Submitter
+from target_omnisend.delivery.tagger import VISIBLE_AFTER, Tagging
+from target_omnisend.errors import RunFailed
+
+if t.TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator, Mapping
+
+    from target_omnisend.delivery.checkpoint import Checkpoint
+    from target_omnisend.delivery.memory import Memory
+    from target_omnisend.delivery.outcome import Outcome
+
+logger = logging.getLogger("target-omnisend.delivery")
+
+READ_AHEAD: t.Final = 20_000
+"""Entries that may wait for their submission: more would only cost memory."""
+
+IDLE_SECONDS: t.Final = 15.0
+"""After so long the full batches among the pending entries go out; what has not filled one
+in as long again goes out as well, so that no record waits for more than 30 s."""
+
+GRACE_SECONDS: t.Final = 20.0
+"""What open batches get when the run is stopped or fails."""
+
+MAX_ATTEMPTS: t.Final = 8
+"""Batches that one item may be in; enough to halve a batch down to one item."""
+
+PAYMENT_REQUIRED: t.Final = 402
+
+
+class Rejects(t.Protocol):
+    """Where refused records are kept."""
+
+    def add(
+        self,
+        schema: bytes,
+        line: bytes,
+        *,
+        code: str,
+        field: str | None,
+        message: str,
+        stage: str,
+        batch_id: str | None = None,
+        item_id: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        """Append the record that `line` holds, under the SCHEMA message `schema`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds a run. Times in seconds; `quota_share` as in the setting."""
+
+    quota_share: float
+    confirm_timeout: float
+    max_unconfirmed: int
+    since: dt.date
+
+
+class Delivery:
+    """The state of everything between a record's admission and its verdict.
+
+    Attributes:
+        admit: takes in a contact, see `Intake.admit`.
+        brand: what Omnisend says of the store; empty if the key may not know it.
+        checked: the API key was found good.
+        memory: what earlier runs confirmed, if there is a ledger.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        now: float,
+        key: Callable[[str], str],
+        checkpoint: Checkpoint,
+        rejects: Rejects,
+        outcome: Outcome,
+    ) -> None:
+        """Start empty; `key` normalises an e-mail as the admitted ones are."""
+        self.scheduler = Scheduler(limits.quota_share)
+        self.outcome = outcome
+        self.brand: Mapping[str, t.Any] = {}
+        self.checked = False
+        self.memory: Memory | None = None
+        self.maker = SegmentMaker(self.scheduler)
+        self._limits = limits
+        self._started = now
+        self._checkpoint = checkpoint
+        self._rejects = rejects
+        self._intake = Intake(checkpoint)
+        self.admit = self._intake.admit
+        self._confirmer = Confirmer(
+            self.scheduler,
+            since=limits.since,
+            timeout=limits.confirm_timeout,
+            key=key,
+            judged=self._judged,
+            vanished=self._vanished,
+            expired=self._expired,
+        )
+        self._submitter = Submitter(
+            self.scheduler,
+            taken=self._confirmer.watch,
+            refused=self._refuse_alone,
+            nowhere=lambda answer, now: self.fail(not_there(answer), now),
+        )
+        self._enrolling = Tagging(
+            self.scheduler,
+            Endpoint.ADD_TAGS,
+            call=lambda api, emails, segment: api.add_tags(emails, segment.tags),
+            settle=self._enrolled,
+            refuse=self._refuse_tagging,
+        )
+        self._leaving = Tagging(
+            self.scheduler,
+            Endpoint.REMOVE_TAGS,
+            call=lambda api, emails, segment: api.remove_tags(emails, [segment.tag or ""]),
+            settle=self._left,
+            refuse=self._refuse_tagging,
+        )
+        self._unanimity = Unanimity()
+        self._departures: Iterator[tuple[Segment, list[str]]] | None = None
+        self._wanted_segments: dict[str, list[t.Any]] = {}
+        self._closing = False
+        self._ended = False
+        self._deadline: float | None = None
+
+    # -- before anything is written ----------------------------------------------------
+
+    def check(self) -> None:
+        """Ask who the API key belongs to; `checked` or `outcome.failure` will tell."""
+        self.scheduler.add(
+            Call(
+                Endpoint.CHECK_BRAND,
+                lambda api: api.current_brand(),
+                self._brand_told,
+                may_be_forbidden=True,
+            )
+        )
+
+    def _brand_told(self, answer: Answer, now: float) -> None:
+        if answer.kind is Kind.FORBIDDEN:
+            # brands.read is not needed otherwise: see whether contacts can be read.
+            call = Call(Endpoint.READ_CONTACTS, lambda api: api.any_contact(), self._contact_told)
+            self.scheduler.add(call)
+            return
+        if isinstance(answer.body, dict):
+            self.brand = answer.body
+        self._contact_told(answer, now)
+
+    def _contact_told(self, answer: Answer, now: float) -> None:
+        if answer.kind is Kind.DONE:
+            self.checked = True
+        else:
+            self.fail(not_there(answer), now)
+
+    # -- the way in --------------------------------------------------------------------
+
+    def open_segment(self, segment: Segment) -> None:
+        """Announce a segment; its entries may follow."""
+        self._intake.segments.append(segment)
+        if self.memory and segment.settings:
+            self.memory.open(segment)
+
+    def has_room(self) -> bool:
+        """Whether another entry may be admitted."""
+        return (
+            self._intake.held < self._limits.max_unconfirmed
+            and self._intake.pending + self._submitter.entries < READ_AHEAD
+        )
+
+    def reject(
+        self,
+        segment: Segment,
+        line: bytes,
+        code: str,
+        field: str | None,
+        message: str,
+        now: float,
+        email: str | None = None,
+    ) -> None:
+        """Take in a record that is no contact; `email` is whose, if it can be told."""
+        self._rejects.add(
+            segment.schema, line, code=code, field=field, message=message, stage="mapping"
+        )
+        segment.counts.reject(code)
+        if self.memory and email:
+            self.memory.present(segment, email)
+        self._stop_if_hopeless(now)
+
+    def state(self, value: t.Any) -> None:
+        """Remember a STATE message; it leaves once all before it is settled."""
+        self._checkpoint.state(value)
+        self._emit_safe()
+
+    def flush(self, now: float) -> None:
+        """Cut what is pending into batches; keep what fills none."""
+        for segment in self._intake.segments:
+            self._cut(segment, now, partial=False)
+        self._emit_safe()  # no answer may ever come, when nothing has changed
+
+    def close(
+        self,
+        now: float,
+        *,
+        segments: Mapping[str, list[t.Any]] | None = None,
+        departures: Iterator[tuple[Segment, list[str]]] | None = None,
+    ) -> None:
+        """There is no more input.
+
+        `segments` are to be there in the end, with their conditions; `departures` are who
+        loses the membership, if that is not for the mirrors to say.
+        """
+        self._closing = True
+        self._wanted_segments = dict(segments or {})
+        self._departures = departures
+        self.flush(now)
+
+    def stop(self, now: float) -> None:
+        """Submit nothing more; what Omnisend has taken gets `GRACE_SECONDS`."""
+        self._closing = True
+        self._submitter.cancel()
+        if self._deadline is None:
+            self._deadline = now + GRACE_SECONDS
+
+    def fail(self, failure: RunFailed, now: float) -> None:
+        """End the run early, for the first reason that comes."""
+        if self.outcome.failure is None:
+            self.outcome.failure = failure
+            logger.error(failure.sentence, extra={"exit_code": int(failure.exit_code)})
+        self.stop(now)
+
+    # -- what moves it -----------------------------------------------------------------
+
+    def next_call(self, now: float) -> Call | None:
+        """The call to make now, if there is one."""
+        try:
+            self._tick(now)
+        except RunFailed as failure:  # the ledger, or the guard of a mirror
+            self.fail(failure, now)
+        self._emit_what_is_safe(now)
+        return self.scheduler.next(now)
+
+    def answered(self, call: Call, answer: Answer, now: float) -> None:
+        """Take the answer of a call that `next_call` gave."""
+        try:
+            self.scheduler.answered(call, answer, now)
+        except RunFailed as failure:
+            self.fail(failure, now)
+            if call.endpoint is not Endpoint.POST_BATCH:
+                self._deadline = now  # what settles the open batches fails as well
+        self._emit_what_is_safe(now)
+
+    def is_over(self, now: float) -> bool:
+        """Whether nothing is left to do, or no time to do it."""
+        if self._deadline is not None:
+            tagging = self._enrolling.waiting or self._leaving.waiting
+            taken = self._confirmer.open or tagging or self.scheduler.busy
+            return not taken or now >= self._deadline
+        return self._ended and not self._intake.held and not self.maker.busy
+
+    def _tick(self, now: float) -> None:
+        self._confirmer.tick(now)
+        if self._deadline is None:
+            self._let_leave(now)
+            for segment in self._intake.segments:
+                if segment.pending:
+                    self._cut_due(segment, now)
+            self._submitter.tick(now, len(self._confirmer.open))
+        else:
+            self._submitter.cancel()
+        quiet = self._deadline is not None or self._is_quiet()
+        self._enrolling.tick(now, quiet=quiet)
+        self._leaving.tick(now, quiet=quiet)
+
+    def _cut_due(self, segment: Segment, now: float) -> None:
+        if self._is_last(segment):
+            self._cut(segment, now, partial=True)
+        elif len(segment.pending) >= MAX_ITEMS and not self.has_room():
+            self._cut(segment, now, partial=False)
+        elif now - segment.pending_since >= IDLE_SECONDS:
+            self._cut(segment, now, partial=len(segment.pending) < MAX_ITEMS)
+            segment.pending_since = now
+
+    def _is_last(self, segment: Segment) -> bool:
+        if not self._closing:
+            # Without room, what is open makes some. Only if nothing is, a batch that is not
+            # full must go: otherwise each call would carry no more than the last one freed.
+            return self._is_quiet() and not self._enrolling.waiting and not self.has_room()
+        # At the end a batch that is not full waits for those who may still fill it, which
+        # delays nothing: they need a whole batch's time after it anyway.
+        return not segment.waiting or self._is_quiet()
+
+    def _is_quiet(self) -> bool:
+        return not self._confirmer.open and not self._submitter.entries
+
+    def _cut(self, segment: Segment, now: float, *, partial: bool) -> None:
+        staying = self._take_by_hand(segment, now) if segment.pending else []
+        batches = list(self._intake.cut(segment, partial=partial))
+        if self.memory and batches:
+            self.memory.doubt(segment, [entry for batch in batches for entry in batch.entries])
+        for batch in batches:
+            self._submitter.add(batch)
+        # Only now: it lets in later entries of the same persons, which nobody has sifted.
+        self._stay(segment, staying, now)
+
+    def _take_by_hand(self, segment: Segment, now: float) -> list[Entry]:
+        """Take out what needs no batch: those who only lose a tag, and who needs no call at all.
+
+        The latter are given back, still to be closed.
+        """
+        staying: list[Entry] = []
+        entries = list(segment.pending.values())
+        if self.memory:
+            staying = self.memory.sift(segment, entries)
+            self._intake.take_out(segment, staying)
+        leaving = [e for e in entries if e.leaves and e.email in segment.pending]
+        if leaving and segment.clear is None:
+            self._intake.take_out(segment, leaving)
+            if segment.tag is None:  # nothing shows membership that could be taken back
+                staying += leaving
+            else:
+                if self.memory:
+                    self.memory.doubt(segment, leaving)
+                self._leaving.add(segment, leaving, now)
+        return staying
+
+    def _stay(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        segment.counts.unchanged += sum(bool(entry.line) for entry in entries)
+        for entry in entries:
+            self._close_entry(entry, now)
+
+    # -- the end of the input ----------------------------------------------------------
+
+    def _let_leave(self, now: float) -> None:
+        """After a clean run, those who left lose the membership; then segments are made."""
+        if not self._closing or self._ended:
+            return
+        if self._departures is None:
+            if self._intake.held:
+                return
+            failed = self.outcome.lost_batches or self.outcome.too_many_rejected()
+            if self.memory is None or failed:
+                self._departures = iter(())
+            else:
+                self._departures = self.memory.departures()
+        while self.has_room():
+            segment, emails = next(self._departures, (None, []))
+            if segment is None:
+                self._ended = not self._intake.held
+                if self._ended:
+                    self.maker.want(self._wanted_segments)
+                return
+            for email in emails:
+                item = segment.clear(email) if segment.clear else b""
+                self._intake.admit(segment, email, item, b"", now, LEAVES)
+
+    # -- settle ------------------------------------------------------------------------
+
+    def _judged(self, batch: Batch, judgement: Judgement | None, now: float) -> None:
+        segment = batch.segment
+        if judgement is None:
+            self._unanimity.accepted()
+            self._submitter.verdicts = True
+            self._accepted(segment, batch.entries, now)
+            return
+        self._unanimity.judged(judgement)
+        accepted, again, plan_full = [], [], None
+        for entry in batch.entries:
+            refusal = judgement.refused.get(entry.email)
+            if entry.email in judgement.accepted:
+                created = judgement.accepted[entry.email]
+                segment.counts.created += created is True
+                segment.counts.updated += created is False
+                accepted.append(entry)
+            elif refusal is None or refusal.transient:
+                again.append(entry)
+            elif refusal.status == PAYMENT_REQUIRED:
+                plan_full = refusal  # no verdict on the person: another run may succeed
+            else:
+                self._reject(batch, entry, refusal, now)
+        self._submitter.verdicts = self._unanimity.any_accepted
+        self._accepted(segment, accepted, now)
+        if plan_full:
+            self.fail(fatal(Answer(Kind.PLAN_FULL, fault=plan_full.reason)), now)
+        elif self._unanimity.is_hopeless:
+            self.fail(all_refused(self._unanimity.reason), now)
+        elif again:
+            self._send_again(batch, again, judgement, now)
+
+    def _accepted(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        """The contacts are as they should be; what is left is their tags."""
+        if self.memory or segment.clear:
+            if leaving := [entry for entry in entries if entry.leaves]:
+                self._left(segment, leaving, now)
+                entries = [entry for entry in entries if not entry.leaves]
+            if segment.tags:
+                self._enrolled(segment, [e for e in entries if e.member], now, tagged=False)
+                entries = [entry for entry in entries if not entry.member]
+        if segment.tags:
+            self._enrolling.add(segment, entries, now + VISIBLE_AFTER)
+        else:
+            self._enrolled(segment, entries, now, tagged=False)
+
+    def _enrolled(
+        self, segment: Segment, entries: list[Entry], now: float, *, tagged: bool = True
+    ) -> None:
+        if tagged:
+            segment.counts.tagged += len(entries)
+        self.outcome.accept(segment.counts, len(entries), now - self._started)
+        if self.memory and entries:
+            self.memory.confirm(segment, entries)
+        for entry in entries:
+            self._close_entry(entry, now)
+
+    def _left(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        segment.counts.removed += len(entries)
+        recorded = sum(bool(entry.line) for entry in entries)
+        self.outcome.accept(segment.counts, recorded, now - self._started)
+        if self.memory:
+            self.memory.forget(segment, entries)
+        for entry in entries:
+            self._close_entry(entry, now)
+
+    def _close_entry(self, entry: Entry, now: float) -> None:
+        entry.epoch.open -= 1
+        self._intake.release(entry.email, now)
+
+    def _send_again(
+        self, batch: Batch, entries: list[Entry], judgement: Judgement, now: float
+    ) -> None:
+        if batch.attempt + 1 >= MAX_ATTEMPTS:
+            for entry in entries:
+                refusal = judgement.refused.get(entry.email, _UNSETTLED)
+                self._reject(batch, entry, refusal, now, code="omnisend_unavailable")
+            return
+        if self._deadline is not None:
+            return
+        again = Batch(batch.segment, entries, batch.attempt + 1, batch.vanished)
+        stuck = len(entries) == len(batch.entries) > 1 and len(judgement.undone) == len(entries)
+        # A batch of which nothing is known will not tell more in one piece.
+        for part in again.halves() if stuck else (again,):
+            self._submitter.again(part, now)
+
+    def _vanished(self, batch: Batch, now: float) -> None:
+        logger.warning("Batch %s is gone from Omnisend.", batch.id, extra=batch.about)
+        if batch.vanished:
+            self._expired(batch, now)
+        elif self._deadline is None:
+            again = Batch(batch.segment, batch.entries, batch.attempt + 1, vanished=True)
+            self._submitter.again(again, now)
+
+    def _expired(self, batch: Batch, now: float) -> None:
+        """Nobody will know: the epoch of these entries stays open, so no state passes them."""
+        logger.error(
+            "Batch %s stays unconfirmed (%d contacts).",
+            batch.id,
+            len(batch.entries),
+            extra=batch.about,
+        )
+        self.outcome.lost_batches.append(batch.id)
+        for entry in batch.entries:
+            self._intake.release(entry.email, now)
+
+    def _refuse_alone(self, batch: Batch, entry: Entry, answer: Answer, now: float) -> None:
+        self._reject(batch, entry, _whole(answer), now)
+
+    def _refuse_tagging(self, segment: Segment, entry: Entry, answer: Answer, now: float) -> None:
+        self._reject(Batch(segment, [entry]), entry, _whole(answer), now)
+
+    def _reject(
+        self,
+        batch: Batch,
+        entry: Entry,
+        refusal: Refusal,
+        now: float,
+        *,
+        code: str | None = None,
+    ) -> None:
+        code = code or ("omnisend_unavailable" if refusal.transient else "omnisend_refused")
+        if entry.line:
+            words = (refusal.code, refusal.message)
+            self._rejects.add(
+                batch.segment.schema,
+                entry.line,
+                code=code,
+                field=refusal.field,
+                message=": ".join(word for word in words if word) or refusal.reason,
+                stage="omnisend",
+                batch_id=batch.id or None,
+                item_id=refusal.item_id,
+                status=refusal.status,
+            )
+            batch.segment.counts.reject(code)
+        else:
+            logger.warning(
+                "Somebody who left segment '%s' could not be removed (%s); the next run tries "
+                "again.",
+                batch.segment.name,
+                refusal.reason,
+                extra={**batch.segment.about, "status": refusal.status},
+            )
+        self._close_entry(entry, now)
+        self._stop_if_hopeless(now)
+
+    def _stop_if_hopeless(self, now: float) -> None:
+        # While Omnisend refuses everybody alike, the reason for that is the better message.
+        if not self._unanimity.items and self.outcome.too_many_rejected():
+            self.fail(too_many(self.outcome), now)
+
+    def _emit_what_is_safe(self, now: float) -> None:
+        try:
+            self._emit_safe()
+        except RunFailed as failure:  # what the state covers could not be put on the disk
+            self.fail(failure, now)
+
+    def _emit_safe(self) -> None:
+        # As long as nothing but refusals for one reason came back, they may be a fault of the
+        # account's and not of the records': no state passes them before that is clear.
+        suspicious = self._unanimity.items and not self._unanimity.any_accepted
+        if not suspicious or self._ended:
+            self._checkpoint.emit_safe()
+
+
+_UNSETTLED: t.Final = Refusal(None, None, "", "Omnisend did not say what became of it", None)
+
+
+def _whole(answer: Answer) -> Refusal:
+    """What the answer to a call says about its only item."""
+    return Refusal(answer.status, next(iter(answer.fields), None), "", answer.fault, None)

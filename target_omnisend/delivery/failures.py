@@ -1,0 +1,40 @@
+"""Failures that the verdicts themselves can end a run with, as sentences."""
+
+from __future__ import annotations
+
+import typing as t
+
+from target_omnisend.errors import ExitCode, RunFailed
+
+if t.TYPE_CHECKING:
+    from target_omnisend.delivery.outcome import Outcome
+
+
+def all_refused(reason: str) -> RunFailed:
+    """What to tell the user when Omnisend refuses each single item for the same reason."""
+    return RunFailed(
+        ExitCode.SETTINGS,
+        f"Omnisend refuses every contact for the same reason ({reason}); nothing more is sent. "
+        "Check the plan's number of contacts, the API key's scopes and the mapping.",
+    )
+
+
+def too_many(outcome: Outcome) -> RunFailed:
+    """What to tell the user when the share of refused records is too high."""
+    total = outcome.total()
+    return RunFailed(
+        ExitCode.REJECTED,
+        f"{total.rejected} of {total.received} records were refused, more than "
+        f"max_rejected_percent ({outcome.max_rejected_percent:g} %) allows; mend them or the "
+        "mapping and run again.",
+    )
+
+
+def too_many_leave(name: str, leaving: int, before: int, percent: float) -> RunFailed:
+    """What to tell the user when the mirror guard holds a removal back."""
+    return RunFailed(
+        ExitCode.GUARD,
+        f"{leaving} of the {before} members of segment '{name}' are not in the source any more, "
+        f"over max_removed_percent ({percent:g} %); nobody was removed. Check the source; if it "
+        "is right, run again with a higher max_removed_percent.",
+    )

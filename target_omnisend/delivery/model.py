@@ -1,0 +1,135 @@
+"""What the engine moves: entries, in batches, for segments."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_omnisend.delivery.checkpoint import Epoch
+    from target_omnisend.delivery.outcome import StreamCounts
+
+MAX_ITEMS: t.Final = 100
+"""Items of one batch (2026-03-15; v3 and v5 took 1,000)."""
+
+MAX_BYTES: t.Final = 900_000
+"""Bytes of one batch's items; Omnisend's guide recommends a body of up to 1 MB."""
+
+MAX_TAG_EMAILS: t.Final = 250
+"""E-mails of one tag call."""
+
+
+LEAVES: t.Final = b""
+"""In place of a fingerprint: this entry takes a membership back."""
+
+
+class Entry:
+    """One record on its way: there may be `max_unconfirmed` of these, so it is small.
+
+    Attributes:
+        email: the person, normalised.
+        line: the record's Singer message as it was read, for the rejects and for `remake`;
+            empty for somebody who left and has no record.
+        item: the contact as JSON, until Omnisend has taken the batch; then None.
+        epoch: the stretch of input between two STATE messages that it belongs to.
+        fingerprint: what the ledger will know it by; `LEAVES`; None without a ledger.
+        member: the ledger says that the membership shows already.
+        before: the fingerprint that the ledger has.
+    """
+
+    __slots__ = ("before", "email", "epoch", "fingerprint", "item", "line", "member")
+
+    def __init__(
+        self, email: str, line: bytes, item: bytes, epoch: Epoch, fingerprint: bytes | None
+    ) -> None:
+        """Keep what is given; a ledger may set `member`."""
+        self.email = email
+        self.line = line
+        self.item: bytes | None = item
+        self.epoch = epoch
+        self.fingerprint = fingerprint
+        self.member = False
+        self.before: bytes | None = None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether it takes the membership back."""
+        return self.fingerprint == LEAVES
+
+
+@dataclass(eq=False, slots=True)
+class Segment:
+    """Where one sink's records go, and those of them that are not in a batch yet.
+
+    Attributes:
+        stream: name of the stream.
+        schema: the SCHEMA message of its records, as it was read.
+        tags: given to every member once its contact is confirmed; may be empty.
+        counts: the stream's verdicts.
+        remake: makes `Entry.item` again, from `Entry.line` and `Entry.email`.
+        name: of the segment, by which the ledger knows it.
+        tag: the one of `tags` that shows membership, if one does.
+        clear: makes the item that clears the property that shows membership, from an e-mail;
+            None if no property does.
+        settings: name → short hash of each setting that decides what is sent.
+        mirrored: those who left lose the membership.
+        pending: entries that no batch holds yet, by e-mail.
+        waiting: number of entries whose person is still in an open batch.
+    """
+
+    stream: str
+    schema: bytes
+    tags: tuple[str, ...]
+    counts: StreamCounts
+    remake: Callable[[bytes, str], bytes]
+    name: str = ""
+    tag: str | None = None
+    clear: Callable[[str], bytes] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    mirrored: bool = False
+    pending: dict[str, Entry] = field(default_factory=dict)
+    pending_since: float = 0.0
+    waiting: int = 0
+
+    @property
+    def about(self) -> dict[str, t.Any]:
+        """What a log line about it carries as fields."""
+        return {"stream_name": self.stream, "segment": self.name}
+
+
+@dataclass(eq=False, slots=True)
+class Batch:
+    """Entries that go to Omnisend in one call.
+
+    Attributes:
+        attempt: how often its entries were sent before.
+        id: Omnisend's name for it, once taken.
+        submitted_at: when it was taken, in the clock's seconds.
+        vanished: an earlier batch with these entries vanished.
+        unseen: complete listings in a row that did not show it.
+        asked: a call about it alone is under way.
+    """
+
+    segment: Segment
+    entries: list[Entry]
+    attempt: int = 0
+    vanished: bool = False
+    id: str = ""
+    submitted_at: float = 0.0
+    unseen: int = 0
+    asked: bool = False
+
+    @property
+    def about(self) -> dict[str, t.Any]:
+        """What a log line about it carries as fields."""
+        return {**self.segment.about, "batch_id": self.id, "contacts": len(self.entries)}
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """The same entries in two batches."""
+        middle = len(self.entries) // 2
+        return tuple(  # type: ignore[return-value]
+            Batch(self.segment, part, self.attempt, self.vanished)
+            for part in (self.entries[:middle], self.entries[middle:])
+        )

@@ -1,0 +1,130 @@
+"""Sending batches: in their turn, again, or in halves."""
+
+from __future__ import annotations
+
+import math
+import typing as t
+from collections import deque
+from functools import partial
+
+import backoff
+
+from target_omnisend.api.answers import Answer, Kind
+from target_omnisend.api.budget import Endpoint
+from target_omnisend.api.call import Call, waits
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from target_omnisend.api.scheduler import Scheduler
+    from target_omnisend.delivery.model import Batch, Entry
+
+FIRST_BATCHES: t.Final = 10
+FIRST_VERDICT_SECONDS: t.Final = 3.0
+"""So many batches go out before the first verdict, unless it takes longer than this: a
+store that refuses everybody is found out at that price."""
+
+
+class Submitter:
+    """Batches on their way to Omnisend.
+
+    Attributes:
+        entries: how many entries they hold.
+        verdicts: whether anything was accepted yet.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        *,
+        taken: Callable[[Batch, float], None],
+        refused: Callable[[Batch, Entry, Answer, float], None],
+        nowhere: Callable[[Answer, float], None],
+    ) -> None:
+        """`taken` gets a batch with its ID, `refused` the only entry of one that is never taken.
+
+        `nowhere` is called when Omnisend takes no batch at all.
+        """
+        self.entries = 0
+        self.verdicts = False
+        self._scheduler = scheduler
+        self._lane = scheduler.lanes[Endpoint.POST_BATCH]
+        self._taken = taken
+        self._refused = refused
+        self._nowhere = nowhere
+        self._ready: deque[Batch] = deque()
+        self._first_taken: float | None = None
+        self._invalid = 0
+
+    def add(self, batch: Batch) -> None:
+        """Queue a batch."""
+        self.entries += len(batch.entries)
+        self._ready.append(batch)
+
+    def again(self, batch: Batch, now: float) -> None:
+        """Queue entries that were sent before, after a while that grows with their attempts."""
+        for entry in batch.entries:
+            if entry.item is None:
+                entry.item = batch.segment.remake(entry.line, entry.email)
+        self.entries += len(batch.entries)
+        longest = [wait for _, wait in zip(range(batch.attempt), waits(), strict=False)][-1]
+        self._submit(batch, now + backoff.full_jitter(longest))
+
+    def tick(self, now: float, open_batches: int) -> None:
+        """Submit what is ready, as far as the first verdicts allow."""
+        while self._ready and self._may_submit(now, open_batches):
+            self._submit(self._ready.popleft())
+
+    def cancel(self) -> None:
+        """Submit nothing more."""
+        self._ready.clear()
+        self._scheduler.cancel(Endpoint.POST_BATCH)
+
+    def _may_submit(self, now: float, open_batches: int) -> bool:
+        under_way = open_batches + len(self._lane.queue) + self._lane.budget.in_flight
+        if self.verdicts or under_way < FIRST_BATCHES:
+            return True
+        return self._first_taken is not None and now > self._first_taken + FIRST_VERDICT_SECONDS
+
+    def _submit(
+        self, batch: Batch, not_before: float = 0.0, *, failing_since: float = math.inf
+    ) -> None:
+        self._scheduler.add(
+            Call(
+                Endpoint.POST_BATCH,
+                lambda api: api.post_batch([entry.item or b"" for entry in batch.entries]),
+                partial(self._posted, batch),
+                divisible=len(batch.entries) > 1,
+                stream=batch.segment.stream,
+                first_fault_at=failing_since,
+            ),
+            not_before,
+        )
+
+    def _posted(self, batch: Batch, answer: Answer, now: float) -> None:
+        if answer.kind is not Kind.DONE:
+            self._not_taken(batch, answer, now)
+            return
+        self.entries -= len(batch.entries)
+        if not batch.attempt:
+            batch.segment.counts.sent += len(batch.entries)
+        if self._first_taken is None:
+            self._first_taken = now
+        for entry in batch.entries:
+            if entry.line:  # from which the item can be made again
+                entry.item = None
+        batch.id, batch.submitted_at = answer.body["batchID"], now
+        self._taken(batch, now)
+
+    def _not_taken(self, batch: Batch, answer: Answer, now: float) -> None:
+        self._invalid += answer.kind is Kind.INVALID
+        never_any = self._first_taken is None and self._invalid >= FIRST_BATCHES
+        if answer.kind is Kind.GONE or never_any:
+            self._nowhere(answer, now)
+        elif len(batch.entries) > 1:
+            # The half that is taken will show that the other's faults are its own.
+            for half in batch.halves():
+                self._submit(half, failing_since=now)
+        else:
+            self.entries -= 1
+            self._refused(batch, batch.entries[0], answer, now)

@@ -1,0 +1,130 @@
+"""Membership as tags: given or taken back by e-mail, 250 a call."""
+
+from __future__ import annotations
+
+import math
+import typing as t
+from collections import deque
+from functools import partial
+
+from target_omnisend.api.answers import Answer, Kind
+from target_omnisend.api.call import Call
+from target_omnisend.delivery.model import MAX_TAG_EMAILS, Entry, Segment
+from target_omnisend.errors import ExitCode, RunFailed
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_omnisend.api.budget import Endpoint
+    from target_omnisend.api.protocol import Api
+    from target_omnisend.api.scheduler import Scheduler
+
+VISIBLE_AFTER: t.Final = 1.0
+"""Seconds between a batch's end and its contacts' tagging. Omnisend ignores unknown e-mails
+in a tag call without a word and does not say how soon a new contact is known there."""
+
+FULL_OR_AFTER: t.Final = 10.0
+"""Seconds for which entries wait for others to fill their tag call."""
+
+_HOPELESS: t.Final = 8
+"""Refused tag calls, none taken, after which it is the tags that Omnisend refuses: more than
+two bad e-mails among the first 250 can cost before the halves tell them from the rest."""
+
+
+class Tagging:
+    """Entries on their way to getting, or losing, tags."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        endpoint: Endpoint,
+        *,
+        call: Callable[[Api, Sequence[str], Segment], Answer],
+        settle: Callable[[Segment, list[Entry], float], None],
+        refuse: Callable[[Segment, Entry, Answer, float], None],
+    ) -> None:
+        """`settle` gets the entries of a call that was taken; `refuse` one that never is."""
+        self.waiting = 0
+        self._scheduler = scheduler
+        self._endpoint = endpoint
+        self._call = call
+        self._settle = settle
+        self._refuse = refuse
+        self._queues: dict[Segment, deque[tuple[float, list[Entry]]]] = {}
+        self._any_taken = False
+        self._refused_calls = 0
+
+    def add(self, segment: Segment, entries: list[Entry], ready_at: float) -> None:
+        """Queue entries, to be sent at that time or later."""
+        if entries:
+            self._queues.setdefault(segment, deque()).append((ready_at, entries))
+            self.waiting += len(entries)
+
+    def tick(self, now: float, *, quiet: bool) -> None:
+        """Queue the next call, if there is enough for one.
+
+        One at a time: while it waits for its budget, more entries come to share the next.
+        `quiet` says that no more will come soon.
+        """
+        for segment, queue in self._queues.items():
+            if self._scheduler.lanes[self._endpoint].queue:
+                return
+            if entries := _take(queue, now, quiet=quiet):
+                self._send(segment, entries)
+
+    def _send(
+        self, segment: Segment, entries: list[Entry], *, failing_since: float = math.inf
+    ) -> None:
+        emails = [entry.email for entry in entries]
+        self._scheduler.add(
+            Call(
+                self._endpoint,
+                lambda api: self._call(api, emails, segment),
+                partial(self._answered, segment, entries),
+                divisible=len(entries) > 1,
+                stream=segment.stream,
+                first_fault_at=failing_since,
+            )
+        )
+
+    def _answered(self, segment: Segment, entries: list[Entry], answer: Answer, now: float) -> None:
+        if answer.kind is Kind.DONE:
+            self._any_taken = True
+            self.waiting -= len(entries)
+            self._settle(segment, entries, now)
+            return
+        self._refused_calls += answer.kind is Kind.INVALID
+        if answer.kind is Kind.GONE or (self._refused_calls >= _HOPELESS and not self._any_taken):
+            raise RunFailed(
+                ExitCode.SETTINGS,
+                f"Omnisend does not take the tags of stream '{segment.stream}' "
+                f"({answer.fault}); change 'segment' or 'tags', or the API key's scopes.",
+            )
+        if len(entries) == 1:
+            self.waiting -= 1
+            self._refuse(segment, entries[0], answer, now)
+            return
+        middle = len(entries) // 2
+        self._send(segment, entries[:middle], failing_since=now)
+        self._send(segment, entries[middle:], failing_since=now)
+
+
+def _take(queue: deque[tuple[float, list[Entry]]], now: float, *, quiet: bool) -> list[Entry]:
+    if not queue or queue[0][0] > now:
+        return []
+    ready = 0
+    for ready_at, entries in queue:
+        if ready_at > now or ready >= MAX_TAG_EMAILS:
+            break
+        ready += len(entries)
+    overdue = queue[0][0] + FULL_OR_AFTER <= now
+    if ready < MAX_TAG_EMAILS and not overdue and not (quiet and queue[-1][0] <= now):
+        return []
+    taken: list[Entry] = []
+    while queue and queue[0][0] <= now and len(taken) < MAX_TAG_EMAILS:
+        ready_at, entries = queue.popleft()
+        room = MAX_TAG_EMAILS - len(taken)
+        taken += entries[:room]
+        if entries[room:]:
+            queue.appendleft((ready_at, entries[room:]))
+    return taken

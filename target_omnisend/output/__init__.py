@@ -1,0 +1,1 @@
+"""What a run writes: STATE lines, rejected records, files, the terminal."""

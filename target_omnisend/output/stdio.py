@@ -1,0 +1,78 @@
+"""Standard input and output as they may be: closed, full, or with nobody behind them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import typing as t
+
+import click
+
+from target_omnisend.errors import ExitCode, RunFailed
+
+_STANDARD_ERROR: t.Final = 2
+
+
+def stand_in_for_the_log() -> None:
+    """Where the shell has closed standard error, write it nowhere.
+
+    Otherwise the next file or socket that is opened gets its number, and with it whatever
+    C libraries and we say there.
+    """
+    if sys.stderr is None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != _STANDARD_ERROR:
+            os.dup2(nowhere, _STANDARD_ERROR)
+            os.close(nowhere)
+        sys.stderr = open(_STANDARD_ERROR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def check_open(*, reading: bool) -> None:
+    """Look before anything is sent; `reading` says that standard input is needed.
+
+    Raises:
+        click.UsageError: when the shell has closed one that a run needs.
+    """
+    if reading and sys.stdin is None:
+        raise click.UsageError(
+            "Standard input is closed; pipe a tap into it, or name a file with --input."
+        )
+    if sys.stdout is None:
+        raise click.UsageError(
+            "Standard output is closed; STATE goes there: send it to a file or to /dev/null."
+        )
+
+
+def write_line(text: str) -> None:
+    """Write a line to standard output, whole and at once.
+
+    Raises:
+        RunFailed: when nobody takes it.
+    """
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _give_up()
+        reason = getattr(error, "strerror", None) or "it is closed"
+        raise RunFailed(
+            ExitCode.FAULT,
+            f"The state cannot be written to standard output ({reason}); see to what reads it, or "
+            "make room, then run again.",
+        ) from None
+
+
+def unusable_logging() -> int:
+    """Say, without a log, that there can be none; the exit code."""
+    sys.stderr.write(
+        "The log cannot be set up: check TARGET_OMNISEND_LOGLEVEL or LOGLEVEL (DEBUG, INFO, "
+        "WARNING or ERROR), or the file that SINGER_SDK_LOG_CONFIG names.\n"
+    )
+    return ExitCode.SETTINGS
+
+
+def _give_up() -> None:
+    """Have Python's own end not try once more, which would end in another exit code."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,154 @@
+"""SIGTERM and SIGINT as something to look at and to wait for, never an exception by surprise."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import typing as t
+from concurrent.futures import Future
+
+from target_omnisend.output.terminal import has_live_display
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_Done = t.TypeVar("_Done")
+
+GRACE_SECONDS: t.Final = 30.0
+"""Within it a run that was told to stop comes to its end by itself; some hang, since nobody reads
+their standard output."""
+
+HURRIED_SECONDS: t.Final = 5.0
+"""The same after a second signal."""
+
+
+_STANDARD_ERROR: t.Final = 2
+
+_BELOW_A_DISPLAY: t.Final = b"\r\n\x1b[?25h"
+"""A new line, and the cursor to be seen again."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the operator asked for it
+    """SIGTERM or SIGINT came; the argument is its number."""
+
+
+class Interrupt:
+    """Remembers the first stop signal.
+
+    The handler only notes the number and writes a byte to a pipe, so that it may run at any
+    moment of the main thread, also while that holds a lock.
+
+    Attributes:
+        number: of the first signal, or None.
+        hurried: a second one came.
+    """
+
+    def __init__(self) -> None:
+        """Make the pipe; `install` makes signals write to it."""
+        self.number: int | None = None
+        self.hurried = False
+        self._pressed = 0
+        self._failure: Exception | None = None
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+
+    def install(self) -> None:
+        """Take over SIGTERM and SIGINT, where signals can be taken over."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._handle)
+            signal.signal(signal.SIGINT, self._handle)
+            signal.signal(signal.SIGALRM, self._force)
+
+    def ignore(self) -> None:
+        """Let no further signal change the outcome, which is being told.
+
+        Telling may hang as well, mostly since nobody reads standard error: then one still ends it.
+        """
+        if threading.current_thread() is threading.main_thread():
+            seconds = 0 if self.number is None else GRACE_SECONDS
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            signal.signal(signal.SIGTERM, self._press)
+            signal.signal(signal.SIGINT, self._press)
+
+    def fail(self, failure: Exception) -> None:
+        """From any thread: end the main thread's wait for input with this, as a signal would."""
+        if self._failure is None:
+            self._failure = failure
+            self._wake()
+
+    def check(self) -> None:
+        """Raise `Stopped` if a signal came, or what `fail` was told."""
+        if self.number is not None:
+            raise Stopped(self.number)
+        if self._failure is not None:
+            raise self._failure
+
+    def wait_for_input(self, descriptor: int) -> None:
+        """Wait until a descriptor can be read.
+
+        Raises:
+            Stopped: when a signal comes first.
+            Exception: what `fail` is told first.
+        """
+        self.check()
+        select.select([descriptor, self._read_end], [], [])
+        self.check()
+
+    def wait_for(self, work: Callable[[], _Done]) -> _Done:
+        """Have something done in a thread that is left alone when the wait for it ends early.
+
+        Raises:
+            Stopped: when a signal comes first.
+            Exception: what `fail` is told first, or what the work raises.
+        """
+        done: Future[_Done] = Future()
+
+        def do() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                done.set_exception(error)
+            self._wake()
+
+        threading.Thread(target=do, daemon=True).start()
+        self.wait_for_input(self._read_end)
+        os.read(self._read_end, 1)  # so that it wakes nothing else
+        return done.result()
+
+    def close(self) -> None:
+        """Close the pipe."""
+        os.close(self._read_end)
+        os.close(self._write_end)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self.hurried = self.number is not None
+        self.number = self.number or number
+        # Waiting for a lock or for a reader of standard output lets no exception in, but this.
+        signal.setitimer(signal.ITIMER_REAL, HURRIED_SECONDS if self.hurried else GRACE_SECONDS)
+        self._wake()
+
+    def _press(self, number: int, _frame: FrameType | None) -> None:
+        """Have the telling come to its end, or be forced to."""
+        if not self._pressed:
+            self._pressed = number
+            signal.setitimer(signal.ITIMER_REAL, HURRIED_SECONDS)
+
+    def _force(self, _number: int, _frame: FrameType | None) -> None:
+        """End the process as a kill would, which no state that was written minds."""
+        said = b"The end was forced, since something hung; run again.\n"
+        with contextlib.suppress(OSError, ValueError):
+            if has_live_display(sys.stderr, os.environ):
+                said = _BELOW_A_DISPLAY + said
+            # It may be what hangs: then nothing is said.
+            if select.select([], [_STANDARD_ERROR], [], 0)[1]:
+                os.write(_STANDARD_ERROR, said)
+        os._exit(128 + (self.number or self._pressed or signal.SIGTERM))
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._write_end, b".")

@@ -1,0 +1,1 @@
+"""Singer messages and BATCH files: everything that knows the format."""

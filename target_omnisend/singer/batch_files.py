@@ -1,0 +1,216 @@
+"""Files that BATCH messages name, as lines of JSON: a piece at a time, never a file whole."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import stat
+import typing as t
+import zlib
+from urllib.parse import unquote
+
+import msgspec
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+
+from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.singer.reader import split_lines
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pyarrow as pa
+
+    from target_omnisend.signals import Interrupt
+
+    Pieces: t.TypeAlias = Iterator[list[bytes]]
+    Decode: t.TypeAlias = Callable[[t.IO[bytes]], Pieces]
+
+_Done = t.TypeVar("_Done")
+
+_CHUNK: t.Final = 1 << 18
+"""Bytes read at once."""
+
+_GZIP: t.Final = b"\x1f\x8b"
+"""What such a file begins with, and no JSON does."""
+
+_TALKATIVE: t.Final = (
+    *("fsspec", "s3fs", "botocore", "aiobotocore", "boto3", "s3transfer"),
+    *("gcsfs", "google", "adlfs", "azure", "msal", "paramiko", "smbprotocol", "httpx", "httpcore"),
+)
+"""They log whole addresses at level DEBUG, with what is to be kept secret of them."""
+
+_ROWS: t.Final = 100
+"""Rows of a Parquet file read at once."""
+
+
+class FileFault(InvalidInputLine):
+    """A file cannot be read, or not to its end; the text names neither it nor what it holds."""
+
+
+class BatchFiles:
+    """Reads local files, and all for which fsspec has a file system.
+
+    They stay where they are, as with the SDK: a run may have to be repeated.
+    """
+
+    def __init__(self, config: Mapping[str, t.Any], interrupt: Interrupt) -> None:
+        """`config` is the setting `batch_config`: its `storage` says where to look instead."""
+        storage = config.get("storage") or {}
+        self._root: str | None = storage.get("root")
+        self._options: dict[str, t.Any] = storage.get("params") or {}
+        self._interrupt = interrupt
+        self._system: object = None
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+    def read(self, url: str, decode: Decode) -> Pieces:
+        """The records of a file, each as a line of JSON, some at a time; lines may be blank.
+
+        Raises:
+            FileFault: when it cannot be read, or not to its end.
+            RunFailed: when a package is missing.
+            Stopped: when a signal comes first.
+        """
+        pieces = self._patiently(lambda: decode(self._open(url)))
+        while (piece := self._patiently(lambda: next(pieces, None))) is not None:
+            yield piece
+
+    def _patiently(self, work: Callable[[], _Done]) -> _Done:
+        # In a thread that a signal leaves alone: a store far away may not answer for minutes.
+        return self._interrupt.wait_for(lambda: _told(work))
+
+    def _open(self, url: str) -> t.IO[bytes]:
+        if self._root is not None:
+            url = f"{self._root.rstrip('/')}/{url.rpartition('/')[2]}"
+        files, path = url_to_fs(url, **self._options)
+        if isinstance(files, LocalFileSystem):
+            if not files.exists(path):
+                path = unquote(path)  # the SDK's taps quote blanks, which fsspec does not know
+            _check_ends(path)
+        self._system = files  # one that nobody holds closes what its files come from, as zip's does
+        return t.cast("t.IO[bytes]", files.open(path, "rb"))
+
+
+def name_of(url: str) -> str:
+    """The file's name alone: neither a folder, which may be a host, nor a key, nor contents."""
+    if "::data:" in f"::{url}":  # also as the end of a chain, as in simplecache::data:
+        return "data:"
+    name = url.partition("?")[0].rpartition("/")[2].rpartition("@")[2]
+    return "".join(one if one.isprintable() else "?" for one in name)
+
+
+def _check_ends(path: str) -> None:
+    """Refuse a device: /dev/zero comes to no end, not even to a line's.
+
+    Raises:
+        FileFault: when it is one.
+        OSError: when there is nothing.
+    """
+    mode = os.stat(path).st_mode  # noqa: PTH116 - fsspec has made it a text
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise FileFault("is no file, but a device")
+
+
+def _told(work: Callable[[], _Done]) -> _Done:
+    """Do the work; what goes wrong is told without what the error's text may quote.
+
+    Raises:
+        FileFault: in place of nearly everything.
+        RunFailed: when a package is missing.
+    """
+    try:
+        return work()
+    except RunFailed:
+        raise
+    except ImportError as error:
+        raise RunFailed(
+            ExitCode.SETTINGS,
+            f"A BATCH file needs a package that is not installed ({error}); install it beside "
+            "target-omnisend, then run again.",
+        ) from None
+    except Exception as error:  # noqa: BLE001 - file systems are many and raise what they like
+        raise FileFault(_reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case FileFault():
+            return str(error)
+        case EOFError():
+            return "is cut short"
+        case gzip.BadGzipFile() | zlib.error():
+            return "is not gzip, or is damaged"
+        case FileNotFoundError():
+            return "is not there"
+        case OSError(errno=int(number)):
+            return f"cannot be read ({os.strerror(number)})"
+    return f"cannot be read ({type(error).__name__})"
+
+
+def plain(file: t.IO[bytes]) -> Pieces:
+    """JSON lines as they are."""
+    zipped = file.read(len(_GZIP)) == _GZIP  # the SDK's taps zip whatever they were told to do
+    file.seek(0)
+    if zipped:
+        yield from gzipped(file)
+        return
+    yield from split_lines(iter(lambda: file.read(_CHUNK), b""))
+    file.close()
+
+
+def gzipped(file: t.IO[bytes]) -> Pieces:
+    """JSON lines under gzip."""
+    # `read1` gives what comes before the damage in a damaged file, and `read` does not.
+    unzipped = gzip.GzipFile(fileobj=file)
+    yield from split_lines(iter(lambda: unzipped.read1(_CHUNK), b""))
+    if not file.tell():
+        raise FileFault("is empty, which is no gzip file")
+    file.close()
+
+
+def parquet(file: t.IO[bytes]) -> Pieces:
+    """The rows of a Parquet file, as the JSON that a tap would make of them."""
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+    except ImportError:
+        raise RunFailed(
+            ExitCode.SETTINGS,
+            "BATCH files in Parquet need the extra 'parquet'; install target-omnisend[parquet], "
+            "then run again.",
+        ) from None
+    encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
+    try:
+        # With a buffer a column is read in pieces, and not by whole row groups.
+        rows = ParquetFile(file, pre_buffer=False, buffer_size=_CHUNK)
+        schema = _without_nanoseconds(rows.schema_arrow)
+        for batch in rows.iter_batches(_ROWS, use_threads=False):
+            table = pa.Table.from_batches([batch]).cast(schema, safe=False)
+            yield [encode(row) for row in table.to_pylist()]
+    except pa.ArrowInvalid:
+        raise FileFault("is not Parquet, or is damaged") from None
+    file.close()
+
+
+def _without_nanoseconds(schema: pa.Schema) -> pa.Schema:
+    """The schema with times that Python knows too."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    return pa.schema([column.with_type(_microseconds(column.type)) for column in schema])
+
+
+def _microseconds(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    if pa.types.is_struct(kind):
+        return pa.struct([one.with_type(_microseconds(one.type)) for one in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_microseconds(kind.value_type)))
+    if getattr(kind, "unit", None) != "ns":
+        return kind
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return pa.time64("us") if pa.types.is_time64(kind) else pa.duration("us")

@@ -1,0 +1,221 @@
+"""Reading Singer messages line by line: fast, interruptible, and without quoting any line."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import os
+import stat
+import sys
+import typing as t
+
+import msgspec
+from singer_sdk.singerlib.encoding import GenericSingerReader
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+
+if t.TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Iterator
+
+    from target_omnisend.signals import Interrupt
+
+_PARTS: t.Final = {"RECORD": "record", "SCHEMA": "schema"}
+
+_OF_A_STREAM: t.Final = frozenset({"RECORD", "SCHEMA", "ACTIVATE_VERSION", "BATCH"})
+
+_CHUNK: t.Final = 1 << 18
+"""Bytes read at once."""
+
+
+class MessageReader(GenericSingerReader[bytes]):
+    """Reads from a pipe or file, or from anything that yields lines.
+
+    Attributes:
+        line: the message under way, as it was read.
+        number: its line number, from 1.
+        stream: the stream it names, if it could be read.
+        version: the version of its stream that it belongs to, if it says so.
+        part: where in a file that the message names, if it is from there.
+        read_share: of the input's bytes, where its size is known and tells how much there is to
+            read; 1 at its end.
+    """
+
+    def __init__(self) -> None:
+        """Start before the first line."""
+        super().__init__()
+        self.interrupt: Interrupt | None = None
+        self.line = b""
+        self.number = 0
+        self.stream: str | None = None
+        self.version: t.Any = None
+        self.part: object | None = None
+        self.read_share: float | None = None
+        self._size: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the message under way stands, for a sentence."""
+        line = f"line {self.number} of the input"
+        return f"{self.part} ({line})" if self.part else line
+
+    @property
+    def default_input(self) -> t.IO[bytes]:
+        """Standard input, as bytes."""
+        return sys.stdin.buffer
+
+    def process_lines(
+        self,
+        file_input: t.IO[bytes] | None,
+        callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
+    ) -> Counter[str]:
+        """Hand each message to the callback of its type."""
+        source = file_input or self.default_input
+        return super().process_lines(
+            t.cast("t.IO[bytes]", self._lines(getattr(source, "buffer", source))), callbacks
+        )
+
+    def deserialize_json(self, line: bytes) -> dict[str, t.Any]:
+        """Decode a message.
+
+        Raises:
+            InvalidInputLine: when the line is none; its text stays unsaid.
+        """
+        self.stream = None
+        message = decode_object(line)
+        stream, kind = message.get("stream"), message.get("type", "")
+        self.stream = stream if isinstance(stream, str) else None
+        self.version = message.get("version")
+        if not isinstance(kind, str):
+            self._process_unknown_message(message)
+        part = _PARTS.get(kind)
+        if part and not isinstance(message.get(part), dict):
+            raise InvalidInputLine(f"lacks an object '{part}'")
+        if self.stream is None and kind in _OF_A_STREAM and "stream" in message:
+            raise InvalidInputLine("has a 'stream' that is no text")
+        keys = message.get("key_properties") if kind == "SCHEMA" else None
+        if keys and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
+            raise InvalidInputLine("has 'key_properties' that are no list of names")
+        if kind == "BATCH":
+            # The records are elsewhere: the size of the input tells nothing any more.
+            self._size = self.read_share = None
+        return message
+
+    @staticmethod
+    def assert_line_requires(line_dict: dict[str, t.Any], requires: set[str]) -> None:
+        """Check that a message has the keys it needs.
+
+        Raises:
+            InvalidInputLine: when it has not; its text stays unsaid.
+        """
+        if not requires.issubset(line_dict):
+            missing = ", ".join(f"'{key}'" for key in sorted(requires - set(line_dict)))
+            raise InvalidInputLine(f"lacks {missing}")
+
+    def _process_unknown_message(self, message_dict: dict[str, t.Any]) -> None:  # noqa: ARG002
+        raise InvalidInputLine(
+            "has a type that is none of SCHEMA, RECORD, STATE, ACTIVATE_VERSION and BATCH"
+        )
+
+    def _lines(self, source: t.IO[bytes]) -> Iterator[bytes]:
+        for line in self._raw_lines(source):
+            self.number += 1
+            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - each file may have one
+            if line.isspace() or not line:
+                continue
+            self.line = line
+            yield line
+
+    def _raw_lines(self, source: t.IO[bytes]) -> Iterator[bytes]:
+        try:
+            descriptor = source.fileno()
+        except (AttributeError, io.UnsupportedOperation):
+            # Text, when a test hands in a StringIO.
+            yield from (_as_bytes(line) for line in source)
+            return
+        self._size = _size(descriptor)
+        for lines in split_lines(self._chunks(descriptor)):
+            yield from lines
+
+    def _chunks(self, descriptor: int) -> Iterator[bytes]:
+        read = 0
+        while chunk := self._read(descriptor):
+            read += len(chunk)
+            if self._size:
+                self.read_share = min(1.0, read / self._size)
+            yield chunk
+        self.read_share = 1.0
+
+    def _read(self, descriptor: int) -> bytes:
+        # Not the buffered reader: a signal could not interrupt its wait for a silent tap.
+        if self.interrupt is not None:
+            self.interrupt.wait_for_input(descriptor)
+        return os.read(descriptor, _CHUNK)
+
+
+def split_lines(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """The lines of each chunk, without their ends; a line that is open waits for the next."""
+    rest: list[bytes] = []  # joined once: a line of 100 MB comes in thousands of chunks
+    for chunk in chunks:
+        lines = chunk.split(b"\n")
+        rest.append(lines.pop())
+        if lines:
+            lines[0], rest = b"".join([*rest[:-1], lines[0]]), rest[-1:]
+        yield lines
+    if any(rest):
+        yield [b"".join(rest)]
+
+
+def decode_object(line: bytes) -> dict[str, t.Any]:
+    """Decode a line that is to hold a JSON object.
+
+    Raises:
+        InvalidInputLine: when it holds none; its text stays unsaid.
+    """
+    try:
+        value = decode(line)
+    except (ValueError, RecursionError):
+        raise InvalidInputLine(f"is not JSON ({len(line)} bytes)") from None
+    if not isinstance(value, dict):
+        raise InvalidInputLine("is not a JSON object")
+    return value
+
+
+def decode(line: bytes) -> t.Any:
+    """Decode a line of JSON.
+
+    What the fast decoder takes for no JSON the standard library may still read: half a
+    surrogate pair (from a text that was cut), a number beyond every float. From bytes it would also
+    read UTF-16, which among the rejects, within lines of UTF-8, nobody could read again.
+
+    Raises:
+        ValueError: when it is not JSON.
+    """
+    try:
+        return msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(line.decode("utf-8", "surrogatepass"))
+
+
+def _size(descriptor: int) -> int | None:
+    """Bytes that are still to be read, if that is a file."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return status.st_size - os.lseek(descriptor, 0, os.SEEK_CUR)
+
+
+def spell_out(schema: dict[str, t.Any]) -> None:
+    """Write out, in place, columns whose schema is `true` or `false`: the SDK reads none such."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return
+    for name, column in properties.items():
+        if isinstance(column, bool):
+            properties[name] = {} if column else {"not": {}}
+        elif isinstance(column, dict):
+            spell_out(column)
+
+
+def _as_bytes(line: bytes | str) -> bytes:
+    return line.encode() if isinstance(line, str) else line

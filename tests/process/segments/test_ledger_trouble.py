@@ -1,0 +1,97 @@
+"""Ledgers that cannot be used, or no longer: a plain sentence, and no state too far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from support.command import people, schema, state
+from support.rehearsal import Rehearsal
+
+from target_omnisend.ledger.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from support.command import Command
+    from support.sandbox import Sandbox
+
+SECRET = "s3cret-word"  # noqa: S105 - what must not be told
+BAD = {
+    "no url": "ledger.db",
+    "another database": f"mysql://me:{SECRET}@127.0.0.1/x",
+    "in memory": "sqlite://",
+    "nobody there": f"postgresql+psycopg://me:{SECRET}@127.0.0.1:1/x",
+    "an @ in the password": f"postgresql://me:{SECRET}@{SECRET}@127.0.0.1/x",
+    "a folder": "sqlite:////tmp",
+    "no database": "sqlite:///{folder}/text",
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_ledger_that_cannot_be_used_is_told_before_anything_is_sent(
+    tmp_path: Path, bad: str
+) -> None:
+    (tmp_path / "text").write_text("This is a text and no database, whatever it may be. " * 9)
+    night = Rehearsal(tmp_path)
+    ran = night(schema(), *people(3), state(a=1), ledger_url=bad.format(folder=tmp_path))
+    assert (ran.code, ran.states, ran.writes) == (3, [], {})
+    assert SECRET not in ran.log
+    assert "ledger" in ran.log
+
+
+def test_the_same_as_a_process(command: Command, sandbox: Sandbox) -> None:
+    ran = command(schema(), *people(3), ledger_url=BAD["nobody there"])
+    assert (ran.code, len(ran.errors), sandbox.store.batches) == (3, 1, [])
+    assert "check 'ledger_url'" in ran.errors[0]
+    assert SECRET not in ran.log
+
+
+@pytest.mark.parametrize(
+    "settings", [{"sync_mode": "mirror"}, {"streams": {"a": {"sync_mode": "mirror"}}}]
+)
+def test_a_mirror_needs_a_ledger(command: Command, settings: dict[str, Any]) -> None:
+    ran = command.run("--config", command.config(**settings), text=None)
+    assert ran.code == 3
+    assert "needs 'ledger_url'" in ran.errors[0]
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3])
+def test_a_ledger_that_fails_in_mid_run_lets_no_state_go_too_far(
+    tmp_path: Path, url: str, calls: int
+) -> None:
+    night = Rehearsal(tmp_path)
+    more = {"ledger_url": url, "batch_size_rows": 100}
+    messages = [schema()]
+    for n in range(5):
+        messages += [*people(100, 100 * n), state(read=100 * (n + 1))]
+    with patch.object(Database, "guard", failing_after(calls)):
+        ran = night(*messages, **more)
+    covered = ran.states[-1]["read"] if ran.states else 0
+    assert ran.code == 1, ran.log
+    assert ran.log.count("failed in the middle of the run") == 2, "at once, and at the end"
+    assert {f"member{n}" for n in range(covered)} <= night.tagged()
+    left = night(*messages, **more)
+    assert (left.code, left.counts["unchanged"] >= covered) == (0, True)
+    assert len(night.tagged()) == 500
+
+
+def failing_after(calls: int) -> Callable[[Database], Any]:
+    whole, made = Database.guard, [0]
+
+    def guard(database: Database) -> Any:
+        made[0] += not database._opening
+        if made[0] > calls and database._failure is None:
+            fault = OperationalError("", {}, Exception("the disk is gone"))
+            database._failure = database._sentence(fault)
+        return whole(database)
+
+    return guard
+
+
+def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:
+    Rehearsal(tmp_path)(schema(), *people(3), ledger_url=f"sqlite:///{tmp_path}/l.db")
+    assert (tmp_path / "l.db").stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,140 @@
+"""The threads around the engine: nothing that goes wrong in one leaves the run waiting."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.simulation import Rejects, StoreClient, item_of
+
+from omnisend_sandbox.faults import Fault
+from omnisend_sandbox.model import Store
+from target_omnisend.delivery.checkpoint import Checkpoint
+from target_omnisend.delivery.engine import Delivery, Limits
+from target_omnisend.delivery.model import Batch, Segment
+from target_omnisend.delivery.outcome import Outcome
+from target_omnisend.delivery.runner import Runner
+from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.mapping.normalize import email_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+import datetime as dt
+
+LINE = b'{"type":"RECORD","record":{"email":"ada@example.com","name":"Ada"}}'
+
+
+class Running:
+    """A runner over a store of its own, one thread at a time in it."""
+
+    def __init__(
+        self, *, emit: Callable[[Any], None] = print, stopped: Callable[[], None] = lambda: None
+    ) -> None:
+        self.store = Store(time.time)
+        self.outcome = Outcome()
+        limits = Limits(0.9, 60.0, 1000, dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
+        self.delivery = Delivery(
+            limits,
+            now=time.monotonic(),
+            key=email_key,
+            checkpoint=Checkpoint(emit),
+            rejects=Rejects(),
+            outcome=self.outcome,
+        )
+        api = StoreClient(self.store)
+        self.failures: list[RunFailed] = []
+        self.runner = Runner(
+            self.delivery,
+            api,
+            clock=time.monotonic,
+            check_stopped=stopped,
+            failed=self.failures.append,
+        )
+        counts = self.outcome.stream("vip")
+        self.segment = Segment("vip", b'{"stream":"vip"}', (), counts, item_of)
+        self.runner.open_segment(self.segment)
+
+    def admit(self, email: str = "ada@example.com") -> None:
+        self.segment.counts.received += 1
+        self.runner.admit(self.segment, email, item_of(LINE), LINE, None)
+
+
+def test_a_run_ends_with_everybody_settled_and_the_state_out() -> None:
+    states: list[Any] = []
+    running = Running(emit=states.append)
+    running.runner.check()
+    running.admit()
+    running.runner.state({"at": 1})
+    running.runner.finish()
+    assert (states, running.outcome.exit_code) == ([{"at": 1}], ExitCode.DONE)
+
+
+@pytest.mark.parametrize("error", [RunFailed(ExitCode.FAULT, "disk full"), BrokenPipeError()])
+def test_a_state_that_cannot_be_emitted_ends_the_run(error: Exception) -> None:
+    def emit(_: Any) -> None:
+        raise error
+
+    running = Running(emit=emit)
+    running.runner.check()
+    running.admit()
+    running.runner.state({"at": 1})
+    with pytest.raises(RunFailed) as failure:
+        running.runner.finish()
+    assert failure.value.exit_code == ExitCode.FAULT
+
+
+def test_an_unexpected_fault_ends_the_run_and_quotes_nobody() -> None:
+    running = Running()
+    running.runner.check()
+
+    def broken(batch: Batch, now: float) -> None:  # noqa: ARG001
+        raise KeyError("ada@example.com")
+
+    running.delivery._submitter._taken = broken
+    running.admit()
+    with pytest.raises(RunFailed, match=r"KeyError at test_runner\.py") as failure:
+        running.runner.finish()
+    assert "ada" not in failure.value.sentence
+
+
+def test_who_waits_for_input_is_told_that_the_run_has_ended() -> None:
+    running = Running()
+    running.runner.check()
+    assert running.failures == []
+    running.store.faults.add(Fault("status", "POST /batches", status=401))
+    running.admit()
+    running.runner.flush()
+    with pytest.raises(RunFailed) as failure:
+        running.runner.finish()
+    assert running.failures[0] is failure.value
+
+
+def test_a_stop_is_noticed_while_waiting_for_room() -> None:
+    class Stop(Exception):  # noqa: N818 - no error
+        pass
+
+    wanted: list[bool] = []
+
+    def stopped() -> None:
+        if wanted:
+            raise Stop
+
+    running = Running(stopped=stopped)
+    running.runner.check()
+    running.delivery.has_room = lambda: False  # type: ignore[method-assign]
+    wanted.append(True)
+    with pytest.raises(Stop):
+        running.admit()
+
+
+def test_a_second_signal_ends_the_grace_at_once() -> None:
+    running = Running()
+    running.store.queue.latency = 1000.0
+    running.runner.check()
+    running.admit()
+    running.runner.flush()
+    started = time.monotonic()
+    running.runner.stop(hurried=lambda: True)
+    assert time.monotonic() - started < 1.0

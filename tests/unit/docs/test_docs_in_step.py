@@ -1,0 +1,47 @@
+"""The files that show settings and codes say what is declared; CONTRIBUTING.md has the command."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = {
+    "README.md": "Seconds that one HTTP call",
+    "meltano.yml": "Seconds that one HTTP call",
+    ".env.example": "Seconds that one HTTP call",
+    "target-omnisend.plugin.yml": "Seconds that one HTTP call",
+    "docs/errors.md": "Correct the address",
+}
+"""Each file, and something it says."""
+
+
+def _sync(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "scripts" / "sync_docs.py"
+    return subprocess.run(
+        [sys.executable, str(script), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_they_are_in_step() -> None:
+    ran = _sync(ROOT, "--check")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_difference_is_told_and_mended(tmp_path: Path, name: str) -> None:
+    for folder in ("scripts", "docs"):
+        (tmp_path / folder).mkdir()
+    for path in ("scripts/sync_docs.py", *FILES):
+        shutil.copy(ROOT / path, tmp_path / path)
+    changed = tmp_path / name
+    changed.write_text(changed.read_text().replace(FILES[name], "Something else"))
+
+    told = _sync(tmp_path, "--check")
+    assert (told.returncode, told.stdout.split()[0]) == (1, name), told.stderr
+    assert _sync(tmp_path).returncode == 0
+    assert changed.read_text() == (ROOT / name).read_text()
