@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from target_omnisend.mapping import normalize
+from target_omnisend.mapping import dates, normalize
 from target_omnisend.mapping.contact import (
     MAX_BODY_BYTES,
     Contact,
@@ -104,7 +104,7 @@ class MemberMapper:
         self._changed_at = self.columns.get("mapping.subscription_changed_at", "")
         self._default_status = normalize.subscription_status(default_status) or "nonSubscribed"
         self._dated = bool(self._status) or self._default_status != "nonSubscribed"
-        self._not_after = consent_not_after and normalize.moment(consent_not_after) + _LEEWAY
+        self._not_after = consent_not_after and dates.in_utc(consent_not_after) + _LEEWAY
         self._welcome = send_welcome_message
         self._null_policy = null_policy
         self._plain = tuple(
@@ -175,12 +175,14 @@ class MemberMapper:
         if status == "nonSubscribed":
             return _NON_SUBSCRIBED
         try:
-            changed_at = normalize.moment(record[self._changed_at] if self._changed_at else None)
+            changed_at = dates.in_utc(
+                dates.moment(record[self._changed_at] if self._changed_at else None)
+            )
         except (ValueError, KeyError):
             return self._undated("A status needs the record's own date of its last change.")
         if self._not_after and changed_at > self._not_after:
             return self._undated("The status has changed at a date in the future.")
-        return channels("email", status, normalize.rfc3339(changed_at))
+        return channels("email", status, dates.rfc3339(changed_at))
 
     def _mapped_status(self, record: Record, warnings: list[str]) -> str:
         if not self._status:

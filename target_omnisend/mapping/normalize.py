@@ -9,11 +9,16 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from datetime import UTC, date, datetime, time
+from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+
+from target_omnisend.mapping import dates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_EMAIL: Final = 254  # RFC 5321, as read by RFC 3696 erratum 1690
 MAX_TAG: Final = 128  # Omnisend's PHP SDK
@@ -127,44 +132,17 @@ def subscription_status(value: Any) -> str:
     return _STATUSES.get(word, "")
 
 
-def birthdate(value: Any) -> str:
-    """``YYYY-MM-DD`` of an ISO date or date-time as it is written, or "" for nothing.
+def birthdate(value: Any, formats: Sequence[str] = ()) -> str:
+    """``YYYY-MM-DD`` of a date or date-time as it is written, or "" for nothing.
+
+    `formats` are patterns of `strptime`, tried after ISO 8601.
 
     Raises:
         ValueError: not a date of the calendar.
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return ""
-    return _moment(value).date().isoformat()
-
-
-def moment(value: Any) -> datetime:
-    """An ISO date-time in UTC and whole seconds; without an offset it is UTC, a date is midnight.
-
-    Raises:
-        ValueError: not a moment of the calendar, or beyond its years once in UTC.
-    """
-    at = _moment(value)
-    try:
-        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except OverflowError as error:
-        raise ValueError("beyond the calendar") from error
-    return at.replace(microsecond=0)
-
-
-def rfc3339(at: datetime) -> str:
-    """A moment in UTC as Omnisend reads it; always four digits of year, unlike strftime."""
-    return at.replace(tzinfo=None).isoformat() + "Z"
-
-
-def _moment(value: Any) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, date):
-        return datetime.combine(value, time())
-    if isinstance(value, str):
-        return datetime.fromisoformat(value.strip())
-    raise ValueError("neither a date nor text")
+    return dates.moment(value, formats).date().isoformat()
 
 
 def phone(value: Any, region: str | None) -> str:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_omnisend.mapping.contact import MAX_BODY_BYTES, NEVER_NEWER, Contact, Rejection
+from target_omnisend.mapping.dates import in_utc, moment, rfc3339
 from target_omnisend.mapping.mapper import FIELDS, MemberMapper
-from target_omnisend.mapping.normalize import email_key, moment, rfc3339
+from target_omnisend.mapping.normalize import email_key
 
 REJECTIONS = {"email_missing", "email_invalid", "consent_date_missing", "value_too_long"}
 WARNINGS = {
@@ -129,4 +130,6 @@ def test_a_status_goes_with_the_records_own_date_or_with_one_that_changes_nothin
         channel = json.loads(result.body)["identifiers"][0]["channels"]["email"]
         dated = channel["status"] != "nonSubscribed"
         own = record.get("subscription_changed_at")
-        assert channel["statusChangedAt"] == (rfc3339(moment(own)) if dated else NEVER_NEWER)
+        assert channel["statusChangedAt"] == (
+            rfc3339(in_utc(moment(own))) if dated else NEVER_NEWER
+        )

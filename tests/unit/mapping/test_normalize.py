@@ -238,30 +238,6 @@ def test_what_is_no_day_is_told(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "moment"),
-    [
-        ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
-        ("2026-01-02T03:04:05.999+03:00", "2026-01-02T00:04:05Z"),
-        ("2026-01-02 03:04:05", "2026-01-02T03:04:05Z"),
-        ("2026-01-02", "2026-01-02T00:00:00Z"),
-        (date(2026, 1, 2), "2026-01-02T00:00:00Z"),
-        (datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=EAST), "2026-01-02T00:04:05Z"),
-        ("0001-01-01", "0001-01-01T00:00:00Z"),
-    ],
-)
-def test_a_moment_is_in_utc_and_whole_seconds(value: object, moment: str) -> None:
-    assert normalize.rfc3339(normalize.moment(value)) == moment
-
-
-@pytest.mark.parametrize(
-    "value", ["", None, "soon", "2026-13-01", 1767323045, True, "0001-01-01T00:00:00+03:00"]
-)
-def test_what_is_no_moment_is_told(value: object) -> None:
-    with pytest.raises(ValueError, match=r"\w"):
-        normalize.moment(value)
-
-
-@pytest.mark.parametrize(
     ("value", "region", "number"),
     [
         ("+44 1632 960123", None, None),  # a number kept for fiction
