@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from target_omnisend.config.settings import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
 from target_omnisend.report.codes import EXITS, REJECTIONS, WARNINGS, Code
 from target_omnisend.target import TargetOmnisend
 

@@ -21,13 +21,9 @@ from target_omnisend.commands.check import Check
 from target_omnisend.commands.dry_run import DryRun
 from target_omnisend.commands.session import Run
 from target_omnisend.config.environment import check_environment, tidied, unreadable
-from target_omnisend.config.settings import (
-    CONFIG_JSONSCHEMA,
-    Settings,
-    SettingsError,
-    describe,
-    did_you_mean,
-)
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA
+from target_omnisend.config.settings import Settings
+from target_omnisend.config.validation import SettingsError, describe, did_you_mean
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.output.stdio import (
     check_open,
