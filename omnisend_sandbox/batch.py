@@ -54,6 +54,7 @@ class Batch:
     status: Status = "pending"
     started: float | None = None
     ended: float | None = None
+    appears: float = 0.0
     vanishes: float | None = None
     errors: int = 0
     results: list[Result] = field(default_factory=list)

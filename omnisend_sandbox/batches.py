@@ -115,12 +115,12 @@ class Batches:
             if (status is None or batch.status == status)
             and (start is None or batch.created >= start)
             and (end is None or batch.created < end + 86_400)
-            and not _gone(batch, now)
+            and not _hidden(batch, now)
         )
 
     def _find(self, request: Request) -> Batch:
         serial = serial_of(request.resource, PREFIX)
-        if serial is None or serial >= len(self.all) or _gone(self.all[serial], request.now):
+        if serial is None or serial >= len(self.all) or _hidden(self.all[serial], request.now):
             raise not_found("Batch")
         return self.all[serial]
 
@@ -128,6 +128,8 @@ class Batches:
         now = request.now
         if among(request.faults, "stopped") is not None:
             batch.to_do = batch.total // 2
+        if (late := among(request.faults, "shown_late")) is not None:
+            batch.appears = now + late.seconds
         if (vanished := among(request.faults, "vanished")) is not None:
             batch.vanishes = now + vanished.seconds
             if not vanished.acted:
@@ -198,10 +200,9 @@ def _complaint(body: dict[str, Any]) -> Refused:
     return invalid(*(errors or [FieldError("origin", "invalid_type", "origin must be a string")]))
 
 
-def _gone(batch: Batch, now: float) -> bool:
-    if batch.vanishes is not None and batch.vanishes <= now:
-        return True
-    return batch.created + RETENTION <= now
+def _hidden(batch: Batch, now: float) -> bool:
+    last = batch.created + RETENTION if batch.vanishes is None else batch.vanishes
+    return not batch.appears <= now < last
 
 
 def _midnight(query: Mapping[str, str], name: str) -> float | None:

@@ -163,7 +163,7 @@ class Store:
         path = path.removeprefix("/api")
         endpoint, resource = self._endpoint(method, path)
         self.requests.arrived(endpoint, now)
-        struck = self.faults.strike(endpoint)
+        struck = self.faults.strike(endpoint, body)
         reply = instead(struck)
         if reply is None:
             request = Request(endpoint, resource, dict(query), body, now, struck)
@@ -232,7 +232,7 @@ class Store:
         """Work off one item of a batch."""
         try:
             if self.faults.touches_items:
-                planted = self.faults.strike_item(_email_of(item))
+                planted = self.faults.strike_item(item)
                 if planted is not None:
                     return planted
             if self.when_full == "403-items" and self._is_full():
@@ -291,11 +291,3 @@ class Store:
             "PUT /segments/{id}": _route(segments.replace, "segments.write"),
             "DELETE /segments/{id}": _route(segments.delete, "segments.write"),
         }
-
-
-def _email_of(item: Any) -> str:
-    """The e-mail of an item of any shape; empty when it has none."""
-    try:
-        return next(str(one["id"]) for one in item["identifiers"] if one["type"] == "email")
-    except (LookupError, TypeError, StopIteration):
-        return ""

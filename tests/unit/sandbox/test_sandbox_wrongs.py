@@ -1,0 +1,112 @@
+"""Each way in which the local Omnisend can be wrong on purpose, over its HTTP API."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from support.calls import HEADERS, Clock, batch, person, phone
+from support.sandbox import running_sandbox
+
+from omnisend_sandbox.model import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ADA, BOB = "ada@example.com", "bob@example.com"
+NUMBER = "+441632960123"
+
+
+class Client:
+    """A session on a sandbox whose clock the test moves."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.clock = clock
+        self._url = url
+        self._session = requests.Session()
+
+    def __call__(
+        self, method: str, path: str, body: Any = None, /, **query: str
+    ) -> requests.Response:
+        return self._session.request(
+            method, f"{self._url}/api{path}", json=body, params=query, headers=HEADERS, timeout=5
+        )
+
+    def plant(self, kind: str, **more: Any) -> None:
+        planted = [{"kind": kind, **more}]
+        reply = self._session.post(f"{self._url}/_sandbox/faults", json=planted, timeout=5)
+        assert reply.status_code == 201, reply.text
+
+    def submit(self, *items: Any) -> str:
+        reply = self("POST", "/batches", batch(*items))
+        assert reply.status_code == 201, reply.text
+        return str(reply.json()["batchID"])
+
+    def refused(self, *items: Any) -> dict[str, str]:
+        """Field of the first error, by e-mail, of the items that were refused."""
+        shown = self("GET", f"/batches/{self.submit(*items)}/items").json()
+        return {
+            one["request"]["identifiers"][0]["id"]: one["response"]["errors"][0]["field"]
+            for one in shown["errors"]
+        }
+
+    def close(self) -> None:
+        self._session.close()
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    clock = Clock(time.time())
+    with running_sandbox(Store(clock)) as sandbox:
+        made = Client(sandbox.url, clock)
+        yield made
+        made.close()
+
+
+def test_phones_can_be_refused(client: Client) -> None:
+    client.plant("refuses_phones", code=422)
+    refused = client.refused(person(ADA, also=[phone(NUMBER)]), person(BOB))
+    assert refused == {ADA: "identifiers.1.id"}
+
+
+@pytest.mark.parametrize(
+    ("field", "more", "named"),
+    [
+        ("birthdate", {"birthdate": "1990-01-31"}, "birthdate"),
+        ("customProperties.tier", {"customProperties": {"tier": "gold"}}, "customProperties.tier"),
+        ("phone", {"also": [phone(NUMBER)]}, "identifiers.1.id"),
+    ],
+)
+def test_a_named_field_can_be_refused(
+    client: Client, field: str, more: dict[str, Any], named: str
+) -> None:
+    client.plant("refuses_field", field=field)
+    others = person(BOB, gender="f", customProperties={"other": 1})
+    assert client.refused(person(ADA, **more), others) == {ADA: named}
+
+
+def test_new_batches_can_be_shown_late(client: Client) -> None:
+    client.plant("shown_late", seconds=3)
+    identifier = client.submit(person(ADA))
+
+    def shown() -> tuple[list[int], int]:
+        path = f"/batches/{identifier}"
+        listed = client("GET", "/batches", endpoint="contacts").json()["batches"]
+        calls = [client("GET", where).status_code for where in (path, f"{path}/items")]
+        return calls, len(listed)
+
+    assert shown() == ([404, 404], 0)
+    client.clock.pass_(3)
+    assert shown() == ([200, 200], 1)
+
+
+def test_content_that_matches_can_be_forbidden(client: Client) -> None:
+    client.plant("status", status=403, content="<script|VERBOTEN")
+    bad, good = person(ADA, city="<script>"), person(BOB, city="Bath")
+    assert client("POST", "/batches", batch(good, bad)).status_code == 403
+    assert client("POST", "/batches", batch(good)).status_code == 201
+    tagging = {"emails": [ADA], "tags": ["VERBOTEN"]}
+    assert client("POST", "/contacts/tags", tagging).status_code == 403
+    assert client("GET", "/contacts").status_code == 200
