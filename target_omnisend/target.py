@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import sys
 import typing as t
@@ -36,7 +35,7 @@ from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
 from target_omnisend.singer.batch_messages import records_of
 from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
-from target_omnisend.singer.reader import MessageReader, spell_out
+from target_omnisend.singer.reader import MessageReader, raw_value, spell_out
 from target_omnisend.sinks import SegmentSink
 from target_omnisend.streams import (
     compile_mapping,
@@ -156,13 +155,15 @@ class TargetOmnisend(Target):
             raise InvalidJSONSchema("holds a schema that cannot be read") from None
 
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Hand the state to the delivery: the SDK would emit it before it is true."""
+        """Hand the state's text to the delivery: the SDK would emit it before it is true."""
         self._assert_line_requires(message_dict, requires={"value"})
-        self.run.runner.state(message_dict["value"])
+        value = message_dict["value"]
+        # A state that is empty says nothing.
+        self.run.runner.state(raw_value(self.reader.line, "value") if value else b"")
 
-    def _write_state_message(self, state: t.Any) -> None:
+    def _write_state_message(self, state: bytes) -> None:  # type: ignore[override]
         """Emit a state, and do not log it as the SDK would: a bookmark may be an e-mail."""
-        write_line(json.dumps(state))
+        write_line(state)
 
     def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "version"})

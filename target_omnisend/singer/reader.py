@@ -6,6 +6,7 @@ import codecs
 import io
 import json
 import os
+import re
 import stat
 import sys
 import typing as t
@@ -195,6 +196,38 @@ def decode(line: bytes) -> t.Any:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return json.loads(line.decode("utf-8", "surrogatepass"))
+
+
+_SPACE: t.Final = re.compile(r"[ \t\r\n]*")
+
+_VERBATIM: t.Final = json.JSONDecoder(parse_float=str, parse_int=str)
+"""Reads any number: it only has to find where a value ends."""
+
+
+def raw_value(line: bytes, name: str) -> bytes:
+    """The text of one value of a JSON object, as it stands in the line.
+
+    Decoding and encoding would round decimals and make `Infinity` of a number beyond every float.
+    Half a surrogate pair is written as its escape, because Meltano reads UTF-8.
+    `line` is one that `decode_object` reads, and has the name.
+    """
+    text = line.decode("utf-8", "surrogatepass")
+    found = ""
+    at = _after_space(text, _after_space(text, 0) + 1)
+    while text[at] != "}":
+        key, at = _VERBATIM.raw_decode(text, at)
+        start = _after_space(text, _after_space(text, at) + 1)
+        _, end = _VERBATIM.raw_decode(text, start)
+        if key == name:  # of a name that comes twice the last value counts, as for every decoder
+            found = text[start:end]
+        at = _after_space(text, end)
+        if text[at] == ",":
+            at = _after_space(text, at + 1)
+    return found.encode("utf-8", "backslashreplace")
+
+
+def _after_space(text: str, at: int) -> int:
+    return t.cast("re.Match[str]", _SPACE.match(text, at)).end()
 
 
 def _size(descriptor: int) -> int | None:
