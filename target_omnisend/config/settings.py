@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
 import math
 import os
 import re
 import typing as t
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
+
+from target_omnisend.config.address import address_problems
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -364,7 +364,7 @@ class Settings:
         Raises:
             SettingsError: for what a JSON schema cannot say.
         """
-        problems = [*_consent_problems(config), *_url_problems(config["api_url"])]
+        problems = [*_consent_problems(config), *address_problems(config["api_url"])]
         problems += [*_credential_problems(config), *_number_problems(config)]
         problems += [*_path_problems(config), *_membership_problems(config)]
         if problems:
@@ -532,28 +532,3 @@ def _membership_problems(config: Mapping[str, t.Any]) -> list[str]:
         if here["create_segment"] and here["membership"] == "none":
             problems.append(f"Setting 'create_segment'{where} needs a tag or property to go by.")
     return problems
-
-
-def _url_problems(url: str) -> list[str]:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:  # brackets or a port that are none
-        return [_URL_PROBLEM]
-    if (parts.scheme == "https" and host) or (parts.scheme == "http" and _is_loopback(host)):
-        return []
-    return [_URL_PROBLEM]
-
-
-_URL_PROBLEM: t.Final = (
-    "Setting 'api_url' should be an https:// address (http:// only to this machine)."
-)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
