@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import math
 import os
 import re
 import typing as t
-from urllib.parse import urlsplit
 
+from target_omnisend.config.address import address_problems
 from target_omnisend.config.schema import CREDENTIALS
 
 if t.TYPE_CHECKING:
@@ -35,7 +34,7 @@ def problems_of(config: Mapping[str, t.Any]) -> list[str]:
     """A sentence for each thing that a JSON schema cannot say of a config that fits it."""
     return [
         *_consent_problems(config),
-        *_url_problems(config["api_url"]),
+        *address_problems(config["api_url"]),
         *_credential_problems(config),
         *_number_problems(config),
         *_path_problems(config),
@@ -151,28 +150,3 @@ def _membership_problems(config: Mapping[str, t.Any]) -> list[str]:
         if here["create_segment"] and here["membership"] == "none":
             problems.append(f"Setting 'create_segment'{where} needs a tag or property to go by.")
     return problems
-
-
-def _url_problems(url: str) -> list[str]:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:  # brackets or a port that are none
-        return [_URL_PROBLEM]
-    if (parts.scheme == "https" and host) or (parts.scheme == "http" and _is_loopback(host)):
-        return []
-    return [_URL_PROBLEM]
-
-
-_URL_PROBLEM: t.Final = (
-    "Setting 'api_url' should be an https:// address (http:// only to this machine)."
-)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
