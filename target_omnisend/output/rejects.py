@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import json
 import os
 import re
 import typing as t
@@ -128,7 +129,7 @@ class RejectsFile:
 
 def _with_rejection(line: bytes, rejection: dict[str, t.Any]) -> bytes:
     if b'"rejection"' in line:  # it may have been refused before
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             return msgspec.json.encode({**msgspec.json.decode(line), "rejection": rejection})
     # Otherwise not one character of the message changes.
     return line.rstrip()[:-1] + b',"rejection":' + msgspec.json.encode(rejection) + b"}"
@@ -136,7 +137,8 @@ def _with_rejection(line: bytes, rejection: dict[str, t.Any]) -> bytes:
 
 @functools.lru_cache(maxsize=64)
 def _stream(schema: bytes) -> str:
-    return str(msgspec.json.decode(schema)["stream"])
+    # Not the fast decoder: a schema may hold half a character, or a number beyond every float.
+    return str(json.loads(schema.decode("utf-8", "surrogatepass"))["stream"])
 
 
 def _create(path: Path) -> io.FileIO:
