@@ -102,6 +102,10 @@ class SegmentSink(BatchSink):
         if self._segment.mirrored and self._reader.version != self._version:
             self._version = self._reader.version
             self._runner.bring(self._segment, self._version)
+        if self._reader.excess:
+            message = f"The record {self._reader.excess}."
+            self._refuse(record, Rejection("record_invalid", None, message))
+            return
         if record.get("_sdc_deleted_at") is not None:
             self._take_leave(record)
             return
@@ -193,7 +197,12 @@ class SegmentSink(BatchSink):
             return True
 
     def _refuse_invalid(self, record: dict[str, t.Any]) -> None:
-        error = next(iter(self._schema_check.iter_errors(record)))
+        try:
+            error = next(iter(self._schema_check.iter_errors(record)))
+        except (ValueError, OverflowError):  # a value that can be judged but not told of
+            message = "does not fit the stream's schema"
+            self._refuse(record, Rejection("record_invalid", None, message))
+            return
         field = ".".join(str(part) for part in error.instance_path)
         rule = ".".join(str(part) for part in error.schema_path)
         message = f"does not fit the stream's schema at {rule}"

@@ -154,6 +154,12 @@ class TargetOmnisend(Target):
                 raise
             raise InvalidJSONSchema("holds a schema that cannot be read") from None
 
+    def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
+        try:
+            super()._process_record_message(message_dict)
+        except RecursionError:  # decoding bears more levels than flattening, say
+            super()._process_record_message(self.reader.decode_less())
+
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         """Hand the state's text to the delivery: the SDK would emit it before it is true."""
         self._assert_line_requires(message_dict, requires={"value"})
