@@ -43,7 +43,7 @@ class DryRun(Run):
         super().__init__(*arguments, **options)
         # How long a batch will take is not known: none shall be given up for it.
         self.settings = replace(self.settings, confirm_timeout=math.inf)
-        self.outcome.max_rejected_percent = 100.0  # until the whole input is read
+        self.outcome.max_rejected_percent = math.inf  # until the whole input is read
         self._too_many: RunFailed | None = None
 
     @cached_property
@@ -64,16 +64,29 @@ class DryRun(Run):
         return runner
 
     def _foresee(self) -> None:
-        """Notice, after a refusal, that a run would end here."""
+        """Notice, after a rejected record, that a run would end here."""
         limit = self.settings.max_rejected_percent
-        if self._too_many is None and self.outcome.too_many_rejected(limit):
+        if self._too_many is None and self.outcome.hopelessly_rejected(limit):
             total = self.outcome.total()
             self._too_many = RunFailed(
                 ExitCode.REJECTED,
-                f"A run would end after {total.received} records, since {total.rejected} of them "
-                f"are refused, more than max_rejected_percent ({limit:g} %) allows; mend them or "
-                "the mapping first.",
+                f"A run would end after {total.received} records, because {total.rejected} of "
+                f"them are rejected, more than max_rejected_percent ({limit:g} %) allows. Correct "
+                "them or the mapping first.",
             )
+
+    def _rejected(self) -> RunFailed:
+        total = self.outcome.total()
+        why = (
+            "none would be accepted"
+            if self.outcome.nothing_arrived
+            else f"max_rejected_percent ({self.settings.max_rejected_percent:g} %) allows fewer"
+        )
+        return RunFailed(
+            ExitCode.REJECTED,
+            f"A run would fail, because {total.rejected} of {total.received} records would be "
+            f"rejected and {why}. Correct them or the mapping first.",
+        )
 
     def finish(self, *, removing: bool = True) -> None:
         """As in a run, but that nothing is made.
@@ -119,8 +132,6 @@ class DryRun(Run):
             return ["stopped by a signal before the end of the input"]
         if self.outcome.failure is not None:
             return [self.outcome.failure.sentence.removesuffix(".")]
-        if self.outcome.too_many_rejected():
-            return ["a run would fail, since more are refused than max_rejected_percent allows"]
         return []
 
     def _calls(self, stream: str) -> str:

@@ -17,6 +17,7 @@ from target_omnisend.api import clock
 from target_omnisend.api.client import OmnisendClient
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
+from target_omnisend.delivery.failures import none_arrived, too_many
 from target_omnisend.delivery.memory import Memory
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
@@ -205,6 +206,7 @@ class Run:
         gc.set_threshold(20_000, 10, 10)
         with ExitStack() as telling:
             self._carry_out(work, telling)
+            self._judge_rejections()
             self._interrupt.ignore()
         self._close_ledger()
         self._tell()
@@ -287,6 +289,17 @@ class Run:
         self.runner.finish(departures=departures)
 
     # -- its end -----------------------------------------------------------------------
+
+    def _judge_rejections(self) -> None:
+        """After the last record: say why the rejected ones make the run a failed one."""
+        outcome = self.outcome
+        if outcome.stopped_by is None and outcome.failure is None and outcome.failed_by_rejections:
+            outcome.failure = self._rejected()
+            _say_why(outcome.failure)
+
+    def _rejected(self) -> RunFailed:
+        failed = none_arrived if self.outcome.nothing_arrived else too_many
+        return failed(self.outcome)
 
     def _end_early(self, failure: RunFailed | None) -> None:
         if failure is not None and self.outcome.failure is None:
