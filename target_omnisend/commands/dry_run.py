@@ -63,6 +63,11 @@ class DryRun(Run):
         self._remember(runner)
         return runner
 
+    @property
+    def _quota_share(self) -> float:
+        """Without pacing of our own Omnisend's limits are left: a run cannot be faster."""
+        return self.settings.quota_share or 1.0
+
     def _foresee(self) -> None:
         """Notice, after a rejected record, that a run would end here."""
         limit = self.settings.max_rejected_percent
@@ -113,7 +118,7 @@ class DryRun(Run):
 
     def _tell(self) -> None:
         for name, counts in self.outcome.streams.items():
-            segment = self.settings.for_stream(name).segment
+            segment = self._segment_of(name)
             about = {"stream_name": name, "segment": segment, "counts": counts.numbers()}
             sentence = "Dry run, segment '%s', stream '%s': %s; %s."
             logger.info(sentence, segment, name, _would(counts), self._calls(name), extra=about)
@@ -121,7 +126,7 @@ class DryRun(Run):
         if "runner" in self.__dict__:
             for sample in self.runner.samples:
                 logger.info("Dry run, a contact as it would be sent, masked: %s", masked(sample))
-            share = self.settings.quota_share or 1
+            share = self._quota_share
             clauses.append(f"{_about(self.runner.seconds)} at {share:.0%} of Omnisend's limits")
         clauses += [f"exit code {self.outcome.exit_code}", *self._why()]
         clauses += ["nothing was sent or written"]

@@ -135,11 +135,15 @@ class Run:
             logger.info("The API key belongs to the store '%s'.", name, extra={"store": name})
         return runner
 
+    @property
+    def _quota_share(self) -> float:
+        return self.settings.quota_share
+
     def _make_delivery(self, now: float, rejects: Rejects) -> Delivery:
         settings = self.settings
         return Delivery(
             Limits(
-                quota_share=settings.quota_share,
+                quota_share=self._quota_share,
                 confirm_timeout=settings.confirm_timeout,
                 max_unconfirmed=settings.max_unconfirmed,
                 # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
@@ -257,17 +261,19 @@ class Run:
         if self.ledger is None:
             raise RunFailed(ExitCode.SETTINGS, "--retire needs the setting 'ledger_url'.")
         known = dict(self.ledger.segments())
-        if name not in known:
+        # Its settings stay known when its last member is gone.
+        if name not in known and self.ledger.mapping_fingerprint(name) is None:
             names = ", ".join(f"'{other}' ({count})" for other, count in known.items())
             raise RunFailed(
                 ExitCode.SETTINGS,
                 f"The ledger knows no members of a segment '{name}'; it knows {names or 'none'}.",
             )
+        members = known.get(name, 0)
         logger.info(
             "Segment '%s' has %d members by this target.",
             name,
-            known[name],
-            extra={"segment": name, "members": known[name]},
+            members,
+            extra={"segment": name, "members": members},
         )
         own = self.settings.of_segment(name)
         if own.membership == "none":
@@ -322,7 +328,7 @@ class Run:
     def _tell(self) -> None:
         report = self._write_report()
         for stream, sentence, codes in by_stream(self.outcome):
-            segment = self.settings.for_stream(stream).segment
+            segment = self._segment_of(stream)
             logger.info(sentence, extra={"stream_name": stream, "segment": segment, **codes})
         rejects = self.rejects.path if self.outcome.total().rejected else None
         seconds = (clock.utc_now() - self.started_at).total_seconds()
@@ -335,6 +341,10 @@ class Run:
                 "seconds": round(seconds, 1),
             },
         )
+
+    def _segment_of(self, stream: str) -> str:
+        """The segment that a stream of the outcome is about; `--retire` has one for it."""
+        return stream if stream == self._retired else self.settings.for_stream(stream).segment
 
     def _write_report(self) -> str | None:
         path: Path | None = self.__dict__.get("report_file")
