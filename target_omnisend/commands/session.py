@@ -17,6 +17,7 @@ from target_omnisend.api import clock
 from target_omnisend.api.client import OmnisendClient
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
+from target_omnisend.delivery.failures import none_arrived, too_many
 from target_omnisend.delivery.memory import Memory
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
@@ -134,11 +135,15 @@ class Run:
             logger.info("The API key belongs to the store '%s'.", name, extra={"store": name})
         return runner
 
+    @property
+    def _quota_share(self) -> float:
+        return self.settings.quota_share
+
     def _make_delivery(self, now: float, rejects: Rejects) -> Delivery:
         settings = self.settings
         return Delivery(
             Limits(
-                quota_share=settings.quota_share,
+                quota_share=self._quota_share,
                 confirm_timeout=settings.confirm_timeout,
                 max_unconfirmed=settings.max_unconfirmed,
                 # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
@@ -205,6 +210,7 @@ class Run:
         gc.set_threshold(20_000, 10, 10)
         with ExitStack() as telling:
             self._carry_out(work, telling)
+            self._judge_rejections()
             self._interrupt.ignore()
         self._close_ledger()
         self._tell()
@@ -255,17 +261,19 @@ class Run:
         if self.ledger is None:
             raise RunFailed(ExitCode.SETTINGS, "--retire needs the setting 'ledger_url'.")
         known = dict(self.ledger.segments())
-        if name not in known:
+        # Its settings stay known when its last member is gone.
+        if name not in known and self.ledger.mapping_fingerprint(name) is None:
             names = ", ".join(f"'{other}' ({count})" for other, count in known.items())
             raise RunFailed(
                 ExitCode.SETTINGS,
                 f"The ledger knows no members of a segment '{name}'; it knows {names or 'none'}.",
             )
+        members = known.get(name, 0)
         logger.info(
             "Segment '%s' has %d members by this target.",
             name,
-            known[name],
-            extra={"segment": name, "members": known[name]},
+            members,
+            extra={"segment": name, "members": members},
         )
         own = self.settings.of_segment(name)
         if own.membership == "none":
@@ -288,6 +296,17 @@ class Run:
 
     # -- its end -----------------------------------------------------------------------
 
+    def _judge_rejections(self) -> None:
+        """After the last record: say why the rejected ones make the run a failed one."""
+        outcome = self.outcome
+        if outcome.stopped_by is None and outcome.failure is None and outcome.failed_by_rejections:
+            outcome.failure = self._rejected()
+            _say_why(outcome.failure)
+
+    def _rejected(self) -> RunFailed:
+        failed = none_arrived if self.outcome.nothing_arrived else too_many
+        return failed(self.outcome)
+
     def _end_early(self, failure: RunFailed | None) -> None:
         if failure is not None and self.outcome.failure is None:
             self.outcome.failure = failure
@@ -309,7 +328,7 @@ class Run:
     def _tell(self) -> None:
         report = self._write_report()
         for stream, sentence, codes in by_stream(self.outcome):
-            segment = self.settings.for_stream(stream).segment
+            segment = self._segment_of(stream)
             logger.info(sentence, extra={"stream_name": stream, "segment": segment, **codes})
         rejects = self.rejects.path if self.outcome.total().rejected else None
         seconds = (clock.utc_now() - self.started_at).total_seconds()
@@ -322,6 +341,10 @@ class Run:
                 "seconds": round(seconds, 1),
             },
         )
+
+    def _segment_of(self, stream: str) -> str:
+        """The segment that a stream of the outcome is about; `--retire` has one for it."""
+        return stream if stream == self._retired else self.settings.for_stream(stream).segment
 
     def _write_report(self) -> str | None:
         path: Path | None = self.__dict__.get("report_file")

@@ -191,8 +191,8 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "max_rejected_percent",
         th.NumberType(minimum=0, maximum=100),
         default=10,
-        description="Above this share of refused records (once 100 were read) the run fails, "
-        "early.",
+        description="Above this share of rejected records (of at least 100) the run fails at its "
+        "end; earlier only when more than half of the first 1,000 or more are rejected.",
     ),
     th.Property(
         "rejects_path",

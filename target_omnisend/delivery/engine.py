@@ -364,7 +364,7 @@ class Delivery:
         if self._departures is None:
             if self._intake.held:
                 return
-            failed = self.outcome.lost_batches or self.outcome.too_many_rejected()
+            failed = self.outcome.lost_batches or self.outcome.failed_by_rejections
             if self.memory is None or failed:
                 self._departures = iter(())
             else:
@@ -518,19 +518,24 @@ class Delivery:
             )
             batch.segment.counts.reject(code)
         else:
-            logger.warning(
-                "Somebody who left segment '%s' could not be removed (%s); the next run tries "
-                "again.",
-                batch.segment.name,
-                refusal.reason,
-                extra={**batch.segment.about, "status": refusal.status},
-            )
+            self._not_removed(batch.segment, refusal)
         self._close_entry(entry, now)
         self._stop_if_hopeless(now)
 
+    def _not_removed(self, segment: Segment, refusal: Refusal) -> None:
+        segment.counts.not_removed += 1
+        if segment.counts.not_removed == 1:
+            logger.warning(
+                "Omnisend did not take segment '%s' back from a member that left it (%s). Run "
+                "again: the ledger still knows this member.",
+                segment.name,
+                refusal.reason,
+                extra={**segment.about, "status": refusal.status},
+            )
+
     def _stop_if_hopeless(self, now: float) -> None:
-        # While Omnisend refuses everybody alike, the reason for that is the better message.
-        if not self._unanimity.items and self.outcome.too_many_rejected():
+        # While Omnisend rejects all alike, the reason for that is the better message.
+        if not self._unanimity.items and self.outcome.hopelessly_rejected():
             self.fail(too_many(self.outcome), now)
 
     def _emit_what_is_safe(self, now: float) -> None:
@@ -540,10 +545,10 @@ class Delivery:
             self.fail(failure, now)
 
     def _emit_safe(self) -> None:
-        # As long as nothing but refusals for one reason came back, they may be a fault of the
-        # account's and not of the records': no state passes them before that is clear.
-        suspicious = self._unanimity.items and not self._unanimity.any_accepted
-        if not suspicious or self._ended:
+        # As long as Omnisend rejects all for one reason, that may be a fault of the account's and
+        # not of the records': no state passes them before that is clear.
+        suspicious = self._unanimity.items and not self._unanimity.any_accepted and not self._ended
+        if not suspicious and not self.outcome.nothing_arrived:
             self._checkpoint.emit_safe()
 
 

@@ -64,9 +64,9 @@ def build(
             "unconfirmed_batches": outcome.lost_batches,
         },
         "next": what_next(outcome, rejects_file),
-        "totals": total.numbers(),
+        "totals": total.reported(),
         "streams": {
-            name: {**_shown_as(settings, name, retired), **counts.numbers()}
+            name: {**_shown_as(settings, name, retired), **counts.reported()}
             for name, counts in outcome.streams.items()
         },
         "segments": segments,

@@ -250,8 +250,8 @@ class Simulation:
         """Read `messages` to their end, or be stopped, and see it through.
 
         Raises:
-            AssertionError: An emitted state covers an unsettled record, a verdict is given
-                twice, or the run does not end.
+            AssertionError: An emitted state covers an unsettled record or leaves though nothing
+                has arrived, a verdict is given twice, or the run does not end.
         """
         source = iter(messages)
         upcoming = next(source, None)
@@ -348,6 +348,7 @@ class Simulation:
         return True
 
     def _emitted(self, value: Any) -> None:
+        assert not self.outcome.nothing_arrived, "a state leaves though nothing has arrived"
         self.states.append(Emitted(self.now, value))
         covered = 0
         while self._marks:
