@@ -14,9 +14,10 @@ from singer_sdk.mapper import CustomStreamMap
 
 from target_omnisend.delivery.model import LEAVES
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.mapping.address import email_key
 from target_omnisend.mapping.contact import Contact, Rejection
 from target_omnisend.mapping.mapper import missing_columns
-from target_omnisend.mapping.normalize import email_key, is_encodable
+from target_omnisend.mapping.normalize import is_encodable
 from target_omnisend.singer.reader import decode
 from target_omnisend.streams import (
     compile_leaver,

@@ -21,7 +21,7 @@ from target_omnisend.delivery.memory import Memory
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
-from target_omnisend.mapping.normalize import email_key
+from target_omnisend.mapping.address import email_key
 from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.progress.reporter import progress_of
 from target_omnisend.report.data import build, check_writable, write

@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from target_omnisend.mapping import dates, normalize
+from target_omnisend.mapping import address, dates, normalize
 from target_omnisend.mapping.contact import (
     MAX_BODY_BYTES,
     Contact,
@@ -128,7 +128,7 @@ class MemberMapper:
 
     def _map(self, record: Record) -> Contact | Rejection:
         email = record.get(self._email)
-        if type(email) is not str or not normalize.is_ordinary_email(email):
+        if type(email) is not str or not address.is_ordinary_email(email):
             email = self._address(record)
             if isinstance(email, Rejection):
                 return email
@@ -149,9 +149,9 @@ class MemberMapper:
 
     def _compile(self, mapping: Mapping[str, str | Sequence[str]]) -> Iterator[Step]:
         """The steps this mapping needs; a telephone number follows the country it may need."""
-        address = mapping.get("address", "")
-        if not isinstance(address, str):
-            yield partial(add_address, tuple(address))
+        columns = mapping.get("address", "")
+        if not isinstance(columns, str):
+            yield partial(add_address, tuple(columns))
         for field, step in STEPS.items():
             if column := self.columns.get(f"mapping.{field}"):
                 yield partial(step, column)
@@ -163,7 +163,7 @@ class MemberMapper:
         if value is None:
             value = ""
         try:
-            email = normalize.email(value) if isinstance(value, str) else None
+            email = address.email(value) if isinstance(value, str) else None
         except ValueError:
             email = None
         if email is None:

@@ -20,70 +20,14 @@ from target_omnisend.mapping import dates
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MAX_EMAIL: Final = 254  # RFC 5321, as read by RFC 3696 erratum 1690
 MAX_TAG: Final = 128  # Omnisend's PHP SDK
 MAX_PROPERTY_NAME: Final = 128  # Omnisend's reference, "Custom properties"
 _MAX_DIGITS: Final = 100  # "1E+1000000" is a short Decimal and a long text
 
-_ORDINARY_LENGTH: Final = 64
-_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]++"  # RFC 5322, 3.2.3
-_ORDINARY_EMAIL = re.compile(
-    rf"{_ATOM}(?:\.{_ATOM})*+"
-    r"@(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+"
-    r"(?!(?:arpa|invalid|local|localhost|onion)\Z)[a-z]{2,}"
-)
 _STATUSES: Final = {s.lower(): s for s in ("subscribed", "unsubscribed", "nonSubscribed")}
 _GENDERS: Final = {"m": "m", "male": "m", "f": "f", "female": "f"}
 _INT64: Final = range(-(2**63), 2**63)
 _COMPACT = msgspec.json.Encoder(decimal_format="number")
-
-
-def email_key(text: str) -> str:
-    """The form in which two spellings of one address are equal; used for keys and for answers.
-
-    Invisible characters go too: one made a live sync create the same contact on each run.
-    """
-    if not text.isprintable():  # else it has neither control nor format characters
-        text = "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cf"})
-    return text.strip().lower()
-
-
-def is_ordinary_email(text: str) -> bool:
-    """Whether an address is normalised and fit to be delivered to beyond doubt."""
-    return len(text) <= _ORDINARY_LENGTH and _ORDINARY_EMAIL.fullmatch(text) is not None
-
-
-def email(text: str) -> str:
-    """The normalised address, or "" if nothing is left of the text.
-
-    Ordinary addresses are recognised by one pattern, narrower than email-validator and without
-    any form that it would change: at most 64 characters keep every part within its own limit.
-
-    Raises:
-        ValueError: not the syntax of an address that can be delivered to.
-    """
-    if is_ordinary_email(text):
-        return text
-    if not text.isprintable() and _has_words(text):
-        raise ValueError("white space inside")  # its halves joined may be someone else's address
-    key = email_key(text)
-    if not key or is_ordinary_email(key):
-        return key
-    return _unusual_email(key)
-
-
-def _has_words(text: str) -> bool:
-    return len("".join(c for c in text if unicodedata.category(c) != "Cf").split()) > 1
-
-
-def _unusual_email(key: str) -> str:
-    from email_validator import validate_email  # noqa: PLC0415  see the module's docstring
-
-    if len(key) > MAX_EMAIL:
-        raise ValueError("longer than any address may be")
-    # A test environment only means that names under .test, reserved for trying, are let through.
-    valid = validate_email(key, check_deliverability=False, test_environment=True)
-    return valid.normalized.lower()
 
 
 def text(value: Any) -> str:

@@ -28,7 +28,7 @@ from target_omnisend.delivery.engine import Delivery, Limits
 from target_omnisend.delivery.model import Segment
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE
-from target_omnisend.mapping.normalize import email_key
+from target_omnisend.mapping.address import email_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

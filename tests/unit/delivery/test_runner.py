@@ -16,7 +16,7 @@ from target_omnisend.delivery.model import Batch, Segment
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import Runner
 from target_omnisend.errors import ExitCode, RunFailed
-from target_omnisend.mapping.normalize import email_key
+from target_omnisend.mapping.address import email_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

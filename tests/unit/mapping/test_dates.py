@@ -149,7 +149,7 @@ def test_patterns_are_tried_in_their_order_after_iso() -> None:
 
 
 @given(
-    st.datetimes(datetime.min + timedelta(2), datetime.max - timedelta(2)),
+    st.datetimes().filter(lambda at: 1 < at.year < 9999),
     st.integers(-14 * 60, 14 * 60),
     st.sampled_from(["T", " "]),
     st.sampled_from(["", " "]),

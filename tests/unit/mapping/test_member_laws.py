@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target_omnisend.mapping.address import email_key
 from target_omnisend.mapping.contact import MAX_BODY_BYTES, NEVER_NEWER, Contact, Rejection
 from target_omnisend.mapping.dates import in_utc, moment, rfc3339
 from target_omnisend.mapping.mapper import FIELDS, MemberMapper
-from target_omnisend.mapping.normalize import email_key
 
 REJECTIONS = {"email_missing", "email_invalid", "consent_date_missing", "value_too_long"}
 WARNINGS = {
