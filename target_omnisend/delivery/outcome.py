@@ -21,7 +21,7 @@ class StreamCounts:
 
     `sent` counts contacts that Omnisend has taken in a batch, each once, whatever became of them.
     `created` and `updated` count those accepted whose batch told which; Omnisend tells it
-    only where items are read one by one.
+    only where items are read one by one. `statuses` counts records with a status of their own.
     """
 
     received: int = 0
@@ -34,6 +34,7 @@ class StreamCounts:
     tagged: int = 0
     removed: int = 0
     sent: int = 0
+    statuses: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
 
