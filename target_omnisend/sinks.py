@@ -60,7 +60,7 @@ class SegmentSink(BatchSink):
         self._runner = target.run.runner
         self._is_valid = self._compile_schema()
         try:
-            mapper = compile_mapping(target.settings, settings, target.run.started_at)
+            mapper = compile_mapping(target.settings, settings, target.run.utc_now)
             member_tags(settings)
         except ValueError as error:
             # The settings were checked: it is the stream's name that makes no segment.
@@ -116,6 +116,8 @@ class SegmentSink(BatchSink):
         if not isinstance(made, Contact):
             self._refuse(record, made)
             return
+        if made.status_given:
+            self._counts.statuses += 1
         if made.warnings:
             self._counts.warnings.update(made.warnings)
         fingerprint = self._mark and self._mark + blake2b(made.body, digest_size=12).digest()

@@ -24,8 +24,10 @@ MAPPING_VERSION: t.Final = 1
 """To be raised when the same record comes to be mapped to another contact than before."""
 
 
-def compile_mapping(run: Settings, stream: StreamSettings, now: dt.datetime) -> MemberMapper:
-    """The mapper of a stream's records.
+def compile_mapping(
+    run: Settings, stream: StreamSettings, now: Callable[[], dt.datetime]
+) -> MemberMapper:
+    """The mapper of a stream's records; `now` tells the present moment.
 
     Raises:
         ValueError: for settings that no record can be mapped with, as a plain sentence.
@@ -37,7 +39,7 @@ def compile_mapping(run: Settings, stream: StreamSettings, now: dt.datetime) -> 
         default_status=run.subscription_status,
         send_welcome_message=run.send_welcome_message,
         null_policy=run.null_policy,
-        consent_not_after=now,
+        now=now,
     )
 
 

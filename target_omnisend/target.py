@@ -122,7 +122,7 @@ class TargetOmnisend(Target):
         for stream in ("", *self.settings.streams):
             settings = self.settings.for_stream(stream or "stream")
             try:
-                compile_mapping(self.settings, settings, self.run.started_at)
+                compile_mapping(self.settings, settings, self.run.utc_now)
                 member_tags(settings)
             except ValueError as error:
                 where = f"In 'streams.{stream}': " if stream else ""

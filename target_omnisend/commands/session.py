@@ -26,7 +26,7 @@ from target_omnisend.mapping.address import email_key
 from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.progress.reporter import progress_of
 from target_omnisend.report.data import build, check_writable, write
-from target_omnisend.report.summary import by_stream, fields, in_all
+from target_omnisend.report.summary import by_stream, fields, in_all, unknown_statuses
 from target_omnisend.signals import Stopped
 from target_omnisend.streams import conditions, make_segment
 
@@ -47,6 +47,7 @@ class Run:
 
     Attributes:
         outcome: what became of the records.
+        utc_now: tells the present moment.
         ledger: what earlier runs confirmed; None until the runner is made, and without the
             setting.
         incomplete: segments of which this run does not bring the whole source.
@@ -71,7 +72,8 @@ class Run:
         self.settings = settings
         self._interrupt = interrupt
         self.outcome = Outcome(max_rejected_percent=settings.max_rejected_percent)
-        self.started_at = clock.utc_now()
+        self.utc_now = clock.utc_now
+        self.started_at = self.utc_now()
         self.ledger: Ledger | None = None
         self.incomplete: set[str] = set()
         self._retired: str | None = None
@@ -330,6 +332,7 @@ class Run:
         for stream, sentence, codes in by_stream(self.outcome):
             segment = self._segment_of(stream)
             logger.info(sentence, extra={"stream_name": stream, "segment": segment, **codes})
+        self._warn_of_unknown_statuses()
         rejects = self.rejects.path if self.outcome.total().rejected else None
         seconds = (clock.utc_now() - self.started_at).total_seconds()
         logger.info(
@@ -345,6 +348,10 @@ class Run:
     def _segment_of(self, stream: str) -> str:
         """The segment that a stream of the outcome is about; `--retire` has one for it."""
         return stream if stream == self._retired else self.settings.for_stream(stream).segment
+
+    def _warn_of_unknown_statuses(self) -> None:
+        for stream, sentence, numbers in unknown_statuses(self.outcome):
+            logger.warning(sentence, extra={"stream_name": stream, **numbers})
 
     def _write_report(self) -> str | None:
         path: Path | None = self.__dict__.get("report_file")

@@ -33,6 +33,7 @@ class StreamCounts:
     `created` and `updated` count those accepted whose batch told which; Omnisend tells it
     only where items are read one by one. `not_sent` counts records that no call carried because
     the run ended early; `not_removed` members whose membership Omnisend did not take back.
+    only where items are read one by one. `statuses` counts records with a status of their own.
     """
 
     received: int = 0
@@ -48,6 +49,7 @@ class StreamCounts:
     removed: int = 0
     not_removed: int = 0
     sent: int = 0
+    statuses: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
 

@@ -15,8 +15,8 @@ _ORDINARY_EMAIL = re.compile(
     r"@(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+"
     r"(?!(?:arpa|invalid|local|localhost|onion)\Z)[a-z]{2,}"
 )
-_MARGINS = re.compile(r"^[\s']+|\s+$")
-"""White space, and the apostrophe by which spreadsheets mark text."""
+_MARKS = re.compile(r"[\s']+")
+"""The apostrophe by which spreadsheets mark text, among white space."""
 
 _LIKE_ASCII = re.compile("([\u037e\u1fef\u212a])")
 """The Greek question mark and varia and the Kelvin sign: the only characters that Unicode's
@@ -37,11 +37,11 @@ def email_key(text: str) -> str:
 
     Any text has a form, and the form of a form is itself.
     """
-    if is_ordinary_email(text):
-        return text
     if not text.isprintable():  # else it has neither control nor format characters
         text = "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cf"})
-    text = _MARGINS.sub("", text)
+    text = text.strip()
+    if text.startswith("'"):
+        text = _MARKS.sub("", text, count=1)
     return text.lower() if text.isascii() else _beyond_ascii(text)
 
 

@@ -12,6 +12,9 @@ MAX_BODY_BYTES: Final = 900_000
 NEVER_NEWER: Final = "2000-01-01T00:00:00Z"
 """Omnisend keeps the newest status, so one dated before the shop began changes nobody's consent."""
 
+UNDATED: Final = f"{NEVER_NEWER} nonSubscribed"
+"""The consent of a record that says nothing of it."""
+
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -22,11 +25,16 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
         email: the normalised address, by which records are merged and answers are matched.
         body: JSON of one item of a contacts batch.
         warnings: a code for each value left out or altered, once per occurrence.
+        consent: date and e-mail status in the body, as text. The greater of two consents counts:
+            the newer one and, of one date, the one that restricts more.
+        status_given: the record had a status of its own, known or not.
     """
 
     email: str
     body: bytes
     warnings: tuple[str, ...] = ()
+    consent: str = UNDATED
+    status_given: bool = False
 
 
 class Rejection(msgspec.Struct, frozen=True):

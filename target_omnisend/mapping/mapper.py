@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
 from difflib import get_close_matches
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from target_omnisend.mapping import address, dates, normalize
+from target_omnisend.mapping import address, consent, dates, normalize
 from target_omnisend.mapping.contact import (
     MAX_BODY_BYTES,
+    UNDATED,
     Contact,
     Identifier,
     Rejection,
@@ -28,6 +28,8 @@ from target_omnisend.mapping.fields import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import msgspec
 
 Step: TypeAlias = Callable[[Record, Body, list[str]], Rejection | None]
@@ -58,8 +60,18 @@ FIELDS: Final = (
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _ABSENT: Final = object()
 _UNENCODABLE: Final = object()
-_NON_SUBSCRIBED: Final = channels("email", "nonSubscribed")
-_LEEWAY: Final = timedelta(days=1)
+
+
+class _Given(NamedTuple):
+    """What a record says of consent: for the body, for comparing, and whether by a status."""
+
+    channel: msgspec.Raw
+    consent: str = UNDATED
+    mapped: bool = False
+
+
+_NOTHING_GIVEN: Final = _Given(channels("email", consent.NON_SUBSCRIBED))
+_UNKNOWN_GIVEN: Final = _NOTHING_GIVEN._replace(mapped=True)
 
 
 class MemberMapper:
@@ -78,7 +90,8 @@ class MemberMapper:
         default_status: str = "nonSubscribed",
         send_welcome_message: bool = False,
         null_policy: str = "skip",
-        consent_not_after: datetime | None = None,
+        date_formats: Sequence[str] = (),
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         """Compile a mapping.
 
@@ -89,8 +102,9 @@ class MemberMapper:
             default_status: e-mail channel status of members without one of their own.
             send_welcome_message: whether Omnisend may send its stock welcome message.
             null_policy: ``skip``, or ``clear`` to remove properties whose column is null.
-            consent_not_after: now; a consent dated more than a day later is refused, for it would
-                make Omnisend ignore every change until then.
+            date_formats: patterns of `strptime`, tried after ISO 8601.
+            now: tells the present moment; a consent dated later is rejected, for it would make
+                Omnisend ignore each change until then.
 
         Raises:
             ValueError: a setting that can't work, in a plain sentence.
@@ -102,9 +116,9 @@ class MemberMapper:
         self._email = self.columns["mapping.email"]
         self._status = self.columns.get("mapping.subscription_status", "")
         self._changed_at = self.columns.get("mapping.subscription_changed_at", "")
-        self._default_status = normalize.subscription_status(default_status) or "nonSubscribed"
-        self._dated = bool(self._status) or self._default_status != "nonSubscribed"
-        self._not_after = consent_not_after and dates.in_utc(consent_not_after) + _LEEWAY
+        self._default_status = consent.status(default_status) or consent.NON_SUBSCRIBED
+        self._dated = bool(self._status) or self._default_status != consent.NON_SUBSCRIBED
+        self._given_at = partial(consent.given_at, formats=date_formats, now=now)
         self._welcome = send_welcome_message
         self._null_policy = null_policy
         self._plain = tuple(
@@ -133,10 +147,11 @@ class MemberMapper:
             if isinstance(email, Rejection):
                 return email
         warnings: list[str] = []
-        channel = self._consent(record, warnings) if self._dated else _NON_SUBSCRIBED
-        if isinstance(channel, Rejection):
-            return channel
-        body: Body = {"identifiers": [Identifier("email", email, channel, self._welcome)]}
+        given = self._consent(record, warnings) if self._dated else _NOTHING_GIVEN
+        if isinstance(given, Rejection):
+            return given
+        identifier = Identifier("email", email, given.channel, self._welcome)
+        body: Body = {"identifiers": [identifier]}
         for key, column in self._plain:
             value = record.get(column)
             value = value.strip() if type(value) is str else text_or_warning(value, warnings)
@@ -145,7 +160,7 @@ class MemberMapper:
         for step in self._steps:
             if refused := step(record, body, warnings):
                 return refused
-        return _sealed(email, body, warnings)
+        return _sealed(email, body, warnings, given)
 
     def _compile(self, mapping: Mapping[str, str | Sequence[str]]) -> Iterator[Step]:
         """The steps this mapping needs; a telephone number follows the country it may need."""
@@ -170,31 +185,22 @@ class MemberMapper:
             return Rejection("email_invalid", self._email, "This is not an e-mail address.")
         return email or Rejection("email_missing", self._email, "The record has no e-mail address.")
 
-    def _consent(self, record: Record, warnings: list[str]) -> msgspec.Raw | Rejection:
-        status = self._mapped_status(record, warnings) or self._default_status
-        if status == "nonSubscribed":
-            return _NON_SUBSCRIBED
+    def _consent(self, record: Record, warnings: list[str]) -> _Given | Rejection:
+        own = record.get(self._status) if self._status else None
         try:
-            changed_at = dates.in_utc(
-                dates.moment(record[self._changed_at] if self._changed_at else None)
-            )
-        except (ValueError, KeyError):
-            return self._undated("A status needs the record's own date of its last change.")
-        if self._not_after and changed_at > self._not_after:
-            return self._undated("The status has changed at a date in the future.")
-        return channels("email", status, dates.rfc3339(changed_at))
-
-    def _mapped_status(self, record: Record, warnings: list[str]) -> str:
-        if not self._status:
-            return ""
-        try:
-            return normalize.subscription_status(record.get(self._status))
+            status = consent.status(own)
         except ValueError:
             warnings.append("subscription_status_unknown")
-            return "nonSubscribed"  # not the default, which may be a subscription
-
-    def _undated(self, message: str) -> Rejection:
-        return Rejection("consent_date_missing", self._changed_at or None, message)
+            return _UNKNOWN_GIVEN  # not the default, which may be a subscription
+        mapped = bool(status)
+        status = status or self._default_status
+        if status == consent.NON_SUBSCRIBED:
+            return _NOTHING_GIVEN._replace(mapped=mapped)
+        try:
+            at = self._given_at(record.get(self._changed_at) if self._changed_at else None)
+        except consent.UndatedError as error:
+            return Rejection("consent_date_missing", self._changed_at or None, str(error))
+        return _Given(channels("email", status, at), f"{at} {status}", mapped)
 
     def _add_properties(self, record: Record, body: Body, warnings: list[str]) -> Rejection | None:
         properties: dict[str, Any] = {}
@@ -258,10 +264,10 @@ def _check(mapping: Mapping[str, str | Sequence[str]], properties: Iterable[str]
         normalize.check_property_name(name)
 
 
-def _sealed(email: str, body: Body, warnings: list[str]) -> Contact | Rejection:
+def _sealed(email: str, body: Body, warnings: list[str], given: _Given) -> Contact | Rejection:
     encoded = encode(body)
     if len(encoded) > MAX_BODY_BYTES:
         return Rejection(
             "value_too_long", None, f"A contact holds at most {MAX_BODY_BYTES:,} bytes."
         )
-    return Contact(email, encoded, tuple(warnings))
+    return Contact(email, encoded, tuple(warnings), given.consent, given.mapped)

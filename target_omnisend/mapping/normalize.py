@@ -24,7 +24,6 @@ MAX_TAG: Final = 128  # Omnisend's PHP SDK
 MAX_PROPERTY_NAME: Final = 128  # Omnisend's reference, "Custom properties"
 _MAX_DIGITS: Final = 100  # "1E+1000000" is a short Decimal and a long text
 
-_STATUSES: Final = {s.lower(): s for s in ("subscribed", "unsubscribed", "nonSubscribed")}
 _GENDERS: Final = {"m": "m", "male": "m", "f": "f", "female": "f"}
 _INT64: Final = range(-(2**63), 2**63)
 _COMPACT = msgspec.json.Encoder(decimal_format="number")
@@ -62,18 +61,6 @@ def gender(value: Any) -> str:
     if word and word not in _GENDERS:
         raise ValueError("not a gender Omnisend knows")
     return _GENDERS.get(word, "")
-
-
-def subscription_status(value: Any) -> str:
-    """Omnisend's spelling of a channel status, or "" for nothing.
-
-    Raises:
-        ValueError: none of the three.
-    """
-    word = re.sub(r"[-_\s]", "", text(value)).lower()
-    if word and word not in _STATUSES:
-        raise ValueError("not a channel status")
-    return _STATUSES.get(word, "")
 
 
 def birthdate(value: Any, formats: Sequence[str] = ()) -> str:

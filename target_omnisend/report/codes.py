@@ -31,8 +31,10 @@ REJECTIONS: t.Final[dict[str, Code]] = {
         "`validate_records: false`.",
     ),
     "consent_date_missing": Code(
-        "A consent status came without the date at which it was given, or with one in the future.",
-        "Give the date at which the status was given, not in the future.",
+        "A consent status has no date of its own, or one that cannot be read, lies before 2000 "
+        "or lies in the future.",
+        "Give the date at which the person decided, with its time zone; `message` says what is "
+        "wrong with it.",
     ),
     "value_too_long": Code(
         "A custom property holds more than 2,048 characters, or the whole contact more than "
@@ -68,9 +70,10 @@ WARNINGS: t.Final[dict[str, Code]] = {
         "Use f, m, female or male.",
     ),
     "subscription_status_unknown": Code(
-        "A subscription status is none that Omnisend knows; the contact went out as "
+        "A subscription status is a word that is not known; the contact went out as "
         "nonSubscribed, which changes nobody's consent.",
-        "Use subscribed, unsubscribed or nonSubscribed.",
+        "Use `subscribed`, `unsubscribed` or `nonSubscribed`, or another word that the page on "
+        "consent lists.",
     ),
     "value_unusable": Code(
         "A value is no text, number or truth value (a list, an object, or half a character).",

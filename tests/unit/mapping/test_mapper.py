@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from target_omnisend.mapping.contact import MAX_BODY_BYTES, Contact, Rejection
+from target_omnisend.mapping.contact import MAX_BODY_BYTES, UNDATED, Contact, Rejection
 from target_omnisend.mapping.mapper import FIELDS, MemberMapper, missing_columns
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -58,7 +58,7 @@ def test_each_field_goes_to_its_place() -> None:
         custom_properties={"loyaltyTier": "tier", "points": "pts", "vip_since": "since"},
         constant_properties={"segment_vip": True},
         send_welcome_message=True,
-        consent_not_after=NOW,
+        now=lambda: NOW,
     )
     record = {
         "c_email": " Anna.K@Example.com",
@@ -93,6 +93,8 @@ def test_each_field_goes_to_its_place() -> None:
         b'"birthdate":"1990-01-31","gender":"f",'
         b'"customProperties":{"loyaltyTier":"gold","points":42,"vip_since":"2019-05-04",'
         b'"segment_vip":true}}',
+        consent="2026-01-02T01:04:05Z subscribed",
+        status_given=True,
     )
 
 
@@ -208,20 +210,72 @@ def test_unknown_consent_is_never_newer_than_what_omnisend_has(status: str | Non
     }
 
 
-@pytest.mark.parametrize("status", ["yes", True, 1, "subscribed\ud800"])
-def test_a_status_that_omnisend_does_not_know_subscribes_nobody(status: object) -> None:
+@pytest.mark.parametrize("status", ["yes", True, 1, "active", "subscribed\ud800"])
+def test_a_status_in_unknown_words_subscribes_nobody(status: object) -> None:
     record = {"status": status, "changed": "2026-01-02"}
     sent = contact(record, CONSENT, default_status="subscribed")
     assert b'"nonSubscribed","statusChangedAt":"2000-01-01T00:00:00Z"' in sent.body
-    assert sent.warnings == ("subscription_status_unknown",)
+    assert (sent.warnings, sent.status_given) == (("subscription_status_unknown",), True)
 
 
-@pytest.mark.parametrize("changed", [None, "", "soon", 1767323045, "2026-06-02T12:00:01Z"])
-@pytest.mark.parametrize("status", ["subscribed", "unsubscribed"])
-def test_consent_without_a_date_that_has_been_is_refused(status: str, changed: object) -> None:
+@pytest.mark.parametrize("status", ["NEVER_SUBSCRIBED", "pending", "not_subscribed"])
+def test_a_status_of_a_person_who_never_decided_is_known(status: str) -> None:
+    sent = contact(
+        {"status": status, "changed": "2026-01-02"}, CONSENT, default_status="subscribed"
+    )
+    assert b'"nonSubscribed","statusChangedAt":"2000-01-01T00:00:00Z"' in sent.body
+    assert (sent.warnings, sent.status_given, sent.consent) == ((), True, UNDATED)
+
+
+@pytest.mark.parametrize("status", ["no", False, 0, "Opted out", "CLEANED"])
+def test_an_opt_out_in_other_words_goes_out_with_its_date(status: object) -> None:
+    record = {"status": status, "changed": "2026-01-02 03:04:05 +0100"}
+    expected = {"status": "unsubscribed", "statusChangedAt": "2026-01-02T02:04:05Z"}
+    assert channel(record, CONSENT) == expected
+    assert contact(record, CONSENT).consent == "2026-01-02T02:04:05Z unsubscribed"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (None, "has no date"),
+        ("", "has no date"),
+        ("soon", "written as xxxx"),
+        ("03/04/2026", "written as 99/99/9999"),
+        (1767323045, "a number"),
+        ("1767323045", "written as 9999999999"),
+        ("1999-12-31T23:59:59Z", "before 2000"),
+        ("1970-01-01", "before 2000"),
+        ("2026-02-30", "not on the calendar"),
+        ("0001-01-01T00:00:00+03:00", "not on the calendar"),
+        ("2026-06-01T12:05:01Z", "in the future"),
+        ("2026-06-01T15:00:00", "no time zone"),
+    ],
+)
+@pytest.mark.parametrize("status", ["subscribed", "unsubscribed", "no"])
+def test_consent_without_a_date_that_has_been_is_rejected(
+    status: str, changed: object, message: str
+) -> None:
     record = {"mail": "anna@example.com", "status": status, "changed": changed}
-    refused = refusal(record, CONSENT, consent_not_after=NOW)
+    refused = refusal(record, CONSENT, now=lambda: NOW)
     assert (refused.code, refused.field) == ("consent_date_missing", "changed")
+    assert message in refused.message
+    assert not isinstance(changed, str) or not changed or changed not in refused.message
+
+
+def test_a_consent_date_may_have_a_form_that_the_settings_name() -> None:
+    record = {"status": "subscribed", "changed": "03/04/2026"}
+    sent = channel(record, CONSENT, date_formats=["%d/%m/%Y"])
+    assert sent["statusChangedAt"] == "2026-04-03T00:00:00Z"
+
+
+def test_a_long_run_judges_consent_by_the_present_moment() -> None:
+    present = [NOW]
+    mapper = MemberMapper({**CONSENT}, now=lambda: present[0])
+    record = {"mail": "anna@example.com", "status": "subscribed", "changed": "2026-06-01T14:00:00Z"}
+    assert isinstance(mapper.map(record), Rejection)
+    present[0] += timedelta(hours=2)
+    assert isinstance(mapper.map(record), Contact)
 
 
 def test_a_default_subscription_needs_a_date_as_well() -> None:
@@ -231,10 +285,10 @@ def test_a_default_subscription_needs_a_date_as_well() -> None:
     assert (refused.code, refused.field) == ("consent_date_missing", None)
 
 
-def test_consent_may_be_dated_up_to_a_day_ahead_for_clocks_and_zones() -> None:
-    record = {"status": "subscribed", "changed": "2026-06-02T12:00:00Z"}
-    sent = channel(record, CONSENT, consent_not_after=NOW)
-    assert sent["statusChangedAt"] == "2026-06-02T12:00:00Z"
+@pytest.mark.parametrize("changed", ["2026-06-01T12:05:00Z", "2026-06-01T15:05:00+03:00"])
+def test_consent_may_be_dated_five_minutes_ahead_because_clocks_differ(changed: str) -> None:
+    sent = channel({"status": "subscribed", "changed": changed}, CONSENT, now=lambda: NOW)
+    assert sent["statusChangedAt"] == "2026-06-01T12:05:00Z"
 
 
 PROPERTIES = {"custom_properties": {"tier": "tier"}}

@@ -38,7 +38,7 @@ MAPPERS = [
         constant_properties={"segment_vip": True},
         default_status=status,
         null_policy=policy,
-        consent_not_after=datetime(2026, 6, 1, tzinfo=UTC),
+        now=lambda: datetime(2026, 6, 1, tzinfo=UTC),
     )
     for status in ("nonSubscribed", "subscribed")
     for policy in ("skip", "clear")

@@ -57,29 +57,6 @@ def test_other_genders_are_told(value: object) -> None:
         normalize.gender(value)
 
 
-@pytest.mark.parametrize(
-    ("value", "status"),
-    [
-        ("subscribed", "subscribed"),
-        ("UNSUBSCRIBED", "unsubscribed"),
-        ("nonSubscribed", "nonSubscribed"),
-        ("non_subscribed", "nonSubscribed"),
-        ("Non-Subscribed", "nonSubscribed"),
-        (" non subscribed ", "nonSubscribed"),
-        (" ", ""),
-        (None, ""),
-    ],
-)
-def test_a_status_is_known_in_any_spelling(value: object, status: str) -> None:
-    assert normalize.subscription_status(value) == status
-
-
-@pytest.mark.parametrize("value", ["yes", "subscribe", "unsub", True, 1, ["subscribed"]])
-def test_other_statuses_are_told(value: object) -> None:
-    with pytest.raises(ValueError, match=r"\w"):
-        normalize.subscription_status(value)
-
-
 EAST = timezone(timedelta(hours=3))
 
 
