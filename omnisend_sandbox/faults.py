@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from .wire import PROBLEM_HEADERS, PROBLEMS, FieldError, Refused, Reply, encode
+from .wire import PROBLEM_HEADERS, FieldError, Problem, Reply, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 ITEM = "item"
+ITEMS = "GET /batches/{id}/items"
 
 # Each kind of fault: where it strikes unless the fault says, and what happens then.
 KINDS: dict[str, tuple[str, str]] = {
+    # one call
     "status": ("*", "the call gets `status`, in HTML unless `html` is false; `acted`: done first"),
     "throttle": ("*", "429 with `retry_after` in the body, or with `header` in the header"),
     "reset_before": ("*", "nothing is done, and the connection is reset"),
@@ -31,19 +33,35 @@ KINDS: dict[str, tuple[str, str]] = {
     "cut": ("*", "the call is done, and half of the answer arrives"),
     "broken_json": ("*", "the call is done, and the answer is not JSON"),
     "slow": ("*", "the call is done, and answered `seconds` later"),
+    "ignores_tags": ("*/contacts/tags", "the call gets 202 and changes nothing"),
+    "tags_late": (
+        "*/contacts/tags",
+        "the tags change `seconds`, or `calls` more calls, later",
+    ),
+    # one batch, chosen when it is submitted
     "stopped": ("POST /batches", "half of the batch is processed, then it is stopped"),
     "vanished": ("POST /batches", "the batch is 404 after `seconds`; `acted`: processed"),
     "stuck": ("POST /batches", "the batch stays pending for `seconds`; 0 is for good"),
     "shown_late": ("POST /batches", "the batch is 404 and not listed for `seconds` after its 201"),
+    # how batches are shown
     "no_counts": ("GET /batches*", "finishedCount and errorsCount are null; `shape`: missing"),
-    "shuffled": ("GET /batches/{id}/items", "the items come in another order"),
-    "no_arrays": ("GET /batches/{id}/items", "errors and responses are null; `shape`: missing"),
-    "answers": ("GET /batches/{id}/items", "each item answers in another `shape`"),
+    "shuffled": (ITEMS, "the items come in another order"),
+    "no_arrays": (ITEMS, "errors and responses are null; `shape`: missing"),
+    "answers": (ITEMS, "`shape` of each answer: fields, string, null, no_request, contact_id"),
+    # one item gets an error
     "item_flaky": (ITEM, "an item gets `code` for `failures` times, then succeeds"),
     "item_refused": (ITEM, "an item gets `code`"),
     "refuses_phones": (ITEM, "an item with a phone gets `code`, which names the phone"),
     "refuses_field": (ITEM, "an item that has `field` gets `code`, which names the field"),
+    # one item succeeds, and does harm
+    "downgrades_consent": (ITEM, "nonSubscribed overwrites any status, however old its date is"),
+    "subscribes_new": (ITEM, "a new contact is subscribed, whatever its item says"),
+    "wipes_fields": (ITEM, "the plain fields that an item does not have become empty"),
+    "wipes_properties": (ITEM, "the custom properties that an item does not have are removed"),
+    "wipes_tags": (ITEM, "the tags that an item does not have are removed"),
+    "keeps_on_null": (ITEM, "null removes no custom property"),
 }
+ERRORS = frozenset({"item_flaky", "item_refused", "refuses_phones", "refuses_field"})
 Shape = Literal["null", "missing", "fields", "string", "no_request", "contact_id"]
 
 
@@ -62,7 +80,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         status: HTTP status of `status`.
         html: Whether `status` has an HTML body.
         acted: Whether the call, or the vanished batch, is processed all the same.
-        seconds: Of `slow`, `stuck` and `vanished`.
+        seconds: Of `slow`, `stuck`, `vanished`, `shown_late` and `tags_late`.
+        calls: Of `tags_late`.
         retry_after: Seconds named by `throttle`; None names none.
         header: Whether `throttle` says so in a `Retry-After` header too.
         content: Regular expression; strike only calls whose body has a match.
@@ -84,6 +103,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     html: bool = True
     acted: bool = False
     seconds: float = 0.0
+    calls: int = 0
     retry_after: int | None = None
     header: bool = False
     content: str = ""
@@ -97,12 +117,17 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         """Check what the types do not.
 
         Raises:
-            ValueError: There is no such kind, or `refuses_field` names no field.
+            ValueError: There is no such kind, `refuses_field` names no field, or a pattern
+                is not a regular expression.
         """
         if self.kind not in KINDS:
             raise ValueError(f"unknown kind {self.kind!r}; known: {', '.join(KINDS)}")
         if self.kind == "refuses_field" and not self.field:
             raise ValueError("refuses_field needs `field`")
+        try:
+            re.compile(self.email), re.compile(self.content)
+        except re.error as wrong:
+            raise ValueError(f"not a regular expression: {wrong}") from None
 
 
 class _Armed:
@@ -110,18 +135,18 @@ class _Armed:
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
-        self.scope = fault.endpoint or KINDS[fault.kind][0]
+        self.struck = 0
+        self._scope = fault.endpoint or KINDS[fault.kind][0]
         self._content = re.compile(fault.content.encode())
         self._email = re.compile(fault.email)
         self._field = "phone" if fault.kind == "refuses_phones" else fault.field
         self._failed: Counter[str] = Counter()
         self._met = 0
-        self._struck = 0
         # Chance must be repeatable, not secret.
         self._random = random.Random(fault.seed)  # noqa: S311
 
     def strikes_call(self, endpoint: str, body: bytes) -> bool:
-        if self.scope != "*" and not fnmatchcase(endpoint, self.scope):
+        if self._scope != "*" and not fnmatchcase(endpoint, self._scope):
             return False
         return self._content.search(body) is not None and self._draw()
 
@@ -135,23 +160,23 @@ class _Armed:
         self._failed[email] += 1
         return True
 
-    def refusal(self, item: Any) -> Refused:
+    def problem(self, item: Any) -> Problem:
         code = self.fault.code
         if not self._field:
-            return Refused(code, "planted", f"Planted {code}")
+            return Problem(code, "planted", f"Planted {code}")
         error = FieldError(place_of(item, self._field), "invalid_value", f"Invalid {self._field}")
-        return Refused(code, "validation-failed", error.message, (error,))
+        return Problem(code, "validation-failed", error.message, (error,))
 
     def _draw(self) -> bool:
         fault = self.fault
         self._met += 1
-        if self._met <= fault.skip or self._struck == fault.times:
+        if self._met <= fault.skip or self.struck == fault.times:
             return False
         if fault.every is not None and (self._met - fault.skip) % fault.every:
             return False
         if fault.probability is not None and self._random.random() >= fault.probability:
             return False
-        self._struck += 1
+        self.struck += 1
         return True
 
 
@@ -169,29 +194,20 @@ class Faults:
         self._items: list[_Armed] = []
         self.add(*faults)
 
-    @property
-    def touches_items(self) -> bool:
-        """Whether items need to be asked about at all."""
-        return bool(self._items)
-
     def add(self, *faults: Fault) -> None:
-        """Put more faults in force.
-
-        Raises:
-            re.error: `email` is no regular expression; none is in force then.
-        """
-        for armed in [_Armed(fault) for fault in faults]:
-            at_items = KINDS[armed.fault.kind][0] == ITEM
-            (self._items if at_items else self._calls).append(armed)
+        """Put more faults in force."""
+        for fault in faults:
+            at_items = KINDS[fault.kind][0] == ITEM
+            (self._items if at_items else self._calls).append(_Armed(fault))
 
     def clear(self) -> None:
         """Take all back; what a batch already got, it keeps."""
         self._calls.clear()
         self._items.clear()
 
-    def in_force(self) -> list[Fault]:
-        """All of them, used up or not."""
-        return [armed.fault for armed in (*self._calls, *self._items)]
+    def in_force(self) -> list[tuple[Fault, int]]:
+        """All of them, used up or not, and how often each struck."""
+        return [(armed.fault, armed.struck) for armed in (*self._calls, *self._items)]
 
     def strike(self, endpoint: str, body: bytes) -> Sequence[Fault]:
         """The faults that strike this call."""
@@ -201,17 +217,26 @@ class Faults:
         self.hits.update(fault.kind for fault in struck)
         return struck
 
-    def strike_item(self, item: Any) -> Refused | None:
-        """The refusal of this item, if a fault strikes it."""
-        email = email_of(item)
+    def strike_item(self, item: Any) -> Sequence[str]:
+        """The kinds of faults that strike this item and do harm.
+
+        Raises:
+            Problem: A fault that strikes it gives it an error.
+        """
+        if not self._items:
+            return ()
+        email = _email_of(item)
+        kinds = []
         for armed in self._items:
             if armed.strikes_item(item, email):
                 self.hits[armed.fault.kind] += 1
-                return armed.refusal(item)
-        return None
+                if armed.fault.kind in ERRORS:
+                    raise armed.problem(item)
+                kinds.append(armed.fault.kind)
+        return kinds
 
 
-def email_of(item: Any) -> str:
+def _email_of(item: Any) -> str:
     """The e-mail of an item of any shape; empty when it has none."""
     try:
         return next(str(one["id"]) for one in item["identifiers"] if one["type"] == "email")
@@ -273,14 +298,10 @@ def _plain(fault: Fault) -> Reply:
 
 
 def _throttled(fault: Fault) -> Reply:
+    problem = Problem(429, "rate-limit-exceeded", "Planted 429")
     headers = dict(PROBLEM_HEADERS)
-    problem = {
-        "type": PROBLEMS + "rate-limit-exceeded",
-        "title": "Too Many Requests",
-        "status": 429,
-    }
     if fault.header:
         headers["retry-after"] = str(fault.retry_after or 1)
     elif fault.retry_after is not None:
-        return Reply(429, headers, encode({**problem, "retryAfter": fault.retry_after}))
-    return Reply(429, headers, encode(problem))
+        problem.more["retryAfter"] = fault.retry_after
+    return Reply(429, headers, encode(problem.as_json()))

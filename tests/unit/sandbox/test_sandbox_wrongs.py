@@ -10,6 +10,8 @@ import requests
 from support.calls import HEADERS, Clock, batch, person, phone
 from support.sandbox import running_sandbox
 
+from omnisend_sandbox import __main__ as command
+from omnisend_sandbox.faults import KINDS
 from omnisend_sandbox.model import Store
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ class Client:
     def plant(self, kind: str, **more: Any) -> None:
         planted = [{"kind": kind, **more}]
         reply = self._session.post(f"{self._url}/_sandbox/faults", json=planted, timeout=5)
+        assert reply.status_code == 201, reply.text
+
+    def seed(self, contact: dict[str, Any]) -> None:
+        reply = self._session.post(f"{self._url}/_sandbox/contacts", json=[contact], timeout=5)
         assert reply.status_code == 201, reply.text
 
     def submit(self, *items: Any) -> str:
@@ -110,3 +116,106 @@ def test_content_that_matches_can_be_forbidden(client: Client) -> None:
     tagging = {"emails": [ADA], "tags": ["VERBOTEN"]}
     assert client("POST", "/contacts/tags", tagging).status_code == 403
     assert client("GET", "/contacts").status_code == 200
+
+
+def test_the_brand_can_answer_anything(client: Client) -> None:
+    for status in (401, 403, 404, 422):
+        client.plant("status", endpoint="GET /brands/current", status=status, times=1)
+        assert client("GET", "/brands/current").status_code == status
+    assert client("GET", "/brands/current").status_code == 200
+
+
+# -- items that succeed, and do harm ---------------------------------------------------
+
+
+def found(client: Client, email: str = ADA) -> dict[str, Any]:
+    (contact,) = client("GET", "/contacts", email=email).json()["contacts"]
+    return dict(contact)
+
+
+SUBSCRIBED = {"email": ADA, "status": "subscribed", "statusChangedAt": "2024-05-06T07:08:09Z"}
+
+
+@pytest.mark.parametrize(("wrong", "status"), [(False, "subscribed"), (True, "nonSubscribed")])
+def test_consent_can_be_downgraded(client: Client, status: str, *, wrong: bool) -> None:
+    client.seed(SUBSCRIBED)
+    if wrong:
+        client.plant("downgrades_consent")
+    client.submit(person(ADA))
+    assert found(client)["status"] == found(client)["statuses"][0]["status"] == status
+
+
+def test_new_people_can_be_subscribed(client: Client) -> None:
+    client.seed({"email": ADA})
+    client.plant("subscribes_new", email="ada|bob")
+    client.submit(person(ADA), person(BOB), person("cyd@example.com"))
+    statuses = [found(client, email)["status"] for email in (ADA, BOB, "cyd@example.com")]
+    assert statuses == ["nonSubscribed", "subscribed", "nonSubscribed"]
+
+
+THEIRS = {"email": ADA, "tags": ["theirs"], "city": "Bath", "customProperties": {"theirs": 1}}
+KEPT = {"tags": ["theirs"], "city": "Bath", "customProperties": {"theirs": 1, "ours": 2}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [
+        ("wipes_tags", {"tags": []}),
+        ("wipes_fields", {"city": ""}),
+        ("wipes_properties", {"customProperties": {"ours": 2}}),
+    ],
+)
+def test_what_others_wrote_can_be_wiped(client: Client, kind: str, left: dict[str, Any]) -> None:
+    client.seed(THEIRS)
+    client.plant(kind)
+    client.submit(person(ADA, firstName="Ada", customProperties={"ours": 2}))
+    contact = found(client)
+    assert contact["firstName"] == "Ada"
+    assert {name: contact[name] for name in KEPT} == {**KEPT, **left}
+
+
+def test_null_can_leave_a_property(client: Client) -> None:
+    client.seed({"email": ADA, "customProperties": {"a": 1, "b": 2, "c": 3}})
+    client.plant("keeps_on_null")
+    client.submit(person(ADA, customProperties={"a": None, "b": "", "c": False}))
+    assert found(client)["customProperties"] == {"a": 1, "c": False}
+
+
+# -- tag calls -------------------------------------------------------------------------
+
+
+def tags(client: Client) -> list[str]:
+    return list(found(client)["tags"])
+
+
+@pytest.mark.parametrize(("method", "held"), [("POST", []), ("DELETE", ["vip"])])
+def test_tag_calls_can_change_nothing(client: Client, method: str, held: list[str]) -> None:
+    client.seed({"email": ADA, "tags": held})
+    client.plant("ignores_tags", times=1)
+    body = {"emails": [ADA], "tags": ["vip"]}
+    assert client(method, "/contacts/tags", body).status_code == 202
+    assert tags(client) == held
+    client(method, "/contacts/tags", body)
+    assert tags(client) != held
+
+
+def test_tags_can_come_seconds_late(client: Client) -> None:
+    client.seed({"email": ADA})
+    client.plant("tags_late", seconds=5)
+    client("POST", "/contacts/tags", {"emails": [ADA], "tags": ["vip"]})
+    assert tags(client) == []
+    client.clock.pass_(5)
+    assert tags(client) == ["vip"]
+
+
+def test_tags_can_come_calls_late(client: Client) -> None:
+    client.seed({"email": ADA})
+    client.plant("tags_late", calls=2)
+    client("POST", "/contacts/tags", {"emails": [ADA], "tags": ["vip"]})
+    assert [tags(client) for _ in range(4)] == [[], [], ["vip"], ["vip"]]
+
+
+def test_every_fault_says_what_happens() -> None:
+    told = command._parser().format_help()
+    for kind, (_, meaning) in KINDS.items():
+        assert f"{kind:20}{meaning}\n" in told
