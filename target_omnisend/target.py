@@ -153,6 +153,16 @@ class TargetOmnisend(Target):
             if self.config.get("stream_maps"):  # they may be to blame
                 raise
             raise InvalidJSONSchema("holds a schema that cannot be read") from None
+        self._let_go_of_old_sinks()
+
+    def _let_go_of_old_sinks(self) -> None:
+        """End the sinks whose schema has changed: what they have received is the delivery's.
+
+        The SDK keeps them until its next drain, which a schema a record would make thousands.
+        """
+        for sink in self._sinks_to_clear:
+            sink.clean_up()
+        self._sinks_to_clear.clear()
 
     def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
         try:

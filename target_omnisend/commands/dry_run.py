@@ -125,6 +125,8 @@ class DryRun(Run):
         self._warn_of_unknown_statuses()
         clauses = [f"{self.outcome.total().received} read, {_would(self.outcome.total())}"]
         if "runner" in self.__dict__:
+            if any(self._sent(None)):
+                clauses.append(f"for several streams together: {self._calls(None)}")
             for sample in self.runner.samples:
                 logger.info("Dry run, a contact as it would be sent, masked: %s", masked(sample))
             share = self._quota_share
@@ -140,10 +142,15 @@ class DryRun(Run):
             return [self.outcome.failure.sentence.removesuffix(".")]
         return []
 
-    def _calls(self, stream: str) -> str:
+    def _calls(self, stream: str | None) -> str:
+        batches, tags = self._sent(stream)
+        return f"batch calls: {batches}, tag calls: {tags}"
+
+    def _sent(self, stream: str | None) -> tuple[int, int]:
+        """Batch calls and tag calls about a stream; None has those about several."""
         sent = {endpoint: lane.tallies[stream].sent for endpoint, lane in self.runner.lanes.items()}
         tagging = sent[Endpoint.ADD_TAGS] + sent[Endpoint.REMOVE_TAGS]
-        return f"batch calls: {sent[Endpoint.POST_BATCH]}, tag calls: {tagging}"
+        return sent[Endpoint.POST_BATCH], tagging
 
 
 class _Unkept:

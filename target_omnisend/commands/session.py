@@ -19,6 +19,7 @@ from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
 from target_omnisend.delivery.failures import none_arrived, too_many
 from target_omnisend.delivery.memory import Memory
+from target_omnisend.delivery.model import Origin
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
@@ -28,7 +29,7 @@ from target_omnisend.progress.reporter import progress_of
 from target_omnisend.report.data import build, check_writable, write
 from target_omnisend.report.summary import by_stream, fields, in_all, unknown_statuses
 from target_omnisend.signals import Stopped
-from target_omnisend.streams import conditions, make_segment
+from target_omnisend.streams import Segments, conditions, make_segment
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class Run:
     """One run: what it needs, how it ends, and what it says of itself.
 
     Attributes:
+        segments: where the records of each stream go.
         outcome: what became of the records.
         utc_now: tells the present moment.
         ledger: what earlier runs confirmed; None until the runner is made, and without the
@@ -71,6 +73,7 @@ class Run:
         """
         self.settings = settings
         self._interrupt = interrupt
+        self.segments = Segments(settings)
         self.outcome = Outcome(max_rejected_percent=settings.max_rejected_percent)
         self.utc_now = clock.utc_now
         self.started_at = self.utc_now()
@@ -285,15 +288,15 @@ class Run:
                 "back; set 'membership' to what it was when they were made members.",
             )
         self._retired = name
-        segment = make_segment(
-            own,
+        origin = Origin(
             stream=name,
             schema=b"",
             counts=self.outcome.stream(name),
             remake=lambda line, _: line,
+            segment=make_segment(own),
         )
-        self.runner.open_segment(segment)
-        departures = ((segment, emails) for emails in self.ledger.members(name))
+        self.runner.open(origin)
+        departures = ((origin, emails) for emails in self.ledger.members(name))
         self.runner.finish(departures=departures)
 
     # -- its end -----------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
-from target_omnisend.delivery.model import MAX_BYTES, MAX_ITEMS, Batch, Entry, Segment
+from target_omnisend.delivery.model import MAX_BYTES, MAX_ITEMS, Batch, Entry, Origin, Segment
+from target_omnisend.delivery.pending import PendingSegments
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,11 +22,12 @@ class Intake:
     Attributes:
         held: entries without a verdict.
         pending: those of them that no batch holds and no other entry blocks.
+        segments: the segments that have such entries.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Start empty."""
-        self.segments: list[Segment] = []
+        self.segments = PendingSegments()
         self.held = 0
         self.pending = 0
         self._checkpoint = checkpoint
@@ -34,7 +36,7 @@ class Intake:
 
     def admit(
         self,
-        segment: Segment,
+        origin: Origin,
         email: str,
         item: bytes,
         line: bytes,
@@ -44,20 +46,18 @@ class Intake:
         """Take a contact in; of one person's records in a segment the last wins."""
         epoch = self._checkpoint.epoch
         epoch.open += 1
-        entry = Entry(email, line, item, epoch, fingerprint)
+        entry = Entry(origin, email, line, item, epoch, fingerprint)
+        segment = origin.segment
         older = segment.pending.get(email)
         if older is not None and email not in self._later:
             segment.pending[email] = entry
-            self._merge(segment, older)
+            self._merge(older)
         elif email in self._open:
             self._wait(segment, entry)
         else:
             self._open.add(email)
             self.held += 1
-            self.pending += 1
-            if not segment.pending:
-                segment.pending_since = now
-            segment.pending[email] = entry
+            self._to_pending(segment, entry, now)
 
     def release(self, email: str, now: float) -> None:
         """A person's entry has its verdict: let the next one of that person in."""
@@ -72,12 +72,14 @@ class Intake:
             del self._later[email]
         segment.waiting -= 1
         self._to_pending(segment, entry, now)
+        self.segments.note(segment)
 
     def take_out(self, segment: Segment, entries: Iterable[Entry]) -> None:
         """Have entries go another way than in a batch; their persons stay open."""
         for entry in entries:
             del segment.pending[entry.email]
             self.pending -= 1
+        self.segments.note(segment)
 
     def cut(self, segment: Segment, *, partial: bool) -> Iterator[Batch]:
         """Take the pending entries as batches; the last, not full one only if `partial`."""
@@ -95,23 +97,28 @@ class Intake:
             batch = []
         self.pending -= len(segment.pending) - len(batch)
         segment.pending = {entry.email: entry for entry in batch}
+        self.segments.note(segment)
 
     def _to_pending(self, segment: Segment, entry: Entry, now: float) -> None:
-        if not segment.pending:
+        pending = segment.pending
+        if not pending:
             segment.pending_since = now
-        segment.pending[entry.email] = entry
+        pending[entry.email] = entry
         self.pending += 1
+        if len(pending) == 1 or len(pending) == MAX_ITEMS:
+            self.segments.note(segment)
 
     def _wait(self, segment: Segment, entry: Entry) -> None:
         waiting = self._later.setdefault(entry.email, {})
         older = waiting.pop(segment, None)
         waiting[segment] = entry
         if older is not None:
-            self._merge(segment, older)
+            self._merge(older)
         else:
             segment.waiting += 1
             self.held += 1
+            self.segments.note(segment)
 
-    def _merge(self, segment: Segment, older: Entry) -> None:
+    def _merge(self, older: Entry) -> None:
         older.epoch.open -= 1
-        segment.counts.duplicates += 1
+        older.origin.counts.duplicates += 1

@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.scheduler import Lane
     from target_omnisend.delivery.engine import Delivery
     from target_omnisend.delivery.memory import Memory
-    from target_omnisend.delivery.model import Segment
+    from target_omnisend.delivery.model import Origin
     from target_omnisend.threads import Start
 
 _Seen = t.TypeVar("_Seen")
@@ -91,13 +91,13 @@ class Runner:
         with self._lock:
             return view(self._delivery, self._clock())
 
-    def open_segment(self, segment: Segment) -> None:
-        """Announce a segment; its entries may follow."""
+    def open(self, origin: Origin) -> None:
+        """Announce a stream under one of its schemas; its entries may follow."""
         with self._lock:
-            self._delivery.open_segment(segment)
+            self._delivery.open(origin)
 
     def admit(
-        self, segment: Segment, email: str, item: bytes, line: bytes, fingerprint: bytes | None
+        self, origin: Origin, email: str, item: bytes, line: bytes, fingerprint: bytes | None
     ) -> None:
         """Take in a contact; waits for room.
 
@@ -109,11 +109,11 @@ class Runner:
             if not self._delivery.has_room() or self._delivery.outcome.failure:
                 self._changed.notify()
                 self._wait(self._delivery.has_room)
-            self._delivery.admit(segment, email, item, line, self._clock(), fingerprint)
+            self._delivery.admit(origin, email, item, line, self._clock(), fingerprint)
 
     def reject(
         self,
-        segment: Segment,
+        origin: Origin,
         line: bytes,
         code: str,
         field: str | None,
@@ -126,7 +126,7 @@ class Runner:
             RunFailed: when that makes too many.
         """
         with self._lock:
-            self._delivery.reject(segment, line, code, field, message, self._clock(), email)
+            self._delivery.reject(origin, line, code, field, message, self._clock(), email)
             self._check()
 
     def state(self, value: t.Any) -> None:
@@ -177,18 +177,16 @@ class Runner:
         with self._lock:
             self._delivery.memory = memory
 
-    def bring(self, segment: Segment, version: t.Any) -> None:
-        """From here on the records of the segment's stream carry this version."""
+    def bring(self, origin: Origin, version: t.Any) -> None:
+        """From here on the records of the stream carry this version."""
         with self._lock:
-            if self._delivery.memory:
-                self._delivery.flush(self._clock())
-                self._delivery.memory.bring(segment, version)
+            self._delivery.bring(origin, version, self._clock())
 
-    def activate(self, segment: Segment, version: t.Any) -> None:
-        """The segment's stream says that this version is whole."""
+    def activate(self, origin: Origin, version: t.Any) -> None:
+        """The stream says that this version is whole."""
         with self._lock:
             if self._delivery.memory:
-                self._delivery.memory.activate(segment, version)
+                self._delivery.memory.activate(origin, version)
 
     @property
     def made_segments(self) -> Mapping[str, Mapping[str, t.Any]]:
@@ -199,7 +197,7 @@ class Runner:
         self,
         *,
         segments: Mapping[str, list[t.Any]] | None = None,
-        departures: Iterator[tuple[Segment, list[str]]] | None = None,
+        departures: Iterator[tuple[Origin, list[str]]] | None = None,
     ) -> None:
         """After the last message: wait until every record has its verdict.
 

@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from target_omnisend.mapping import address, consent, dates, normalize
+from target_omnisend.mapping import address, consent, normalize
 from target_omnisend.mapping.contact import (
     MAX_BODY_BYTES,
     UNDATED,

@@ -174,8 +174,8 @@ class Watched(Simulation):
 
     def drain(self) -> None:
         """Cut everything pending, also into batches that are not full."""
-        for segment in self.segments.values():
-            self.delivery._cut(segment, self.now, partial=True)
+        for origin in self.origins.values():
+            self.delivery._cut(origin.segment, self.now, partial=True)
 
     def see_it_through(self, seconds: float) -> None:
         """Let time pass until nothing is left to do."""

@@ -12,7 +12,7 @@ from omnisend_sandbox.faults import Fault
 from omnisend_sandbox.model import Store
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
-from target_omnisend.delivery.model import Batch, Segment
+from target_omnisend.delivery.model import Batch, Origin, Segment
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import Runner
 from target_omnisend.errors import ExitCode, RunFailed
@@ -61,12 +61,12 @@ class Running:
             start=start,
         )
         counts = self.outcome.stream("vip")
-        self.segment = Segment("vip", b'{"stream":"vip"}', (), counts, item_of)
-        self.runner.open_segment(self.segment)
+        self.origin = Origin("vip", b'{"stream":"vip"}', counts, item_of, Segment("vip"))
+        self.runner.open(self.origin)
 
     def admit(self, email: str = "ada@example.com") -> None:
-        self.segment.counts.received += 1
-        self.runner.admit(self.segment, email, item_of(LINE), LINE, None)
+        self.origin.counts.received += 1
+        self.runner.admit(self.origin, email, item_of(LINE), LINE, None)
 
 
 def test_a_run_ends_with_everybody_settled_and_the_state_out() -> None:
@@ -168,7 +168,7 @@ def test_the_threads_that_could_start_make_do(room: int) -> None:
     for number in range(500):
         running.admit(f"ada{number}@example.com")
     running.runner.finish()
-    assert (running.outcome.exit_code, running.segment.counts.accepted) == (ExitCode.DONE, 500)
+    assert (running.outcome.exit_code, running.outcome.total().accepted) == (ExitCode.DONE, 500)
 
 
 class Unheard(BaseException):
