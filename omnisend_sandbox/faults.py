@@ -66,30 +66,20 @@ Shape = Literal["null", "missing", "fields", "string", "no_request", "contact_id
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One kind of trouble and when it strikes.
+    """One kind of trouble and when it strikes; `KINDS` tells what the other attributes do.
 
     Attributes:
         kind: What happens; `KINDS` lists them.
         endpoint: Glob over endpoint names (`POST /batches`, `GET /batches/{id}`, `*`);
             empty is where the kind belongs.
+        content: Regular expression; strike only calls whose body has a match.
+        email: Regular expression; strike only items whose e-mail has a match.
         skip: Matching calls (items, for item faults) let through first.
         times: Strike at most so often; None is always.
         every: Strike each k-th matching call only.
         probability: Strike by chance, drawn from `seed`.
-        seed: Seed of that chance.
-        status: HTTP status of `status`.
-        html: Whether `status` has an HTML body.
-        acted: Whether the call, or the vanished batch, is processed all the same.
-        seconds: Of `slow`, `stuck`, `vanished`, `shown_late` and `tags_late`.
-        calls: Of `tags_late`.
-        retry_after: Seconds named by `throttle`; None names none.
-        header: Whether `throttle` says so in a `Retry-After` header too.
-        content: Regular expression; strike only calls whose body has a match.
-        email: Regular expression; strike only items whose e-mail has a match.
         field: Of `refuses_field`: `birthdate`, `customProperties.tier`, `phone`.
-        code: Item's `responseCode`.
-        failures: How often `item_flaky` fails an e-mail.
-        shape: Variant of `no_counts`, `no_arrays`, `answers`.
+        retry_after: Seconds named by `throttle`; None names none.
     """
 
     kind: str

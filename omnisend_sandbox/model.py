@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .batches import Batches
 from .directory import Directory
 from .faults import Faults, instead, spoil
-from .gate import Gate, Keys, Route
-from .limits import LIMITS, Called, Requests
+from .limits import Called, Gate, Keys, Requests, Route
 from .people import People
 from .schedule import Schedule
 from .segments import Segments
@@ -22,8 +21,7 @@ from .wire import PROBLEM_HEADERS, Problem, Reply, Request, encode, ok
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from .batch import Batch, Result
-    from .contact import Contact
+    from .batch import Result
 
 DEFAULT_KEY = "sandbox-key"
 CONTACT_QUERY = "after email limit segmentID status tag updatedAtFrom"
@@ -40,8 +38,10 @@ class Store:
     the clock has moved since the last call.
 
     Attributes:
-        contacts: Contacts by e-mail.
+        contacts: Contacts by e-mail, as it was written.
         batches: Batches, oldest first.
+        welcome_messages: E-mails that would have got a welcome message.
+        ignored_fields: How often each body field it does not know was sent, by dotted path.
         requests: Counts and recent calls by endpoint.
         faults: Trouble to make.
         schedule: What the clock has still to bring.
@@ -89,47 +89,27 @@ class Store:
         self.queue = Batches(
             self.schedule, self._work, latency=batch_latency, progressive=progressive
         )
-        self.requests = Requests(LIMITS if limits == "on" else None)
+        self.requests = Requests(limited=limits == "on")
         self.brand_id = brand_id or token_hex(12)
         self.visibility_delay = visibility_delay
         self.max_contacts = max_contacts
         self.when_full = when_full
+        # What tests and the page look at.
+        self.contacts, self.batches = self.people.by_email, self.queue.all
+        self.welcome_messages = self.people.welcome_messages
+        self.ignored_fields = self.people.ignored_fields
         self._clock = clock
         self._gate = Gate(keys or {DEFAULT_KEY: None}, retired, self.requests)
         self._problems = 0
         self._routes = self._make_routes()
 
     @property
-    def contacts(self) -> dict[str, Contact]:
-        """Contacts by e-mail, as it was written."""
-        return self.people.by_email
-
-    @property
-    def batches(self) -> list[Batch]:
-        """Batches, oldest first."""
-        return self.queue.all
-
-    @property
-    def welcome_messages(self) -> list[str]:
-        """E-mails that would have got a welcome message."""
-        return self.people.welcome_messages
-
-    @property
     def tag_misses(self) -> int:
-        """Selectors of tag calls that met nobody."""
+        """Selectors of tag calls that met no contact."""
         return self.people.tag_misses
 
-    @property
-    def ignored_fields(self) -> Mapping[str, int]:
-        """How often each body field nobody reads was sent, by dotted path."""
-        return self.people.ignored_fields
-
     def advance(self) -> float:
-        """Bring everything due up to date.
-
-        Returns:
-            Now.
-        """
+        """Bring everything due up to date; returns now."""
         now = self._clock()
         self.schedule.run(now)
         return now
@@ -148,15 +128,7 @@ class Store:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> Reply:
-        """Answer one call.
-
-        Args:
-            method: GET, POST, PUT, PATCH or DELETE.
-            path: Below the API base, `/batches`; a leading `/api` is passed over.
-            query: Parameters, decoded.
-            headers: Names in any case.
-            body: As sent.
-        """
+        """Answer one call; a leading `/api` of the path is passed over."""
         now = self.advance()
         self.schedule.call_arrived(now)
         path = path.removeprefix("/api")
@@ -172,9 +144,7 @@ class Store:
 
     def snapshot(self, *, contacts: bool = True) -> dict[str, Any]:
         """Everything as plain JSON; leave the contacts out of it when they are many."""
-        now = self.advance()
-        requests = self.requests
-        people = self.people
+        now, people, requests = self.advance(), self.people, self.requests
         held = [one.as_json(self.segments.of(one)) for one in people.all] if contacts else []
         return {
             "contactsCount": len(people.all),
@@ -186,7 +156,7 @@ class Store:
             "batches": [batch.as_json() for batch in self.batches],
             "requests": {
                 "counts": dict(requests.counts),
-                "busiest": requests.busiest,
+                "busiest": dict(requests.busiest),
                 "throttled": +requests.throttled,
                 "statuses": [[*key, count] for key, count in requests.statuses.items()],
             },
@@ -200,15 +170,12 @@ class Store:
         }
 
     def _endpoint(self, method: str, path: str) -> tuple[str, str]:
-        """Name of the endpoint and the id in its path; an unknown path names itself."""
-        name = f"{method} {path}"
-        if name in self._routes:
-            return name, ""
+        """Name of the endpoint and the id in its path."""
         parts = path.split("/")
-        if len(parts) > 2:
-            template = "/".join((*parts[:2], "{id}", *parts[3:]))
-            if f"{method} {template}" in self._routes:
-                return f"{method} {template}", parts[2]
+        template = "/".join((*parts[:2], "{id}", *parts[3:]))
+        for name, resource in ((path, ""), (template, parts[2] if len(parts) > 2 else "")):
+            if f"{method} {name}" in self._routes:
+                return f"{method} {name}", resource
         return "unknown", ""
 
     def _answer(self, request: Request, headers: Mapping[str, str]) -> Reply:
@@ -246,19 +213,9 @@ class Store:
         return self.max_contacts is not None and len(self.people.all) >= self.max_contacts
 
     def _brand(self, _: Request) -> Reply:
-        return ok(
-            200,
-            {
-                "brandID": self.brand_id,
-                "connected": True,
-                "currency": "EUR",
-                "name": "Sandbox",
-                "platform": "api",
-                "timezone": "UTC",
-                "version": "",
-                "website": "https://sandbox.example",
-            },
-        )
+        shown = {"name": "Sandbox", "platform": "api", "website": "https://sandbox.example"}
+        more = {"connected": True, "currency": "EUR", "timezone": "UTC", "version": ""}
+        return ok(200, {"brandID": self.brand_id, **shown, **more})
 
     def _submit(self, request: Request) -> Reply:
         if self.when_full == "402" and self._is_full():

@@ -28,7 +28,7 @@ class Segment:
 
     serial: int
     name: str
-    groups: list[Any]
+    groups: Any
     test: Test
     created: float
     ready: float
@@ -78,8 +78,8 @@ class Segments:
         name, groups = body.get("name"), body.get("conditionGroups")
         if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME:
             raise invalid(FieldError("name", "required", f"name: 1 to {MAX_NAME} characters"))
-        test = _joined("conditionGroups", groups, _group, any)
-        segment = Segment(len(self.by_id), name, groups or [], test, now, now + self._build_time)
+        test = _test_of(groups)
+        segment = Segment(len(self.by_id), name, groups, test, now, now + self._build_time)
         self.by_id[segment.id] = segment
         return ok(201, segment.as_json(now))
 
@@ -96,48 +96,36 @@ class Segments:
         return ok(200, {"contactsCount": segment.count(self._people)})
 
 
-def _joined(
-    path: str,
-    parts: Any,
-    read: Callable[[str, dict[str, Any]], Test],
-    join: Callable[[list[bool]], bool],
-) -> Test:
-    """The test that a list of parts makes.
+def _test_of(groups: Any) -> Test:
+    """The test that condition groups make.
 
     Raises:
-        Problem: Any of it is not of the documented shapes (400).
+        Problem: They are not of the shape that the target sends (400).
     """
-    if not isinstance(parts, list) or not parts:
-        raise invalid(FieldError(path, "required", f"{path} must be a list with entries"))
-    tests = []
-    for at, part in enumerate(parts):
-        if not isinstance(part, dict):
-            raise invalid(FieldError(f"{path}.{at}", "invalid_type", "Must be an object"))
-        tests.append(read(f"{path}.{at}", part))
-    return tests[0] if len(tests) == 1 else lambda contact: join([t(contact) for t in tests])
+    match groups:
+        case [{"conditions": [{"entity": "contact", "junction": "and", "filters": [found]}]}]:
+            test = _filter(found)
+        case _:
+            test = None
+    if test is None:
+        message = (
+            "This sandbox knows one filter in one condition: `tags` anyOf, `custom` bool equals"
+        )
+        raise invalid(FieldError("conditionGroups", "invalid_value", message))
+    return test
 
 
-def _group(path: str, group: dict[str, Any]) -> Test:
-    return _joined(f"{path}.conditions", group.get("conditions"), _condition, all)
-
-
-def _condition(path: str, condition: dict[str, Any]) -> Test:
-    if condition.get("entity") != "contact":
-        raise invalid(FieldError(f"{path}.entity", "invalid_value", "entity must be contact"))
-    junction = condition.get("junction")
-    if junction not in ("and", "or"):
-        raise invalid(FieldError(f"{path}.junction", "invalid_value", "junction: and, or"))
-    join = all if junction == "and" else any
-    return _joined(f"{path}.filters", condition.get("filters"), _filter, join)
-
-
-def _filter(path: str, given: dict[str, Any]) -> Test:
-    value, name = given.get("value"), given.get("name")
-    if given.get("property") == "tags" and given.get("operator") == "anyOf" and texts(value, 1, 99):
-        wanted = [tag.casefold() for tag in value or ()]
-        return lambda contact: any(map(contact.has_tag, wanted))
-    kind = (given.get("property"), given.get("valueType"), given.get("operator"))
-    if kind == ("custom", "bool", "equals") and isinstance(value, bool) and isinstance(name, str):
-        return lambda contact: (contact.properties or {}).get(name) is value
-    message = "This sandbox knows the filters `tags` anyOf and `custom` bool equals"
-    raise invalid(FieldError(path, "invalid_value", message))
+def _filter(found: Any) -> Test | None:
+    match found:
+        case {"property": "tags", "operator": "anyOf", "value": value} if texts(value, 1, 250):
+            wanted = [tag.casefold() for tag in value]
+            return lambda contact: any(map(contact.has_tag, wanted))
+        case {
+            "property": "custom",
+            "name": str(name),
+            "valueType": "bool",
+            "operator": "equals",
+            "value": bool(value),
+        }:
+            return lambda contact: (contact.properties or {}).get(name) is value
+    return None
