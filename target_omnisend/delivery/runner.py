@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from target_omnisend.api.call import Call
 from target_omnisend.errors import RunFailed, unexpected
+from target_omnisend.mapping.contact import UNDATED
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -87,7 +88,13 @@ class Runner:
             self._delivery.open_segment(segment)
 
     def admit(
-        self, segment: Segment, email: str, item: bytes, line: bytes, fingerprint: bytes | None
+        self,
+        segment: Segment,
+        email: str,
+        item: bytes,
+        line: bytes,
+        fingerprint: bytes | None,
+        consent: str = UNDATED,
     ) -> None:
         """Take in a contact; waits for room.
 
@@ -99,7 +106,8 @@ class Runner:
             if not self._delivery.has_room() or self._delivery.outcome.failure:
                 self._changed.notify()
                 self._wait(self._delivery.has_room)
-            self._delivery.admit(segment, email, item, line, self._clock(), fingerprint)
+            now = self._clock()
+            self._delivery.admit(segment, email, item, line, now, fingerprint, consent)
 
     def reject(
         self,
