@@ -5,8 +5,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from .faults import KINDS, Fault
+
+if TYPE_CHECKING:
+    from socket import socket
 
 MISSING = "The sandbox needs its extra: pip install 'target-omnisend[sandbox]'"
+FAULTS_HELP = """\
+Faults make it wrong on purpose. KIND is one of these; settings follow it, such as
+--fault shown_late,seconds=3  --fault refuses_field,field=birthdate,code=422
+--fault "status,endpoint=GET /brands/current,status=404"
+--fault "status,endpoint=POST *,status=403,content=<script"
+Each takes endpoint (of calls), content (a regular expression over the body of a call), email (one
+over the address of an item), skip, times, every, probability and seed to say when it strikes.
+POST /_sandbox/faults takes the same as a JSON list, and DELETE /_sandbox/faults takes all back.
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,17 +48,21 @@ def main(arguments: list[str] | None = None) -> int:
         batch_latency=options.batch_latency,
         limits=options.limits,
         keys={options.key: None},
+        planted=options.fault,
+        brand_id=options.brand_id,
     )
-    serving = server.server_of(app)
     with listening:
-        port = listening.getsockname()[1]
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        url = f"http://{host}:{port}"
-        print(  # noqa: T201 - the command's one line of output
-            f"Omnisend sandbox on {url} (API base {url}/api, key {options.key})", flush=True
-        )
-        asyncio.run(serving.serve_until_signalled(listening))
+        _say_where(listening, options)
+        asyncio.run(server.server_of(app).serve_until_signalled(listening))
     return 0
+
+
+def _say_where(listening: socket, options: argparse.Namespace) -> None:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    url = f"http://{host}:{listening.getsockname()[1]}"
+    print(  # noqa: T201 - the command's one line of output
+        f"Omnisend sandbox on {url} (API base {url}/api, key {options.key})", flush=True
+    )
 
 
 def _fail(sentence: str) -> int:
@@ -49,24 +70,44 @@ def _fail(sentence: str) -> int:
     return 1
 
 
+def fault(text: str) -> Fault:
+    """A fault as the command line has it: its kind, then settings, `name=value`.
+
+    Raises:
+        ArgumentTypeError: There is no such kind or setting, or a value does not suit it.
+    """
+    kind, *settings = text.split(",")
+    try:
+        given = dict(setting.partition("=")[::2] for setting in settings)
+        return msgspec.convert({"kind": kind, **given}, Fault, strict=False)
+    except (ValueError, msgspec.ValidationError) as wrong:
+        raise argparse.ArgumentTypeError(str(wrong)) from None
+
+
 def _parser() -> argparse.ArgumentParser:
+    kinds = "\n".join(f"  {kind:20}{meaning}" for kind, (_, meaning) in KINDS.items())
     parser = argparse.ArgumentParser(
-        prog="target-omnisend-sandbox", description="A local Omnisend, to try the target against."
+        prog="target-omnisend-sandbox",
+        description="A local Omnisend, to try the target against.",
+        epilog=f"{FAULTS_HELP}\n{kinds}".replace("%", "%%"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="loopback address (default %(default)s)"
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="loopback address (default %(default)s)")
+    add("--port", type=int, default=8765, help="0 picks one (default %(default)s)")
+    add("--latency", type=float, default=0.0, metavar="S", help="seconds a call takes")
+    add("--batch-latency", type=float, default=0.0, metavar="S", help="seconds a batch takes")
+    add("--limits", choices=("on", "off"), default="on", help="rate limits (default %(default)s)")
+    add("--key", default="sandbox-key", help="API key (default %(default)s)")
+    add("--brand-id", metavar="ID", help="the store's ID (default a new one at each start)")
+    add(
+        "--fault",
+        type=fault,
+        action="append",
+        default=[],
+        metavar="KIND[,NAME=VALUE]",
+        help="make it wrong on purpose, as told below; can be repeated",
     )
-    parser.add_argument("--port", type=int, default=8765, help="0 picks one (default %(default)s)")
-    parser.add_argument(
-        "--latency", type=float, default=0.0, metavar="S", help="seconds a call takes"
-    )
-    parser.add_argument(
-        "--batch-latency", type=float, default=0.0, metavar="S", help="seconds a batch takes"
-    )
-    parser.add_argument(
-        "--limits", choices=("on", "off"), default="on", help="rate limits (default %(default)s)"
-    )
-    parser.add_argument("--key", default="sandbox-key", help="API key (default %(default)s)")
     return parser
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from .contact import Contact, hex_id
 from .faults import Fault, among
-from .wire import Refused, stamp
+from .wire import FieldError, Problem, decode, invalid, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 PREFIX = 0x6A1D2C5F
 ITEM_PREFIX = 0x6A1D2C17
 MAX_ITEMS = 100
+MAX_BYTES = 1_000_000
+RETENTION = 7 * 86_400.0
 
 Status = Literal["pending", "inProgress", "finished", "stopped"]
-Result = tuple[Contact, int] | Refused
+Result = tuple[Contact, int] | Problem
 
 
 class Envelope(msgspec.Struct):
@@ -32,7 +34,24 @@ class Envelope(msgspec.Struct):
     origin: str = "api"
 
 
-read_envelope = msgspec.json.Decoder(Envelope).decode
+_decode_envelope = msgspec.json.Decoder(Envelope).decode
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """A batch as it came.
+
+    Raises:
+        Problem: Too many bytes (413), or anything about the envelope is wrong (400).
+    """
+    if len(body) > MAX_BYTES:
+        raise Problem(413, "payload-too-large", "A batch may be 1 MB at most")
+    try:
+        return _decode_envelope(body)
+    except msgspec.ValidationError as wrong:
+        message, _, place = str(wrong).partition(" - at `$.")
+        raise invalid(FieldError(place.rstrip("`"), "invalid_value", message)) from None
+    except msgspec.DecodeError as broken:
+        raise Problem(400, "invalid-json", f"Body is not JSON: {broken}") from None
 
 
 @dataclass(slots=True, eq=False)
@@ -41,8 +60,10 @@ class Batch:
 
     Attributes:
         body: The request as it came; items are read from it when they are needed.
-        results: One an item worked off, in order: contact and code, or the refusal.
-        to_do: How many items will be worked off; fewer than `total` in one that stops.
+        to_do: How many items will be processed; fewer than `total` in one that stops.
+        appears: When it is shown first.
+        vanishes: When it is gone.
+        results: One an item processed, in order: contact and code, or the problem.
     """
 
     serial: int
@@ -54,6 +75,7 @@ class Batch:
     status: Status = "pending"
     started: float | None = None
     ended: float | None = None
+    appears: float = 0.0
     vanishes: float | None = None
     errors: int = 0
     results: list[Result] = field(default_factory=list)
@@ -62,6 +84,18 @@ class Batch:
     def id(self) -> str:
         """The 24-hex identifier."""
         return hex_id(self.serial, PREFIX)
+
+    def is_shown(self, now: float) -> bool:
+        """Whether the API knows it."""
+        last = self.created + RETENTION if self.vanishes is None else self.vanishes
+        return self.appears <= now < last
+
+    def items(self) -> list[Any]:
+        """The items, decoded; None for each where the body cannot be decoded."""
+        try:
+            return list(decode(self.body)["items"])
+        except msgspec.DecodeError:  # such as 1e999, which only a second look finds
+            return [None] * self.total
 
     def as_json(self, struck: Sequence[Fault] = ()) -> dict[str, Any]:
         """The `Batch` of the API without its items."""
@@ -86,22 +120,21 @@ class Batch:
         return shown
 
     def with_items(self, struck: Sequence[Fault] = ()) -> dict[str, Any]:
-        """The `Batch` of the API with what became of its items."""
+        """The `Batch` of the API with the answer to each item."""
         shown = self.as_json(struck)
         requests = read_envelope(self.body).items if self.results else []
         answers = among(struck, "answers")
+        shape = "" if answers is None else answers.shape
         errors: list[Any] = []
         responses: list[Any] = []
-        for position, result in enumerate(self.results):
+        for position, (request, result) in enumerate(zip(requests, self.results, strict=False)):
             item = {
                 "itemID": hex_id((self.serial << 16) + position, ITEM_PREFIX),
-                "request": requests[position],
-                **_shown(result, "" if answers is None else answers.shape),
+                **({} if shape == "no_request" else {"request": request}),
+                **_shown(result, shape),
                 "status": "finished",
             }
-            if answers is not None and answers.shape == "no_request":
-                del item["request"]
-            (errors if isinstance(result, Refused) else responses).append(item)
+            (errors if isinstance(result, Problem) else responses).append(item)
         if among(struck, "shuffled") is not None:
             # Seeded by the batch: another order, and the same one each time.
             shuffle = random.Random(self.serial).shuffle  # noqa: S311
@@ -115,7 +148,7 @@ class Batch:
 
 def _shown(result: Result, shape: str) -> dict[str, Any]:
     """`responseCode` and `response` of an item."""
-    if not isinstance(result, Refused):
+    if not isinstance(result, Problem):
         contact, code = result
         name = "contactID" if shape == "contact_id" else "id"
         response: Any = {name: contact.id, "email": contact.email}
@@ -128,7 +161,7 @@ def _shown(result: Result, shape: str) -> dict[str, Any]:
     elif shape == "string":
         response = result.detail
     else:
-        response = None if shape == "null" else result.problem()
+        response = None if shape == "null" else result.as_json()
     return {"responseCode": result.status, "response": response}
 
 

@@ -1,31 +1,27 @@
-"""Batches: taken in, worked off on the schedule, shown."""
+"""Batches: taken in, processed on the schedule, shown."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-import msgspec
-
-from .batch import MAX_ITEMS, PREFIX, Batch, read_envelope
+from .batch import PREFIX, Batch, read_envelope
 from .contact import serial_of
 from .faults import among
-from .wire import FieldError, Refused, Reply, day, decode, invalid, not_found, ok, whole
+from .wire import FieldError, Problem, Reply, day, invalid, ok
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
     from .batch import Result
     from .schedule import Schedule
     from .wire import Request
 
-MAX_BYTES = 1_000_000
-RETENTION = 7 * 86_400.0
 STEPS = 4
 SHARE_PENDING = 0.25
-ENDPOINTS = frozenset({"products", "contacts", "events"})
-STATUSES = frozenset({"pending", "inProgress", "finished", "stopped"})
 
 
 class Batches:
@@ -33,8 +29,8 @@ class Batches:
 
     Attributes:
         all: In order of submission.
-        latency: Seconds from submission to the end; 0 works a batch off at once.
-            May be changed at any time, for the batches submitted from then on.
+        latency: Seconds from submission to the end; 0 processes a batch at once.
+            Can be changed at any time, for the batches submitted from then on.
     """
 
     def __init__(
@@ -45,13 +41,13 @@ class Batches:
         latency: float,
         progressive: bool,
     ) -> None:
-        """Take what works off one item (`work(item, now)`) and how long a batch takes.
+        """Take what processes one item (`work(item, now)`) and how long a batch takes.
 
         Args:
             schedule: Where later is kept.
-            work: Works off one item; never raises.
+            work: Processes one item; never raises.
             latency: See the class.
-            progressive: Work off in quarters, rather than all at the end.
+            progressive: Process in quarters, rather than all at the end.
         """
         self.all: list[Batch] = []
         self.latency = latency
@@ -61,10 +57,9 @@ class Batches:
 
     def submit(self, request: Request) -> Reply:
         """`POST /batches`."""
-        if len(request.body) > MAX_BYTES:
-            raise Refused(413, "payload-too-large", "A batch may be 1 MB at most")
-        total, origin = _read(request)
-        batch = Batch(len(self.all), request.body, total, origin, request.now, total)
+        envelope = read_envelope(request.body)
+        total = len(envelope.items)
+        batch = Batch(len(self.all), request.body, total, envelope.origin, request.now, to_do=total)
         self.all.append(batch)
         self._plan(batch, request)
         return ok(201, {"batchID": batch.id, "totalCount": total})
@@ -79,70 +74,51 @@ class Batches:
 
     def show_all(self, request: Request) -> Reply:
         """`GET /batches`: newest first, pages by offset."""
-        query = request.query
-        limit = whole(query, "limit", 100, 1, 250)
-        offset = whole(query, "offset", 0, 0, 10**9 - 1)
-        found = self._filtered(query, request.now)
-        for _ in range(offset):
-            next(found, None)
-        page = [batch for batch, _ in zip(found, range(limit), strict=False)]
-        more = next(found, None) is not None
-        struck = request.faults
-        return ok(
-            200,
-            {
-                "batches": [batch.as_json(struck) for batch in page],
-                "paging": {
-                    "limit": limit,
-                    "offset": offset,
-                    "next": _link(query, offset + limit, limit) if more else None,
-                    "previous": _link(query, max(0, offset - limit), limit) if offset else None,
-                },
-            },
-        )
-
-    def _filtered(self, query: Mapping[str, str], now: float) -> Iterator[Batch]:
-        endpoint, status = query.get("endpoint"), query.get("status")
-        if endpoint not in ENDPOINTS:
-            code = "required" if endpoint is None else "invalid_value"
-            raise invalid(FieldError("endpoint", code, "endpoint: products, contacts or events"))
-        if status is not None and status not in STATUSES:
-            raise invalid(FieldError("status", "invalid_value", "Unknown batch status"))
-        start, end = _midnight(query, "dateFrom"), _midnight(query, "dateTo")
-        return (
+        if request.query.get("endpoint") != "contacts":
+            raise invalid(FieldError("endpoint", "invalid_value", "endpoint must be contacts"))
+        limit, offset = request.whole("limit", 100, 1, 250), request.whole("offset", 0, 0, 10**9)
+        start = _midnight(request, "dateFrom")
+        shown = (
             batch
-            for batch in (reversed(self.all) if endpoint == "contacts" else ())
-            if (status is None or batch.status == status)
-            and (start is None or batch.created >= start)
-            and (end is None or batch.created < end + 86_400)
-            and not _gone(batch, now)
+            for batch in reversed(self.all)
+            if batch.created >= start and batch.is_shown(request.now)
         )
+        found = list(islice(shown, offset, offset + limit + 1))
+        following = _link(request, limit, offset + limit) if len(found) > limit else None
+        previous = _link(request, limit, max(0, offset - limit)) if offset else None
+        paging = {"limit": limit, "offset": offset, "next": following, "previous": previous}
+        page = [batch.as_json(request.faults) for batch in found[:limit]]
+        return ok(200, {"batches": page, "paging": paging})
 
     def _find(self, request: Request) -> Batch:
         serial = serial_of(request.resource, PREFIX)
-        if serial is None or serial >= len(self.all) or _gone(self.all[serial], request.now):
-            raise not_found("Batch")
+        if serial is None or serial >= len(self.all) or not self.all[serial].is_shown(request.now):
+            raise Problem(404, "not-found", "Batch not found")
         return self.all[serial]
 
     def _plan(self, batch: Batch, request: Request) -> None:
         now = request.now
         if among(request.faults, "stopped") is not None:
             batch.to_do = batch.total // 2
+        if (late := among(request.faults, "shown_late")) is not None:
+            batch.appears = now + late.seconds
         if (vanished := among(request.faults, "vanished")) is not None:
             batch.vanishes = now + vanished.seconds
             if not vanished.acted:
                 return
-        held = 0.0
-        if (stuck := among(request.faults, "stuck")) is not None:
-            if not stuck.seconds:
-                return
-            held = stuck.seconds
-        if not self.latency and not held:
+        stuck = among(request.faults, "stuck")
+        if stuck is None:
+            self._process(batch, now)
+        elif stuck.seconds:
+            self._schedule.at(now + stuck.seconds, partial(self._process, batch))
+
+    def _process(self, batch: Batch, now: float) -> None:
+        """Process a batch from now on."""
+        if not self.latency:
             self._begin(batch, now)
             self._end(batch, now)
             return
-        start = now + held + self.latency * SHARE_PENDING
-        end = now + held + self.latency
+        start, end = now + self.latency * SHARE_PENDING, now + self.latency
         self._schedule.at(start, partial(self._begin, batch))
         for step in range(1, STEPS) if self._progressive else ():
             due, upto = start + (end - start) * step / STEPS, batch.to_do * step // STEPS
@@ -154,13 +130,9 @@ class Batches:
         batch.status, batch.started = "inProgress", now
 
     def _advance(self, batch: Batch, upto: int, now: float) -> None:
-        try:
-            items = decode(batch.body)["items"]
-        except msgspec.DecodeError:  # such as 1e999, which only a second look finds
-            items = [None] * batch.total
-        for item in items[len(batch.results) : upto]:
+        for item in batch.items()[len(batch.results) : upto]:
             result = self._work(item, now)
-            batch.errors += isinstance(result, Refused)
+            batch.errors += isinstance(result, Problem)
             batch.results.append(result)
 
     def _end(self, batch: Batch, now: float) -> None:
@@ -169,50 +141,15 @@ class Batches:
         batch.ended = now
 
 
-def _read(request: Request) -> tuple[int, str]:
-    """How many items a batch of contacts holds, and its origin.
-
-    Raises:
-        Refused: Anything about its envelope is wrong (400).
-    """
-    try:
-        envelope = read_envelope(request.body)
-    except msgspec.ValidationError:
-        raise _complaint(request.json()) from None
-    except msgspec.DecodeError as broken:
-        raise Refused(400, "invalid-json", f"Body is not JSON: {broken}") from None
-    return len(envelope.items), envelope.origin
-
-
-def _complaint(body: dict[str, Any]) -> Refused:
-    """Every fault of an envelope."""
-    errors = []
-    if body.get("method") != "POST":
-        errors.append(FieldError("method", "invalid_value", "method must be POST for contacts"))
-    if body.get("endpoint") != "contacts":
-        message = "endpoint must be contacts: this sandbox models no other"
-        errors.append(FieldError("endpoint", "invalid_value", message))
-    items = body.get("items")
-    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
-        errors.append(FieldError("items", "out_of_range", f"items must be 1 to {MAX_ITEMS}"))
-    return invalid(*(errors or [FieldError("origin", "invalid_type", "origin must be a string")]))
-
-
-def _gone(batch: Batch, now: float) -> bool:
-    if batch.vanishes is not None and batch.vanishes <= now:
-        return True
-    return batch.created + RETENTION <= now
-
-
-def _midnight(query: Mapping[str, str], name: str) -> float | None:
-    if name not in query:
-        return None
-    date = day(query[name])
+def _midnight(request: Request, name: str) -> float:
+    """A day of the query in seconds since the epoch; 0 without it."""
+    if name not in request.query:
+        return 0.0
+    date = day(request.query[name])
     if date is None:
         raise invalid(FieldError(name, "invalid_format", f"{name} must be yyyy-mm-dd"))
     return datetime(date.year, date.month, date.day, tzinfo=UTC).timestamp()
 
 
-def _link(query: Mapping[str, str], offset: int, limit: int) -> str:
-    kept = "&".join(f"{k}={v}" for k, v in query.items() if k not in ("offset", "limit"))
-    return f"/batches?{kept}&limit={limit}&offset={offset}"
+def _link(request: Request, limit: int, offset: int) -> str:
+    return f"/batches?{urlencode({**request.query, 'limit': limit, 'offset': offset})}"

@@ -1,12 +1,15 @@
-"""A contact as the store keeps it: slots, because there may be a million."""
+"""A contact as the store keeps it: slots, because there can be a million."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .wire import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ID_PREFIX = 0x6A1D2C3B
 HEX_ID = re.compile(r"[0-9a-f]{24}")
@@ -34,10 +37,24 @@ def hex_id(serial: int, prefix: int = ID_PREFIX) -> str:
 
 
 def serial_of(identifier: str, prefix: int = ID_PREFIX) -> int | None:
-    """The serial number in one of our identifiers; None when it is none of ours."""
+    """The serial number in one of our identifiers; None when it is not one of ours."""
     if not HEX_ID.fullmatch(identifier) or int(identifier[:8], 16) != prefix:
         return None
     return int(identifier[8:], 16)
+
+
+def with_tags(held: tuple[str, ...], tags: Iterable[str]) -> tuple[str, ...]:
+    """`held` and those of `tags` that are not among them, whatever their case."""
+    spelled = {tag.casefold(): tag for tag in held}
+    for tag in tags:
+        spelled.setdefault(tag.casefold(), tag)
+    return tuple(spelled.values())
+
+
+def without_tags(held: tuple[str, ...], tags: Iterable[str]) -> tuple[str, ...]:
+    """`held` but for those of `tags`, whatever their case."""
+    gone = {tag.casefold() for tag in tags}
+    return tuple(tag for tag in held if tag.casefold() not in gone)
 
 
 @dataclass(slots=True, eq=False)
@@ -48,14 +65,15 @@ class Contact:
         serial: Position in order of creation, from 0; the id is made of it.
         created: Seconds since the epoch; also `updated`, the status dates and
             `visible_from`, before which `/contacts/tags` does not find the contact.
-        properties: Custom properties; None while there is none.
+        tags: As they were sent; Omnisend compares them whatever their case.
+        properties: Custom properties; None while there are none.
     """
 
     serial: int
+    email: str
     created: float
     updated: float
     visible_from: float
-    email: str = ""
     phone: str = ""
     email_status: str = ""
     email_changed: float = 0.0
@@ -73,7 +91,6 @@ class Contact:
     gender: str = ""
     tags: tuple[str, ...] = ()
     properties: dict[str, Any] | None = None
-    consents: tuple[dict[str, Any], ...] = ()
 
     @property
     def id(self) -> str:
@@ -82,7 +99,7 @@ class Contact:
 
     @property
     def status(self) -> str:
-        """Status of the e-mail channel; empty for a contact known by phone only."""
+        """Status of the e-mail channel."""
         return self.email_status
 
     @property
@@ -98,46 +115,42 @@ class Contact:
             if status
         }
 
-    def set_channel(self, channel: Channel, status: str, changed: float) -> bool:
-        """Let the newest date win; an older or equal one changes nothing.
-
-        Returns:
-            Whether the status was taken.
-        """
+    def status_of(self, channel: Channel) -> tuple[str, float]:
+        """Status of a channel, empty before the first, and its date."""
         if channel == "email":
-            if self.email_status and changed <= self.email_changed:
-                return False
+            return self.email_status, self.email_changed
+        return self.sms_status, self.sms_changed
+
+    def set_status(self, channel: Channel, status: str, changed: float) -> None:
+        """Overwrite the status of a channel and its date."""
+        if channel == "email":
             self.email_status, self.email_changed = status, changed
         else:
-            if self.sms_status and changed <= self.sms_changed:
-                return False
             self.sms_status, self.sms_changed = status, changed
-        return True
+
+    def has_tag(self, folded: str) -> bool:
+        """Whether one of the tags, case folded, is `folded`."""
+        return any(tag.casefold() == folded for tag in self.tags)
 
     def as_json(self, segments: list[str]) -> dict[str, Any]:
         """The `ContactResponse`; `segments` are the ids of those it is in."""
         channels = self.channels
-        identifiers: list[dict[str, Any]] = []
-        for kind, value, channel in (
-            ("email", self.email, "email"),
-            ("phone", self.phone, "sms"),
-        ):
-            if value:
-                own = {channel: channels[channel]} if channel in channels else {}
-                identifiers.append({"type": kind, "id": value, "channels": own})
+        known = (("email", self.email, "email"), ("phone", self.phone, "sms"))
         return {
             "id": self.id,
             "email": self.email,
             "phone": [self.phone] if self.phone else None,
             "status": self.email_status,
             "statuses": [{"channel": name, **block} for name, block in channels.items()],
-            "optIns": [
-                {"channel": name, "optInAt": block["statusChangedAt"]}
-                for name, block in channels.items()
-                if block["status"] == "subscribed"
+            "identifiers": [
+                {
+                    "type": kind,
+                    "id": value,
+                    "channels": {channel: channels[channel]} if channel in channels else {},
+                }
+                for kind, value, channel in known
+                if value
             ],
-            "consents": list(self.consents),
-            "identifiers": identifiers,
             "tags": list(self.tags),
             "segments": segments,
             "customProperties": self.properties,

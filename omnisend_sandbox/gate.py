@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from .wire import FieldError, Refused, Reply, Request, day, invalid
+from .wire import FieldError, Problem, Reply, Request, day, invalid
 
 if TYPE_CHECKING:
     from .limits import Requests
@@ -39,19 +39,19 @@ class Gate:
         """The route, of a call that has the right to it; header names in lower case.
 
         Raises:
-            Refused: 401, 400 or 410 (version), 404, 403, 429, 400 (query), in this order.
+            Problem: 401, 400 or 410 (version), 404, 403, 429, 400 (query), in this order.
         """
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme not in SCHEMES or key not in self._keys:
-            raise Refused(401, "unauthorized", "")
+            raise Problem(401, "unauthorized", "")
         self._check_version(headers.get("omnisend-version"))
         if route is None:
-            raise Refused(404, "not-found", "No such endpoint")
+            raise Problem(404, "not-found", "No such endpoint")
         scopes = self._keys[key]
         if scopes is not None and route.scopes.isdisjoint(scopes):
-            raise Refused(403, "forbidden", f"Key lacks {' or '.join(sorted(route.scopes))}")
+            raise Problem(403, "forbidden", f"Key lacks {' or '.join(sorted(route.scopes))}")
         if wait := self._requests.wait(request.endpoint, request.now):
-            raise Refused(429, "rate-limit-exceeded", "Too many requests", retryAfter=wait)
+            raise Problem(429, "rate-limit-exceeded", "Too many requests", retryAfter=wait)
         if unknown := request.query.keys() - route.query:
             raise invalid(
                 *(FieldError(name, "unknown", f"{name} is unknown") for name in sorted(unknown))
@@ -64,4 +64,4 @@ class Gate:
         if day(version) is None:
             raise invalid(FieldError("Omnisend-Version", "invalid_format", "Not a date"))
         if version in self._retired or version < FIRST_VERSION:
-            raise Refused(410, "version-retired", f"Version {version} is retired")
+            raise Problem(410, "version-retired", f"Version {version} is retired")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WINDOW = 60.0
 DEFAULT_LIMIT = 400
@@ -13,11 +16,8 @@ LIMITS = {
     "POST /contacts/tags": 60,
     "DELETE /contacts/tags": 60,
     "GET /segments": 100,
-    "GET /segments/{id}": 100,
     "GET /segments/{id}/statistics": 100,
-    "DELETE /segments/{id}": 100,
     "POST /segments": 15,
-    "PUT /segments/{id}": 15,
 }
 
 
@@ -65,7 +65,7 @@ class Requests:
         recent: The latest calls, oldest first.
     """
 
-    def __init__(self, limits: dict[str, int] | None, keep: int = 200) -> None:
+    def __init__(self, limits: Mapping[str, int] | None, keep: int = 200) -> None:
         """Take the limits by endpoint; None switches them off."""
         self.limits = limits
         self.counts: Counter[str] = Counter()

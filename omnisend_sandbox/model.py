@@ -6,7 +6,7 @@ silent, the reading that hurts a careless client most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
 
 from .batches import Batches
@@ -17,14 +17,16 @@ from .limits import LIMITS, Called, Requests
 from .people import People
 from .schedule import Schedule
 from .segments import Segments
-from .wire import PROBLEM_HEADERS, Refused, Reply, Request, encode, ok
+from .wire import PROBLEM_HEADERS, Problem, Reply, Request, encode, ok
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from .batch import Batch, Result
     from .contact import Contact
 
 DEFAULT_KEY = "sandbox-key"
-CONTACT_QUERY = "after before direction email limit phone segmentID sort status tag updatedAtFrom"
+CONTACT_QUERY = "after email limit segmentID status tag updatedAtFrom"
 
 
 def _route(answer: Callable[[Request], Reply], scopes: str, query: str = "") -> Route:
@@ -51,16 +53,15 @@ class Store:
         *,
         keys: Keys | None = None,
         retired: Iterable[str] = (),
-        limits: Mapping[str, int] | Literal["on", "off"] = "on",
+        limits: Literal["on", "off"] = "on",
         batch_latency: float = 0.0,
         progressive: bool = False,
-        tag_latency: float = 0.0,
         visibility_delay: float = 0.0,
         build_time: float = 0.0,
         max_contacts: int | None = None,
         when_full: Literal["402", "403-items"] = "402",
-        eager_consent: bool = False,
         faults: Faults | None = None,
+        brand_id: str | None = None,
     ) -> None:
         """Open an empty store.
 
@@ -68,37 +69,34 @@ class Store:
             clock: Seconds since the epoch; never goes back.
             keys: API keys, each with its scopes, or None for all scopes.
             retired: Values of `Omnisend-Version` answered with 410.
-            limits: `on`, `off`, or limits per minute by endpoint over the usual ones.
+            limits: Whether Omnisend's limits per minute hold.
             batch_latency: Seconds from a batch's submission to its end; 0 ends it at once.
-            progressive: Work a batch off in quarters rather than all at its end.
-            tag_latency: Seconds until a tag call takes effect.
+            progressive: Process a batch in quarters rather than all at its end.
             visibility_delay: Seconds from a batch item's processing until tag calls
                 find the contact it created.
             build_time: Seconds a segment is building.
             max_contacts: The plan's limit.
-            when_full: At the limit refuse `POST /batches`, or every item.
-            eager_consent: Let `subscribed` win over `nonSubscribed` whatever its date,
-                as one live account did (2026-09) against the documented rule.
+            when_full: At the limit, what gets the problem: `POST /batches`, or every item.
             faults: Trouble to start with.
+            brand_id: The store's ID; without it each store has a new one, as an empty store
+                is not the one that a ledger of yesterday knows.
         """
         self.faults = faults if faults is not None else Faults()
         self.schedule = Schedule()
-        self.people = People(eager_consent=eager_consent)
+        self.people = People()
         self.segments = Segments(self.people, build_time=build_time)
-        self.directory = Directory(
-            self.people, self.segments, self.schedule, tag_latency=tag_latency
-        )
+        self.directory = Directory(self.people, self.segments, self.schedule)
         self.queue = Batches(
             self.schedule, self._work, latency=batch_latency, progressive=progressive
         )
-        tighter = limits if isinstance(limits, Mapping) else {}
-        self.requests = Requests(None if limits == "off" else {**LIMITS, **tighter})
+        self.requests = Requests(LIMITS if limits == "on" else None)
+        self.brand_id = brand_id or token_hex(12)
         self.visibility_delay = visibility_delay
         self.max_contacts = max_contacts
         self.when_full = when_full
         self._clock = clock
         self._gate = Gate(keys or {DEFAULT_KEY: None}, retired, self.requests)
-        self._asked = 0
+        self._problems = 0
         self._routes = self._make_routes()
 
     @property
@@ -160,10 +158,11 @@ class Store:
             body: As sent.
         """
         now = self.advance()
+        self.schedule.call_arrived(now)
         path = path.removeprefix("/api")
         endpoint, resource = self._endpoint(method, path)
         self.requests.arrived(endpoint, now)
-        struck = self.faults.strike(endpoint)
+        struck = self.faults.strike(endpoint, body)
         reply = instead(struck)
         if reply is None:
             request = Request(endpoint, resource, dict(query), body, now, struck)
@@ -194,7 +193,10 @@ class Store:
             "welcomeMessages": list(people.welcome_messages),
             "tagMisses": people.tag_misses,
             "ignoredFields": dict(people.ignored_fields),
-            "faults": {"hits": dict(self.faults.hits), "inForce": self.faults.in_force()},
+            "faults": {
+                "hits": dict(self.faults.hits),
+                "inForce": [fault for fault, _ in self.faults.in_force()],
+            },
         }
 
     def _endpoint(self, method: str, path: str) -> tuple[str, str]:
@@ -214,33 +216,30 @@ class Store:
             lowered = {name.lower(): headers[name] for name in headers}
             route = self._gate.check(request, lowered, self._routes.get(request.endpoint))
             return route.answer(request)
-        except Refused as refused:
-            return self._problem(refused)
+        except Problem as problem:
+            return self._told(problem)
 
-    def _problem(self, refused: Refused) -> Reply:
-        self._asked += 1
-        problem = refused.problem()
-        if refused.status == 401:
+    def _told(self, problem: Problem) -> Reply:
+        self._problems += 1
+        body = problem.as_json()
+        if problem.status == 401:
             # Word for word from a live answer of 2026-09: neither detail nor instance.
-            del problem["detail"]
+            del body["detail"]
         else:
-            number = f"{self._asked:012x}"
-            problem["instance"] = f"urn:omnisend:request:00000000-0000-4000-8000-{number}"
-        return Reply(refused.status, PROBLEM_HEADERS, encode(problem))
+            number = f"{self._problems:012x}"
+            body["instance"] = f"urn:omnisend:request:00000000-0000-4000-8000-{number}"
+        return Reply(problem.status, PROBLEM_HEADERS, encode(body))
 
     def _work(self, item: Any, now: float) -> Result:
-        """Work off one item of a batch."""
+        """Process one item of a batch."""
         try:
-            if self.faults.touches_items:
-                planted = self.faults.strike_item(_email_of(item))
-                if planted is not None:
-                    return planted
+            wrongs = self.faults.strike_item(item)
             if self.when_full == "403-items" and self._is_full():
-                return Refused(403, "plan-limit-reached", "Contact limit of the plan reached")
-            contact, created = self.people.upsert(item, now, now + self.visibility_delay)
-        except Refused as refused:
+                raise _plan_full(403)
+            contact, created = self.people.upsert(item, now, now + self.visibility_delay, wrongs)
+        except Problem as problem:
             # Kept as long as the batch: its frames need not be.
-            return refused.with_traceback(None)
+            return problem.with_traceback(None)
         return contact, 201 if created else 200
 
     def _is_full(self) -> bool:
@@ -250,7 +249,7 @@ class Store:
         return ok(
             200,
             {
-                "brandID": "6c0000000000000000000001",
+                "brandID": self.brand_id,
                 "connected": True,
                 "currency": "EUR",
                 "name": "Sandbox",
@@ -263,7 +262,7 @@ class Store:
 
     def _submit(self, request: Request) -> Reply:
         if self.when_full == "402" and self._is_full():
-            raise Refused(402, "plan-limit-reached", "Contact limit of the plan reached")
+            raise _plan_full(402)
         return self.queue.submit(request)
 
     def _make_routes(self) -> dict[str, Route]:
@@ -272,30 +271,17 @@ class Store:
         return {
             "GET /brands/current": _route(self._brand, "brands.read"),
             "GET /contacts": _route(people.show_all, "contacts.read", CONTACT_QUERY),
-            "GET /contacts/{id}": _route(people.show, "contacts.read"),
-            "POST /contacts": _route(people.upsert, write),
-            "PATCH /contacts": _route(people.patch, write, "email"),
-            "PATCH /contacts/{id}": _route(people.patch, write),
             "POST /contacts/tags": _route(people.tag, write),
             "DELETE /contacts/tags": _route(people.untag, write),
             "POST /batches": _route(self._submit, write),
-            "GET /batches": _route(
-                batches.show_all, either, "dateFrom dateTo endpoint limit offset status"
-            ),
+            "GET /batches": _route(batches.show_all, either, "dateFrom endpoint limit offset"),
             "GET /batches/{id}": _route(batches.show, either),
             "GET /batches/{id}/items": _route(batches.show_items, either),
             "POST /segments": _route(segments.create, "segments.write"),
-            "GET /segments": _route(segments.show_all, "segments.read", "after before limit"),
-            "GET /segments/{id}": _route(segments.show, "segments.read"),
+            "GET /segments": _route(segments.show_all, "segments.read", "after limit"),
             "GET /segments/{id}/statistics": _route(segments.statistics, "segments.read"),
-            "PUT /segments/{id}": _route(segments.replace, "segments.write"),
-            "DELETE /segments/{id}": _route(segments.delete, "segments.write"),
         }
 
 
-def _email_of(item: Any) -> str:
-    """The e-mail of an item of any shape; empty when it has none."""
-    try:
-        return next(str(one["id"]) for one in item["identifiers"] if one["type"] == "email")
-    except (LookupError, TypeError, StopIteration):
-        return ""
+def _plan_full(status: int) -> Problem:
+    return Problem(status, "plan-limit-reached", "Contact limit of the plan reached")

@@ -1,4 +1,4 @@
-"""Reads the body of a contact, with every rule Omnisend states for it."""
+"""Reads a contact out of an item of a batch, with every rule Omnisend states for it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .contact import FIELDS, Channel
-from .wire import FieldError, day, instant, invalid
+from .contact import FIELDS, Channel, with_tags
+from .wire import FieldError, day, instant, invalid, texts
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -22,11 +22,9 @@ FORMATS = {
 }
 STATUSES = frozenset({"subscribed", "nonSubscribed", "unsubscribed"})
 CHANNEL_OF: dict[str, Channel] = {"email": "email", "phone": "sms"}
-KNOWN = frozenset({*FIELDS, "identifiers", "tags", "customProperties", "createdAt"})
-KNOWN_IDENTIFIER = frozenset({"type", "id", "channels", "consent", "sendWelcomeMessage", "source"})
-KNOWN_CHANNELS = frozenset({"email", "sms"})
+KNOWN = frozenset({*FIELDS, "identifiers", "tags", "customProperties"})
+KNOWN_IDENTIFIER = frozenset({"type", "id", "channels", "sendWelcomeMessage"})
 KNOWN_CHANNEL = frozenset({"status", "statusChangedAt"})
-KNOWN_CONSENT = frozenset({"source", "createdAt", "ip", "userAgent"})
 MAX_EMAIL = 254
 MAX_TAGS = 100
 MAX_TEXT = 2048
@@ -42,12 +40,18 @@ class Identifier:
     status: str
     changed: float | None
     welcome: bool
-    consent: dict[str, Any] | None
 
 
 @dataclass(slots=True)
 class ContactBody:
-    """What a body asks for; None and absent keys leave what is stored."""
+    """What a body asks for; None and absent keys leave what is stored.
+
+    Attributes:
+        identifiers: The e-mail first.
+        fields: Plain texts by attribute of `Contact`.
+        tags: Replace those that are there.
+        properties: Custom properties; null and an empty text remove one.
+    """
 
     identifiers: list[Identifier]
     fields: dict[str, str]
@@ -56,32 +60,29 @@ class ContactBody:
 
 
 class Reader:
-    """Reads contact bodies; counts the fields nobody reads, by dotted path."""
+    """Reads contact bodies; counts the fields it does not know, by dotted path."""
 
     def __init__(self, ignored: Counter[str]) -> None:
         """Take the counter of ignored fields."""
         self._ignored = ignored
         self._errors: list[FieldError] = []
 
-    def read(self, body: Any, *, identified: bool = True) -> ContactBody:
-        """One body; `identified` demands at least one identifier.
+    def read(self, body: Any) -> ContactBody:
+        """One body.
 
         Raises:
-            Refused: With every fault found (400).
+            Problem: With every fault of it (400).
         """
         self._errors = []
         if not isinstance(body, dict):
             raise invalid(FieldError("", "invalid_type", "A contact must be an object"))
         self._ignore(body, KNOWN, "")
         contact = ContactBody(
-            self._identifiers(body.get("identifiers"), identified=identified),
+            self._identifiers(body.get("identifiers")),
             self._fields(body),
-            self._tags(body["tags"]) if body.get("tags") is not None else None,
+            self._tags(body.get("tags")),
             self._properties(body.get("customProperties")),
         )
-        if body.get("createdAt"):
-            self._moment(body["createdAt"], "createdAt")
-            contact.properties["externalCreated"] = body["createdAt"]
         if self._errors:
             raise invalid(*self._errors)
         return contact
@@ -93,24 +94,17 @@ class Reader:
         if not known.issuperset(given):
             self._ignored.update(path + name for name in given if name not in known)
 
-    def _moment(self, value: Any, field: str) -> float | None:
-        if value is None:
-            return None
-        moment = instant(value) if isinstance(value, str) else None
-        if moment is None:
-            self._fault(field, "invalid_format", f"{field} must be an RFC 3339 date-time")
-        return moment
-
-    def _identifiers(self, given: Any, *, identified: bool) -> list[Identifier]:
-        if given is None and not identified:
-            return []
+    def _identifiers(self, given: Any) -> list[Identifier]:
         if not isinstance(given, list) or not given:
             self._fault("identifiers", "required", "identifiers: field required")
             return []
         read = [self._identifier(one, f"identifiers.{at}.") for at, one in enumerate(given)]
-        found = [one for one in read if one is not None]
-        if len({one.type for one in found}) < len(found):
+        found = sorted((one for one in read if one is not None), key=lambda one: one.type)
+        types = [one.type for one in found]
+        if len(set(types)) < len(types):
             self._fault("identifiers", "duplicate", "One email and one phone at most")
+        if not self._errors and "email" not in types:
+            self._fault("identifiers", "required", "This sandbox knows contacts by e-mail only")
         return found
 
     def _identifier(self, given: Any, path: str) -> Identifier | None:
@@ -122,15 +116,12 @@ class Reader:
         if not isinstance(value, str) or not _well_formed(kind, value):
             self._fault(f"{path}id", "invalid_format", f"Invalid {kind}")
             return None
-        channel = CHANNEL_OF[kind]
-        block = self._channel(given.get("channels"), kind, channel, path)
         welcome = given.get("sendWelcomeMessage", True)
         if not isinstance(welcome, bool):
             self._fault(f"{path}sendWelcomeMessage", "invalid_type", "Must be a boolean")
-        if block is None:
-            return None
-        consent = self._consent(given.get("consent"), path)
-        return Identifier(kind, value, channel, *block, welcome, consent)
+        channel = CHANNEL_OF[kind]
+        block = self._channel(given.get("channels"), kind, channel, path)
+        return None if block is None else Identifier(kind, value, channel, *block, welcome)
 
     def _channel(
         self, given: Any, kind: str, channel: str, path: str
@@ -141,24 +132,16 @@ class Reader:
             message = f"Provide {channel} channel for {kind} identifier"
             self._fault(f"{path}channels", "required", message)
             return None
-        self._ignore(given, KNOWN_CHANNELS, "identifiers.channels.")
         self._ignore(block, KNOWN_CHANNEL, f"identifiers.channels.{channel}.")
-        status = block.get("status")
+        status, changed = block.get("status"), block.get("statusChangedAt")
         if not isinstance(status, str) or status not in STATUSES:
             self._fault(f"{path}channels.{channel}.status", "invalid_value", "Unknown status")
             return None
-        where = f"{path}channels.{channel}.statusChangedAt"
-        return status, self._moment(block.get("statusChangedAt"), where)
-
-    def _consent(self, given: Any, path: str) -> dict[str, Any] | None:
-        if given is None:
-            return None
-        if not isinstance(given, dict):
-            self._fault(f"{path}consent", "invalid_type", "consent must be an object")
-            return None
-        self._ignore(given, KNOWN_CONSENT, "identifiers.consent.")
-        self._moment(given.get("createdAt"), f"{path}consent.createdAt")
-        return given
+        moment = instant(changed) if isinstance(changed, str) else None
+        if changed is not None and moment is None:
+            where = f"{path}channels.{channel}.statusChangedAt"
+            self._fault(where, "invalid_format", "Must be an RFC 3339 date-time")
+        return status, moment
 
     def _fields(self, body: dict[str, Any]) -> dict[str, str]:
         fields: dict[str, str] = {}
@@ -175,15 +158,13 @@ class Reader:
                 fields[attribute] = value
         return fields
 
-    def _tags(self, given: Any) -> tuple[str, ...]:
-        if (
-            not isinstance(given, list)
-            or len(given) > MAX_TAGS
-            or not all(isinstance(tag, str) and tag for tag in given)
-        ):
+    def _tags(self, given: Any) -> tuple[str, ...] | None:
+        if given is None:
+            return None
+        if not texts(given, 0, MAX_TAGS):
             self._fault("tags", "invalid_value", f"tags must be at most {MAX_TAGS} texts")
-            return ()
-        return tuple(dict.fromkeys(given))
+            return None
+        return with_tags((), given)
 
     def _properties(self, given: Any) -> dict[str, Any]:
         if given is None:
@@ -196,7 +177,7 @@ class Reader:
                 self._fault(f"customProperties.{key}", "invalid_key", "Invalid property name")
             elif not _supported(value):
                 self._fault(f"customProperties.{key}", "invalid_value", "Unsupported value")
-        return dict(given)
+        return given
 
 
 def _supported(value: Any) -> bool:

@@ -1,34 +1,42 @@
-"""What is to happen later, on the store's own clock."""
+"""What is to happen later, by the store's own clock or after further calls."""
 
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Event = Callable[[float], None]
 
 
 class Schedule:
-    """Calls by due time; those due at one moment run in the order they were made."""
+    """Events by due time; those due at one moment run in the order they were made."""
 
     def __init__(self) -> None:
         """Start empty."""
-        self._due: list[tuple[float, int, Callable[[float], None]]] = []
+        self._due: list[tuple[float, int, Event]] = []
         self._made = 0
+        self._calls = 0
+        self._after_calls: list[tuple[int, Event]] = []
 
-    def at(self, due: float, call: Callable[[float], None]) -> None:
-        """Have `call(due)` run once the clock has reached `due`."""
+    def at(self, due: float, event: Event) -> None:
+        """Have `event(due)` run once the clock has reached `due`."""
         self._made += 1
-        heapq.heappush(self._due, (due, self._made, call))
+        heapq.heappush(self._due, (due, self._made, event))
+
+    def after_calls(self, count: int, event: Event) -> None:
+        """Have `event(now)` run when `count` further calls are over and another arrives."""
+        self._after_calls.append((self._calls + count, event))
 
     def run(self, now: float) -> None:
         """Run all that is due."""
         while self._due and self._due[0][0] <= now:
-            due, _, call = heapq.heappop(self._due)
-            call(due)
+            due, _, event = heapq.heappop(self._due)
+            event(due)
 
-    @property
-    def next_due(self) -> float | None:
-        """When something will happen next; None when nothing will."""
-        return self._due[0][0] if self._due else None
+    def call_arrived(self, now: float) -> None:
+        """Count a call, and run what waited for the calls before it."""
+        ripe = [event for last, event in self._after_calls if last <= self._calls]
+        self._after_calls = [one for one in self._after_calls if one[0] > self._calls]
+        self._calls += 1
+        for event in ripe:
+            event(now)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from http.client import responses
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -29,10 +30,10 @@ decode: Any = msgspec.json.Decoder().decode
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a call got.
+    """The answer to a call.
 
     Attributes:
-        status: HTTP status; 0 when nothing was answered.
+        status: HTTP status; 0 when nothing is answered.
         headers: Header fields, names in lower case.
         body: The whole body, also when only a part of it gets through.
         wire: `whole`; `cut` (half the body, then the end of the connection);
@@ -69,15 +70,26 @@ class Request:
         """The body as an object.
 
         Raises:
-            Refused: It is no JSON, or no object (400).
+            Problem: It is not JSON, or not an object (400).
         """
         try:
             decoded = decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as broken:
-            raise Refused(400, "invalid-json", f"Body is not JSON: {broken}") from None
+            raise Problem(400, "invalid-json", f"Body is not JSON: {broken}") from None
         if not isinstance(decoded, dict):
             raise invalid(FieldError("", "invalid_type", "Body must be an object"))
         return decoded
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number of the query.
+
+        Raises:
+            Problem: It is not a number, or out of range (400).
+        """
+        text = self.query.get(name, str(default))
+        if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not low <= int(text) <= high:
+            raise invalid(FieldError(name, "out_of_range", f"{name} must be {low} to {high}"))
+        return int(text)
 
 
 class FieldError(NamedTuple):
@@ -88,23 +100,8 @@ class FieldError(NamedTuple):
     message: str
 
 
-TITLES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    402: "Payment Required",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    409: "Conflict",
-    410: "Gone",
-    413: "Content Too Large",
-    429: "Too Many Requests",
-    503: "Service Unavailable",
-}
-
-
-class Refused(Exception):  # noqa: N818 - an answer, not a fault of the program
-    """A call, or one item of a batch, that gets a problem instead of a result."""
+class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
+    """A call, or one item of a batch, gets a problem instead of a result."""
 
     def __init__(
         self,
@@ -114,7 +111,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of the program
         errors: tuple[FieldError, ...] = (),
         **more: Any,
     ) -> None:
-        """Keep what the problem body will say; `more` are further members of it."""
+        """Keep the members of the problem body; `more` are further ones."""
         super().__init__(detail)
         self.status = status
         self.slug = slug
@@ -122,11 +119,11 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of the program
         self.errors = errors
         self.more = more
 
-    def problem(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The RFC 9457 body, still without its `instance`."""
         body: dict[str, Any] = {
             "type": PROBLEMS + self.slug,
-            "title": TITLES.get(self.status, "Error"),
+            "title": responses.get(self.status, "Error"),
             "status": self.status,
             "detail": self.detail,
             **self.more,
@@ -136,14 +133,9 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of the program
         return body
 
 
-def invalid(*errors: FieldError) -> Refused:
-    """A 400 `validation-failed` naming every fault at once."""
-    return Refused(400, "validation-failed", errors[0].message, errors)
-
-
-def not_found(what: str) -> Refused:
-    """A 404."""
-    return Refused(404, "not-found", f"{what} not found")
+def invalid(*errors: FieldError) -> Problem:
+    """A 400 `validation-failed` that names every fault at once."""
+    return Problem(400, "validation-failed", errors[0].message, errors)
 
 
 def ok(status: int, body: Any) -> Reply:
@@ -153,7 +145,7 @@ def ok(status: int, body: Any) -> Reply:
 
 @lru_cache(maxsize=4096)
 def instant(text: str) -> float | None:
-    """Seconds since the epoch of an RFC 3339 date-time; None when it is none."""
+    """Seconds since the epoch of an RFC 3339 date-time; None when the text is not one."""
     if not RFC3339.fullmatch(text):
         return None
     try:
@@ -170,7 +162,7 @@ def stamp(seconds: float) -> str:
 
 
 def day(text: str) -> date | None:
-    """A `yyyy-mm-dd` day; None when it is none."""
+    """A `yyyy-mm-dd` day; None when the text is not one."""
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
         return None
     try:
@@ -179,15 +171,10 @@ def day(text: str) -> date | None:
         return None
 
 
-def whole(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    """A whole number among query parameters.
-
-    Raises:
-        Refused: It is no number, or out of range (400).
-    """
-    text = query.get(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not low <= int(text) <= high:
-        raise invalid(FieldError(name, "out_of_range", f"{name} must be {low} to {high}"))
-    return int(text)
+def texts(value: Any, least: int, most: int) -> bool:
+    """Whether a value is a list of so many texts, none of them empty."""
+    return (
+        isinstance(value, list)
+        and least <= len(value) <= most
+        and all(isinstance(text, str) and text for text in value)
+    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from target_omnisend.config.settings import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
 from target_omnisend.report.codes import EXITS, REJECTIONS, WARNINGS, Code
 from target_omnisend.target import TargetOmnisend
 
@@ -99,17 +99,13 @@ def main() -> int:
     return 1 if checking and stale else 0
 
 
-def readme() -> str:
-    """README.md with the tables of settings, contact fields, rejection codes and exit codes."""
-    settings = [(name, _default(name), SETTINGS[name]["description"]) for name in SETTINGS]
-    cures = [(name, code.cure) for name, code in REJECTIONS.items()]
-    causes = [(name, code.cause) for name, code in EXITS.items()]
+def settings() -> str:
+    """docs/settings.md with the tables of settings and of contact fields."""
+    rows = [(name, _default(name), SETTINGS[name]["description"]) for name in SETTINGS]
     return _with_tables(
-        "README.md",
-        settings=_table(("Setting", "Default", "Meaning"), settings),
+        "docs/settings.md",
+        settings=_table(("Setting", "Default", "Meaning"), rows),
         mapping=_table(("Field", "What its column holds"), CONTACT_FIELDS.items()),
-        rejections=_table(("Code", "Cure"), cures),
-        exits=_table(("Exit code", "Meaning"), causes),
         built_in=", ".join(f"`{name}`" for name in BUILT_IN) + ".\n",
     )
 
@@ -180,7 +176,7 @@ def scheduling() -> str:
 
 
 FILES: Mapping[str, Callable[[], str]] = {
-    "README.md": readme,
+    "docs/settings.md": settings,
     "docs/errors.md": errors,
     "meltano.yml": meltano,
     ".env.example": env,

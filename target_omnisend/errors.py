@@ -34,7 +34,7 @@ class RunFailed(Exception):  # noqa: N818 - not an error of the program's
         self.sentence = sentence
 
 
-def unexpected(error: Exception) -> RunFailed:
+def unexpected(error: BaseException) -> RunFailed:
     """A fault of this program's: where it is, and not the error's text, which may quote data."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

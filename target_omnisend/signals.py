@@ -12,10 +12,13 @@ import typing as t
 from concurrent.futures import Future
 
 from target_omnisend.output.terminal import has_live_display
+from target_omnisend.threads import start_thread
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+    from target_omnisend.threads import Start
 
 _Done = t.TypeVar("_Done")
 
@@ -48,8 +51,9 @@ class Interrupt:
         hurried: a second one came.
     """
 
-    def __init__(self) -> None:
-        """Make the pipe; `install` makes signals write to it."""
+    def __init__(self, start: Start = start_thread) -> None:
+        """Make the pipe; `install` makes signals write to it. `start` starts a thread."""
+        self._start_thread = start
         self.number: int | None = None
         self.hurried = False
         self._pressed = 0
@@ -100,7 +104,9 @@ class Interrupt:
         self.check()
 
     def wait_for(self, work: Callable[[], _Done]) -> _Done:
-        """Have something done in a thread that is left alone when the wait for it ends early.
+        """Do the work in a thread, which goes on alone when the wait for it ends early.
+
+        Without room for a thread the work is done here, and a signal waits for its end.
 
         Raises:
             Stopped: when a signal comes first.
@@ -115,7 +121,9 @@ class Interrupt:
                 done.set_exception(error)
             self._wake()
 
-        threading.Thread(target=do, daemon=True).start()
+        if not self._start_thread(do, "file"):
+            self.check()
+            return work()
         self.wait_for_input(self._read_end)
         os.read(self._read_end, 1)  # so that it wakes nothing else
         return done.result()
@@ -150,5 +158,5 @@ class Interrupt:
         os._exit(128 + (self.number or self._pressed or signal.SIGTERM))
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # it is full, or closed
             os.write(self._write_end, b".")

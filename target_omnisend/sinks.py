@@ -11,7 +11,7 @@ from singer_sdk import BatchSink, metrics
 from singer_sdk.exceptions import InvalidJSONSchema, MissingKeyPropertiesError
 from singer_sdk.mapper import CustomStreamMap
 
-from target_omnisend.delivery.model import LEAVES, fingerprint
+from target_omnisend.delivery.model import LEAVES, Origin, fingerprint
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.mapping.address import email_key
 from target_omnisend.mapping.contact import Contact, Rejection
@@ -22,9 +22,6 @@ from target_omnisend.streams import (
     compile_leaver,
     compile_mapping,
     hopeless,
-    make_segment,
-    member_tags,
-    settings_hashes,
     settings_mark,
 )
 
@@ -60,7 +57,7 @@ class SegmentSink(BatchSink):
         self._is_valid = self._compile_schema()
         try:
             mapper = compile_mapping(target.settings, settings, target.run.utc_now)
-            member_tags(settings)
+            segment = target.run.segments.of_stream(stream_name)
         except ValueError as error:
             # The settings were checked: it is the stream's name that makes no segment.
             raise RunFailed(
@@ -81,26 +78,29 @@ class SegmentSink(BatchSink):
         self._counts = target.run.outcome.stream(stream_name)
         if _is_filtered(target, {self._reader.stream or stream_name, stream_name}):
             target.run.incomplete.add(settings.segment)
-        hashes = settings_hashes(target.settings, settings)
-        self._mark = settings_mark(hashes) if target.run.ledger else None
-        self._segment = make_segment(
-            settings,
+        self._mark = settings_mark(segment.settings) if target.run.ledger else None
+        self._mirrored = segment.mirrored
+        self._origin = Origin(
             stream=stream_name,
             schema=self._reader.line,
             counts=self._counts,
             remake=self._remake,
-            settings=hashes,
+            segment=segment,
         )
-        self._runner.open_segment(self._segment)
+        self._runner.open(self._origin)
 
     # -- each record -------------------------------------------------------------------
 
     def process_record(self, record: dict[str, t.Any], context: dict[str, t.Any]) -> None:  # noqa: ARG002
         """Hand the record's contact to the delivery, or the record to the rejects."""
         self._counts.received += 1
-        if self._segment.mirrored and self._reader.version != self._version:
+        if self._mirrored and self._reader.version != self._version:
             self._version = self._reader.version
-            self._runner.bring(self._segment, self._version)
+            self._runner.bring(self._origin, self._version)
+        if self._reader.excess:
+            message = f"The record {self._reader.excess}."
+            self._refuse(record, Rejection("record_invalid", None, message))
+            return
         if record.get("_sdc_deleted_at") is not None:
             self._take_leave(record)
             return
@@ -117,20 +117,20 @@ class SegmentSink(BatchSink):
             self._counts.warnings.update(made.warnings)
         mark = self._mark and fingerprint(self._mark, made.body)
         line = self._reader.line
-        self._runner.admit(self._segment, made.email, made.body, line, mark, made.consent)
+        self._runner.admit(self._origin, made.email, made.body, line, mark, made.consent)
 
     def _take_leave(self, record: dict[str, t.Any]) -> None:
         """A record that says it was deleted: the person loses the membership."""
         made = self._leaver.map(record)
         if isinstance(made, Contact):
-            self._runner.admit(self._segment, made.email, made.body, self._reader.line, LEAVES)
+            self._runner.admit(self._origin, made.email, made.body, self._reader.line, LEAVES)
         else:
             self._refuse(record, made)
 
     def _refuse(self, record: dict[str, t.Any], rejection: Rejection) -> None:
         value = record.get(self._email_column)
         self._runner.reject(
-            self._segment,
+            self._origin,
             self._reader.line,
             rejection.code,
             rejection.field,
@@ -140,7 +140,7 @@ class SegmentSink(BatchSink):
 
     def activate_version(self, new_version: int) -> None:
         """The stream says that the records of this version are all there are."""
-        self._runner.activate(self._segment, new_version)
+        self._runner.activate(self._origin, new_version)
 
     def process_batch(self, context: dict[str, t.Any]) -> None:  # noqa: ARG002
         """Cut what has come in into batches."""
@@ -195,7 +195,12 @@ class SegmentSink(BatchSink):
             return True
 
     def _refuse_invalid(self, record: dict[str, t.Any]) -> None:
-        error = next(iter(self._schema_check.iter_errors(record)))
+        try:
+            error = next(iter(self._schema_check.iter_errors(record)))
+        except (ValueError, OverflowError):  # a value that can be judged but not told of
+            message = "does not fit the stream's schema"
+            self._refuse(record, Rejection("record_invalid", None, message))
+            return
         field = ".".join(str(part) for part in error.instance_path)
         rule = ".".join(str(part) for part in error.schema_path)
         message = f"does not fit the stream's schema at {rule}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from hashlib import blake2b
+from types import MappingProxyType
 
 import msgspec
 
@@ -48,15 +49,39 @@ def compile_leaver(stream: StreamSettings) -> MemberMapper:
     return MemberMapper({"email": stream.mapping["email"]}, constant_properties=cleared)
 
 
-def make_segment(stream_settings: StreamSettings, **rest: t.Any) -> Segment:
-    """The engine's view of the segment that a stream's settings name; `rest` as there."""
+class Segments:
+    """The segments of a run: one object for all streams that feed one under the same settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start without any."""
+        self._settings = settings
+        self._made: dict[tuple[str, bool, bytes], Segment] = {}
+
+    def of_stream(self, stream: str) -> Segment:
+        """The segment of a stream, made at the first stream that needs it.
+
+        Raises:
+            ValueError: for a name that cannot be a tag or a property, as a plain sentence.
+        """
+        own = self._settings.for_stream(stream)
+        hashes = settings_hashes(self._settings, own)
+        key = (own.segment, own.mirrored, settings_mark(hashes))
+        if key not in self._made:
+            self._made[key] = make_segment(own, settings=hashes)
+        return self._made[key]
+
+
+def make_segment(
+    stream_settings: StreamSettings, settings: Mapping[str, str] = MappingProxyType({})
+) -> Segment:
+    """The engine's view of the segment that a stream's settings name; `settings` are hashes."""
     return Segment(
         name=stream_settings.segment,
         tags=member_tags(stream_settings),
         tag=tag(stream_settings.segment) if stream_settings.membership == "tag" else None,
         clear=_clearer(stream_settings) if stream_settings.membership == "property" else None,
+        settings=settings,
         mirrored=stream_settings.mirrored,
-        **rest,
     )
 
 

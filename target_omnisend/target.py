@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import sys
 import typing as t
@@ -21,13 +20,9 @@ from target_omnisend.commands.check import Check
 from target_omnisend.commands.dry_run import DryRun
 from target_omnisend.commands.session import Run
 from target_omnisend.config.environment import check_environment, tidied, unreadable
-from target_omnisend.config.settings import (
-    CONFIG_JSONSCHEMA,
-    Settings,
-    SettingsError,
-    describe,
-    did_you_mean,
-)
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA
+from target_omnisend.config.settings import Settings
+from target_omnisend.config.validation import SettingsError, describe, did_you_mean
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.output.stdio import (
     check_open,
@@ -40,7 +35,7 @@ from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
 from target_omnisend.singer.batch_messages import records_of
 from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
-from target_omnisend.singer.reader import MessageReader, spell_out
+from target_omnisend.singer.reader import MessageReader, raw_value, spell_out
 from target_omnisend.sinks import SegmentSink
 from target_omnisend.streams import (
     compile_mapping,
@@ -158,15 +153,33 @@ class TargetOmnisend(Target):
             if self.config.get("stream_maps"):  # they may be to blame
                 raise
             raise InvalidJSONSchema("holds a schema that cannot be read") from None
+        self._let_go_of_old_sinks()
+
+    def _let_go_of_old_sinks(self) -> None:
+        """End the sinks whose schema has changed: what they have received is the delivery's.
+
+        The SDK keeps them until its next drain, which a schema a record would make thousands.
+        """
+        for sink in self._sinks_to_clear:
+            sink.clean_up()
+        self._sinks_to_clear.clear()
+
+    def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
+        try:
+            super()._process_record_message(message_dict)
+        except RecursionError:  # decoding bears more levels than flattening, say
+            super()._process_record_message(self.reader.decode_less())
 
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
-        """Hand the state to the delivery: the SDK would emit it before it is true."""
+        """Hand the state's text to the delivery: the SDK would emit it before it is true."""
         self._assert_line_requires(message_dict, requires={"value"})
-        self.run.runner.state(message_dict["value"])
+        value = message_dict["value"]
+        # A state that is empty says nothing.
+        self.run.runner.state(raw_value(self.reader.line, "value") if value else b"")
 
-    def _write_state_message(self, state: t.Any) -> None:
+    def _write_state_message(self, state: bytes) -> None:  # type: ignore[override]
         """Emit a state, and do not log it as the SDK would: a bookmark may be an e-mail."""
-        write_line(json.dumps(state))
+        write_line(state)
 
     def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "version"})

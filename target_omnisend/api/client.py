@@ -13,6 +13,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from target_omnisend.api.answers import Answer, Kind, read_problem
+from target_omnisend.api.certificates import check_certificates
 
 if t.TYPE_CHECKING:
     import datetime as dt
@@ -35,7 +36,11 @@ class OmnisendClient:
         timeout: float,
         connections: int,
     ) -> None:
-        """Open a session; `timeout` is in seconds, for each call; `authorization` is the header."""
+        """Open a session; `timeout` is in seconds, for each call; `authorization` is the header.
+
+        Raises:
+            RunFailed: if the environment names certificates that cannot be read.
+        """
         self._url = url
         self._timeout = timeout
         self._headers = {
@@ -51,6 +56,10 @@ class OmnisendClient:
         self._templates: dict[str, requests.PreparedRequest] = {}
         # Proxy and certificate settings of the environment, read once and not at each call.
         self._environment = self._session.merge_environment_settings(url, {}, None, None, None)
+        if url.lower().startswith("https://"):
+            check_certificates(self._environment["verify"])
+        else:  # plain http is for this machine; a proxy elsewhere would read key and contacts
+            self._environment["proxies"] = {}
 
     def current_brand(self) -> Answer:
         """`GET /brands/current`: the store that the key belongs to."""
@@ -145,8 +154,9 @@ class OmnisendClient:
             response = self._session.send(
                 request, timeout=self._timeout, allow_redirects=False, **self._environment
             )
-        except (requests.RequestException, ValueError, OverflowError) as error:
+        except (OSError, ValueError, OverflowError) as error:
             # The text of such an error names hosts, URLs and headers; its type says enough.
+            # Those of `requests` are OSErrors, as is one for certificates that have gone.
             # The last two are for what `requests` lets through: odd headers and timeouts.
             return Answer(Kind.RETRY, fault=type(error).__name__)
         return _read(response)

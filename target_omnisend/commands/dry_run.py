@@ -43,7 +43,7 @@ class DryRun(Run):
         super().__init__(*arguments, **options)
         # How long a batch will take is not known: none shall be given up for it.
         self.settings = replace(self.settings, confirm_timeout=math.inf)
-        self.outcome.max_rejected_percent = 100.0  # until the whole input is read
+        self.outcome.max_rejected_percent = math.inf  # until the whole input is read
         self._too_many: RunFailed | None = None
 
     @cached_property
@@ -63,17 +63,35 @@ class DryRun(Run):
         self._remember(runner)
         return runner
 
+    @property
+    def _quota_share(self) -> float:
+        """Without pacing of our own Omnisend's limits are left: a run cannot be faster."""
+        return self.settings.quota_share or 1.0
+
     def _foresee(self) -> None:
-        """Notice, after a refusal, that a run would end here."""
+        """Notice, after a rejected record, that a run would end here."""
         limit = self.settings.max_rejected_percent
-        if self._too_many is None and self.outcome.too_many_rejected(limit):
+        if self._too_many is None and self.outcome.hopelessly_rejected(limit):
             total = self.outcome.total()
             self._too_many = RunFailed(
                 ExitCode.REJECTED,
-                f"A run would end after {total.received} records, since {total.rejected} of them "
-                f"are refused, more than max_rejected_percent ({limit:g} %) allows; mend them or "
-                "the mapping first.",
+                f"A run would end after {total.received} records, because {total.rejected} of "
+                f"them are rejected, more than max_rejected_percent ({limit:g} %) allows. Correct "
+                "them or the mapping first.",
             )
+
+    def _rejected(self) -> RunFailed:
+        total = self.outcome.total()
+        why = (
+            "none would be accepted"
+            if self.outcome.nothing_arrived
+            else f"max_rejected_percent ({self.settings.max_rejected_percent:g} %) allows fewer"
+        )
+        return RunFailed(
+            ExitCode.REJECTED,
+            f"A run would fail, because {total.rejected} of {total.received} records would be "
+            f"rejected and {why}. Correct them or the mapping first.",
+        )
 
     def finish(self, *, removing: bool = True) -> None:
         """As in a run, but that nothing is made.
@@ -100,16 +118,18 @@ class DryRun(Run):
 
     def _tell(self) -> None:
         for name, counts in self.outcome.streams.items():
-            segment = self.settings.for_stream(name).segment
+            segment = self._segment_of(name)
             about = {"stream_name": name, "segment": segment, "counts": counts.numbers()}
             sentence = "Dry run, segment '%s', stream '%s': %s; %s."
             logger.info(sentence, segment, name, _would(counts), self._calls(name), extra=about)
         self._warn_of_unknown_statuses()
         clauses = [f"{self.outcome.total().received} read, {_would(self.outcome.total())}"]
         if "runner" in self.__dict__:
+            if any(self._sent(None)):
+                clauses.append(f"for several streams together: {self._calls(None)}")
             for sample in self.runner.samples:
                 logger.info("Dry run, a contact as it would be sent, masked: %s", masked(sample))
-            share = self.settings.quota_share or 1
+            share = self._quota_share
             clauses.append(f"{_about(self.runner.seconds)} at {share:.0%} of Omnisend's limits")
         clauses += [f"exit code {self.outcome.exit_code}", *self._why()]
         clauses += ["nothing was sent or written"]
@@ -120,14 +140,17 @@ class DryRun(Run):
             return ["stopped by a signal before the end of the input"]
         if self.outcome.failure is not None:
             return [self.outcome.failure.sentence.removesuffix(".")]
-        if self.outcome.too_many_rejected():
-            return ["a run would fail, since more are refused than max_rejected_percent allows"]
         return []
 
-    def _calls(self, stream: str) -> str:
+    def _calls(self, stream: str | None) -> str:
+        batches, tags = self._sent(stream)
+        return f"batch calls: {batches}, tag calls: {tags}"
+
+    def _sent(self, stream: str | None) -> tuple[int, int]:
+        """Batch calls and tag calls about a stream; None has those about several."""
         sent = {endpoint: lane.tallies[stream].sent for endpoint, lane in self.runner.lanes.items()}
         tagging = sent[Endpoint.ADD_TAGS] + sent[Endpoint.REMOVE_TAGS]
-        return f"batch calls: {sent[Endpoint.POST_BATCH]}, tag calls: {tagging}"
+        return sent[Endpoint.POST_BATCH], tagging
 
 
 class _Unkept:

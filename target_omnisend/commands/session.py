@@ -17,7 +17,9 @@ from target_omnisend.api import clock
 from target_omnisend.api.client import OmnisendClient
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
+from target_omnisend.delivery.failures import none_arrived, too_many
 from target_omnisend.delivery.memory import Memory
+from target_omnisend.delivery.model import Origin
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
@@ -27,7 +29,7 @@ from target_omnisend.progress.reporter import progress_of
 from target_omnisend.report.data import build, check_writable, write
 from target_omnisend.report.summary import by_stream, fields, in_all, unknown_statuses
 from target_omnisend.signals import Stopped
-from target_omnisend.streams import conditions, make_segment
+from target_omnisend.streams import Segments, conditions, make_segment
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +47,7 @@ class Run:
     """One run: what it needs, how it ends, and what it says of itself.
 
     Attributes:
+        segments: where the records of each stream go.
         outcome: what became of the records.
         utc_now: tells the present moment.
         ledger: what earlier runs confirmed; None until the runner is made, and without the
@@ -70,6 +73,7 @@ class Run:
         """
         self.settings = settings
         self._interrupt = interrupt
+        self.segments = Segments(settings)
         self.outcome = Outcome(max_rejected_percent=settings.max_rejected_percent)
         self.utc_now = clock.utc_now
         self.started_at = self.utc_now()
@@ -136,11 +140,15 @@ class Run:
             logger.info("The API key belongs to the store '%s'.", name, extra={"store": name})
         return runner
 
+    @property
+    def _quota_share(self) -> float:
+        return self.settings.quota_share
+
     def _make_delivery(self, now: float, rejects: Rejects) -> Delivery:
         settings = self.settings
         return Delivery(
             Limits(
-                quota_share=settings.quota_share,
+                quota_share=self._quota_share,
                 confirm_timeout=settings.confirm_timeout,
                 max_unconfirmed=settings.max_unconfirmed,
                 # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
@@ -207,6 +215,7 @@ class Run:
         gc.set_threshold(20_000, 10, 10)
         with ExitStack() as telling:
             self._carry_out(work, telling)
+            self._judge_rejections()
             self._interrupt.ignore()
         self._close_ledger()
         self._tell()
@@ -257,17 +266,19 @@ class Run:
         if self.ledger is None:
             raise RunFailed(ExitCode.SETTINGS, "--retire needs the setting 'ledger_url'.")
         known = dict(self.ledger.segments())
-        if name not in known:
+        # Its settings stay known when its last member is gone.
+        if name not in known and self.ledger.mapping_fingerprint(name) is None:
             names = ", ".join(f"'{other}' ({count})" for other, count in known.items())
             raise RunFailed(
                 ExitCode.SETTINGS,
                 f"The ledger knows no members of a segment '{name}'; it knows {names or 'none'}.",
             )
+        members = known.get(name, 0)
         logger.info(
             "Segment '%s' has %d members by this target.",
             name,
-            known[name],
-            extra={"segment": name, "members": known[name]},
+            members,
+            extra={"segment": name, "members": members},
         )
         own = self.settings.of_segment(name)
         if own.membership == "none":
@@ -277,18 +288,29 @@ class Run:
                 "back; set 'membership' to what it was when they were made members.",
             )
         self._retired = name
-        segment = make_segment(
-            own,
+        origin = Origin(
             stream=name,
             schema=b"",
             counts=self.outcome.stream(name),
             remake=lambda line, _: line,
+            segment=make_segment(own),
         )
-        self.runner.open_segment(segment)
-        departures = ((segment, emails) for emails in self.ledger.members(name))
+        self.runner.open(origin)
+        departures = ((origin, emails) for emails in self.ledger.members(name))
         self.runner.finish(departures=departures)
 
     # -- its end -----------------------------------------------------------------------
+
+    def _judge_rejections(self) -> None:
+        """After the last record: say why the rejected ones make the run a failed one."""
+        outcome = self.outcome
+        if outcome.stopped_by is None and outcome.failure is None and outcome.failed_by_rejections:
+            outcome.failure = self._rejected()
+            _say_why(outcome.failure)
+
+    def _rejected(self) -> RunFailed:
+        failed = none_arrived if self.outcome.nothing_arrived else too_many
+        return failed(self.outcome)
 
     def _end_early(self, failure: RunFailed | None) -> None:
         if failure is not None and self.outcome.failure is None:
@@ -311,7 +333,7 @@ class Run:
     def _tell(self) -> None:
         report = self._write_report()
         for stream, sentence, codes in by_stream(self.outcome):
-            segment = self.settings.for_stream(stream).segment
+            segment = self._segment_of(stream)
             logger.info(sentence, extra={"stream_name": stream, "segment": segment, **codes})
         self._warn_of_unknown_statuses()
         rejects = self.rejects.path if self.outcome.total().rejected else None
@@ -325,6 +347,10 @@ class Run:
                 "seconds": round(seconds, 1),
             },
         )
+
+    def _segment_of(self, stream: str) -> str:
+        """The segment that a stream of the outcome is about; `--retire` has one for it."""
+        return stream if stream == self._retired else self.settings.for_stream(stream).segment
 
     def _warn_of_unknown_statuses(self) -> None:
         for stream, sentence, numbers in unknown_statuses(self.outcome):

@@ -8,7 +8,8 @@ from decimal import Decimal
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._util import read_json_file
 
-from target_omnisend.config.settings import CONFIG_JSONSCHEMA, SettingsError
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA
+from target_omnisend.config.validation import SettingsError
 
 if t.TYPE_CHECKING:
     from singer_sdk.plugin_base import _ConfigInput

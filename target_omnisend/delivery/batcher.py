@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
-from target_omnisend.delivery.model import MAX_BYTES, MAX_ITEMS, Batch, Entry, Segment
+from target_omnisend.delivery.model import MAX_BYTES, MAX_ITEMS, Batch, Entry, Origin, Segment
+from target_omnisend.delivery.pending import PendingSegments
 from target_omnisend.mapping.contact import UNDATED
 from target_omnisend.mapping.merging import consent_of, in_turn, with_consent
 
@@ -24,11 +25,12 @@ class Intake:
     Attributes:
         held: entries without a verdict.
         pending: those of them that no batch holds and no other entry blocks.
+        segments: the segments that have such entries.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Start empty."""
-        self.segments: list[Segment] = []
+        self.segments = PendingSegments()
         self.held = 0
         self.pending = 0
         self._checkpoint = checkpoint
@@ -40,7 +42,7 @@ class Intake:
 
     def admit(
         self,
-        segment: Segment,
+        origin: Origin,
         email: str,
         item: bytes,
         line: bytes,
@@ -51,22 +53,20 @@ class Intake:
         """Take a contact in; a person's records in a segment become one, as if sent in turn."""
         epoch = self._checkpoint.epoch
         epoch.open += 1
-        entry = Entry(email, line, item, epoch, fingerprint)
+        entry = Entry(origin, email, line, item, epoch, fingerprint)
+        segment = origin.segment
         newest = self._open.get(email)
         if newest is None:
             self._open[email] = consent
             self.held += 1
-            self.pending += 1
-            if not segment.pending:
-                segment.pending_since = now
-            segment.pending[email] = entry
+            self._to_pending(segment, entry, now)
             return
         if consent != newest:
             self._learn(email, consent, newest)
         older = segment.pending.get(email)
         if older is not None and email not in self._later:
             segment.pending[email] = entry
-            self._merge(segment, older, entry)
+            self._merge(older, entry)
         else:
             self._wait(segment, entry)
 
@@ -84,6 +84,7 @@ class Intake:
             del self._later[email]
         segment.waiting -= 1
         self._to_pending(segment, entry, now)
+        self.segments.note(segment)
 
     def agree(self, segment: Segment) -> None:
         """Have the newest consent of each person go out with the pending entries."""
@@ -99,6 +100,7 @@ class Intake:
         for entry in entries:
             del segment.pending[entry.email]
             self.pending -= 1
+        self.segments.note(segment)
 
     def cut(self, segment: Segment, *, partial: bool) -> Iterator[Batch]:
         """Take the pending entries as batches; the last, not full one only if `partial`."""
@@ -116,33 +118,38 @@ class Intake:
             batch = []
         self.pending -= len(segment.pending) - len(batch)
         segment.pending = {entry.email: entry for entry in batch}
+        self.segments.note(segment)
 
     def _to_pending(self, segment: Segment, entry: Entry, now: float) -> None:
-        if not segment.pending:
+        pending = segment.pending
+        if not pending:
             segment.pending_since = now
-        segment.pending[entry.email] = entry
+        pending[entry.email] = entry
         self.pending += 1
+        if len(pending) == 1 or len(pending) == MAX_ITEMS:
+            self.segments.note(segment)
 
     def _wait(self, segment: Segment, entry: Entry) -> None:
         waiting = self._later.setdefault(entry.email, {})
         older = waiting.pop(segment, None)
         waiting[segment] = entry
         if older is not None:
-            self._merge(segment, older, entry)
+            self._merge(older, entry)
         else:
             segment.waiting += 1
             self.held += 1
+            self.segments.note(segment)
 
     def _learn(self, email: str, consent: str, newest: str) -> None:
         if UNDATED not in {consent, newest}:
             self._disagreeing.add(email)
         self._open[email] = max(consent, newest)
 
-    def _merge(self, segment: Segment, older: Entry, entry: Entry) -> None:
+    def _merge(self, older: Entry, entry: Entry) -> None:
         """Have one entry stand for both. Until it is settled, no state passes the older one."""
         entry.epoch.open -= 1
         entry.epoch = older.epoch
-        segment.counts.duplicates += 1
+        older.origin.counts.duplicates += 1
         merge(older, entry)
 
 

@@ -157,7 +157,7 @@ class Confirmer:
     ) -> None:
         """Ask about one batch; `over` gets the answer, if by then the batch is over."""
         batch.asked = True
-        call = Call(endpoint, run, partial(self._got, batch, over), stream=batch.segment.stream)
+        call = Call(endpoint, run, partial(self._got, batch, over), stream=batch.stream)
         self._scheduler.add(call)
 
     def _got(

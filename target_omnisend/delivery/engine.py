@@ -18,7 +18,15 @@ from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.batcher import Intake
 from target_omnisend.delivery.confirmer import Confirmer
 from target_omnisend.delivery.failures import all_refused, too_many
-from target_omnisend.delivery.model import LEAVES, MAX_ITEMS, Batch, Entry, Segment
+from target_omnisend.delivery.model import (
+    LEAVES,
+    MAX_ITEMS,
+    Batch,
+    Entry,
+    Origin,
+    Segment,
+    by_origin,
+)
 from target_omnisend.delivery.refusal_breaker import Unanimity
 from target_omnisend.delivery.responses import Judgement, Refusal
 from target_omnisend.delivery.segment_creator import SegmentMaker
@@ -28,7 +36,7 @@ from target_omnisend.errors import RunFailed
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_omnisend.delivery.checkpoint import Checkpoint
     from target_omnisend.delivery.memory import Memory
@@ -113,6 +121,7 @@ class Delivery:
         self._checkpoint = checkpoint
         self._rejects = rejects
         self._intake = Intake(checkpoint)
+        self._by_name: dict[str, dict[Segment, None]] = {}
         self.admit = self._intake.admit
         self._confirmer = Confirmer(
             self.scheduler,
@@ -144,7 +153,7 @@ class Delivery:
             refuse=self._refuse_tagging,
         )
         self._unanimity = Unanimity()
-        self._departures: Iterator[tuple[Segment, list[str]]] | None = None
+        self._departures: Iterator[tuple[Origin, list[str]]] | None = None
         self._wanted_segments: dict[str, list[t.Any]] = {}
         self._closing = False
         self._ended = False
@@ -181,11 +190,19 @@ class Delivery:
 
     # -- the way in --------------------------------------------------------------------
 
-    def open_segment(self, segment: Segment) -> None:
-        """Announce a segment; its entries may follow."""
-        self._intake.segments.append(segment)
+    def open(self, origin: Origin) -> None:
+        """Announce a stream under one of its schemas; its entries may follow."""
+        segment = origin.segment
+        self._by_name.setdefault(segment.name, {})[segment] = None
         if self.memory and segment.settings:
-            self.memory.open(segment)
+            self.memory.open(origin)
+
+    def bring(self, origin: Origin, version: t.Any, now: float) -> None:
+        """From here on the stream's records carry this version."""
+        if self.memory:
+            for segment in self._by_name[origin.segment.name]:
+                self._cut(segment, now, partial=False)
+            self.memory.bring(origin, version)
 
     def has_room(self) -> bool:
         """Whether another entry may be admitted."""
@@ -196,7 +213,7 @@ class Delivery:
 
     def reject(
         self,
-        segment: Segment,
+        origin: Origin,
         line: bytes,
         code: str,
         field: str | None,
@@ -204,13 +221,13 @@ class Delivery:
         now: float,
         email: str | None = None,
     ) -> None:
-        """Take in a record that is no contact; `email` is whose, if it can be told."""
+        """Take in a record that is not a contact; `email` is the person's, if it can be read."""
         self._rejects.add(
-            segment.schema, line, code=code, field=field, message=message, stage="mapping"
+            origin.schema, line, code=code, field=field, message=message, stage="mapping"
         )
-        segment.counts.reject(code)
+        origin.counts.reject(code)
         if self.memory and email:
-            self.memory.present(segment, email)
+            self.memory.present(origin.segment, email)
         self._stop_if_hopeless(now)
 
     def state(self, value: t.Any) -> None:
@@ -219,8 +236,8 @@ class Delivery:
         self._emit_safe()
 
     def flush(self, now: float) -> None:
-        """Cut what is pending into batches; keep what fills none."""
-        for segment in self._intake.segments:
+        """Cut the pending entries that fill batches."""
+        for segment in list(self._intake.segments.full):
             self._cut(segment, now, partial=False)
         self._emit_safe()  # no answer may ever come, when nothing has changed
 
@@ -229,7 +246,7 @@ class Delivery:
         now: float,
         *,
         segments: Mapping[str, list[t.Any]] | None = None,
-        departures: Iterator[tuple[Segment, list[str]]] | None = None,
+        departures: Iterator[tuple[Origin, list[str]]] | None = None,
     ) -> None:
         """There is no more input.
 
@@ -288,9 +305,7 @@ class Delivery:
         self._confirmer.tick(now)
         if self._deadline is None:
             self._let_leave(now)
-            for segment in self._intake.segments:
-                if segment.pending:
-                    self._cut_due(segment, now)
+            self._cut_due(now)
             self._submitter.tick(now, len(self._confirmer.open))
         else:
             self._submitter.cancel()
@@ -298,23 +313,28 @@ class Delivery:
         self._enrolling.tick(now, quiet=quiet)
         self._leaving.tick(now, quiet=quiet)
 
-    def _cut_due(self, segment: Segment, now: float) -> None:
-        if self._is_last(segment):
-            self._cut(segment, now, partial=True)
-        elif len(segment.pending) >= MAX_ITEMS and not self.has_room():
-            self._cut(segment, now, partial=False)
-        elif now - segment.pending_since >= IDLE_SECONDS:
+    def _cut_due(self, now: float) -> None:
+        segments = self._intake.segments
+        # At the end a batch that is not full waits for the entries that may still fill it. That
+        # delays nothing, because those need a whole batch's time after it anyway.
+        if self._closing:
+            for segment in list(segments.complete):
+                self._cut(segment, now, partial=True)
+        if segments.full and not self.has_room():
+            for segment in list(segments.full):
+                self._cut(segment, now, partial=False)
+        for segment in segments.older_than(now - IDLE_SECONDS):
             self._cut(segment, now, partial=len(segment.pending) < MAX_ITEMS)
-            segment.pending_since = now
+            segments.put_off(segment, now)
+        while segments.all and self._is_stuck():
+            self._cut(next(iter(segments.all)), now, partial=True)
 
-    def _is_last(self, segment: Segment) -> bool:
-        if not self._closing:
-            # Without room, what is open makes some. Only if nothing is, a batch that is not
-            # full must go: otherwise each call would carry no more than the last one freed.
-            return self._is_quiet() and not self._enrolling.waiting and not self.has_room()
-        # At the end a batch that is not full waits for those who may still fill it, which
-        # delays nothing: they need a whole batch's time after it anyway.
-        return not segment.waiting or self._is_quiet()
+    def _is_stuck(self) -> bool:
+        if self._closing:
+            return self._is_quiet()
+        # Without room, what is open makes some. Only if nothing is, a batch that is not
+        # full must go: otherwise each call would carry no more than the last one freed.
+        return self._is_quiet() and not self._enrolling.waiting and not self.has_room()
 
     def _is_quiet(self) -> bool:
         return not self._confirmer.open and not self._submitter.entries
@@ -328,7 +348,7 @@ class Delivery:
         for batch in batches:
             self._submitter.add(batch)
         # Only now: it lets in later entries of the same persons, which nobody has sifted.
-        self._stay(segment, staying, now)
+        self._stay(staying, now)
 
     def _take_by_hand(self, segment: Segment, now: float) -> list[Entry]:
         """Take out what needs no batch: those who only lose a tag, and who needs no call at all.
@@ -351,8 +371,9 @@ class Delivery:
                 self._leaving.add(segment, leaving, now)
         return staying
 
-    def _stay(self, segment: Segment, entries: list[Entry], now: float) -> None:
-        segment.counts.unchanged += sum(bool(entry.line) for entry in entries)
+    def _stay(self, entries: list[Entry], now: float) -> None:
+        for origin, number in by_origin(entry for entry in entries if entry.line):
+            origin.counts.unchanged += number
         for entry in entries:
             self._close_entry(entry, now)
 
@@ -365,21 +386,21 @@ class Delivery:
         if self._departures is None:
             if self._intake.held:
                 return
-            failed = self.outcome.lost_batches or self.outcome.too_many_rejected()
+            failed = self.outcome.lost_batches or self.outcome.failed_by_rejections
             if self.memory is None or failed:
                 self._departures = iter(())
             else:
                 self._departures = self.memory.departures()
         while self.has_room():
-            segment, emails = next(self._departures, (None, []))
-            if segment is None:
+            origin, emails = next(self._departures, (None, []))
+            if origin is None:
                 self._ended = not self._intake.held
                 if self._ended:
                     self.maker.want(self._wanted_segments)
                 return
             for email in emails:
-                item = segment.clear(email) if segment.clear else b""
-                self._intake.admit(segment, email, item, b"", now, LEAVES)
+                item = origin.segment.clear(email) if origin.segment.clear else b""
+                self._intake.admit(origin, email, item, b"", now, LEAVES)
 
     # -- settle ------------------------------------------------------------------------
 
@@ -396,8 +417,8 @@ class Delivery:
             refusal = judgement.refused.get(entry.email)
             if entry.email in judgement.accepted:
                 created = judgement.accepted[entry.email]
-                segment.counts.created += created is True
-                segment.counts.updated += created is False
+                entry.origin.counts.created += created is True
+                entry.origin.counts.updated += created is False
                 accepted.append(entry)
             elif refusal is None or refusal.transient:
                 again.append(entry)
@@ -432,21 +453,26 @@ class Delivery:
         self, segment: Segment, entries: list[Entry], now: float, *, tagged: bool = True
     ) -> None:
         if tagged:
-            segment.counts.tagged += len(entries)
-        self.outcome.accept(segment.counts, len(entries), now - self._started)
+            for origin, number in by_origin(entries):
+                origin.counts.tagged += number
+        self._accept(entries, now)
         if self.memory and entries:
             self.memory.confirm(segment, entries)
         for entry in entries:
             self._close_entry(entry, now)
 
     def _left(self, segment: Segment, entries: list[Entry], now: float) -> None:
-        segment.counts.removed += len(entries)
-        recorded = sum(bool(entry.line) for entry in entries)
-        self.outcome.accept(segment.counts, recorded, now - self._started)
+        for origin, number in by_origin(entries):
+            origin.counts.removed += number
+        self._accept((entry for entry in entries if entry.line), now)
         if self.memory:
             self.memory.forget(segment, entries)
         for entry in entries:
             self._close_entry(entry, now)
+
+    def _accept(self, entries: Iterable[Entry], now: float) -> None:
+        for origin, number in by_origin(entries):
+            self.outcome.accept(origin.counts, number, now - self._started)
 
     def _close_entry(self, entry: Entry, now: float) -> None:
         entry.epoch.open -= 1
@@ -506,24 +532,18 @@ class Delivery:
         code = code or ("omnisend_unavailable" if refusal.transient else "omnisend_refused")
         if entry.line:
             if entry.consented:  # it counted as a duplicate; without it the consent would be lost
-                batch.segment.counts.duplicates -= 1
+                entry.consented.origin.counts.duplicates -= 1
                 self._keep_rejected(batch, entry.consented, refusal, code)
             self._keep_rejected(batch, entry, refusal, code)
         else:
-            logger.warning(
-                "Somebody who left segment '%s' could not be removed (%s); the next run tries "
-                "again.",
-                batch.segment.name,
-                refusal.reason,
-                extra={**batch.segment.about, "status": refusal.status},
-            )
+            self._not_removed(entry.origin, refusal)
         self._close_entry(entry, now)
         self._stop_if_hopeless(now)
 
     def _keep_rejected(self, batch: Batch, entry: Entry, refusal: Refusal, code: str) -> None:
         words = (refusal.code, refusal.message)
         self._rejects.add(
-            batch.segment.schema,
+            entry.origin.schema,
             entry.line,
             code=code,
             field=refusal.field,
@@ -533,11 +553,22 @@ class Delivery:
             item_id=refusal.item_id,
             status=refusal.status,
         )
-        batch.segment.counts.reject(code)
+        entry.origin.counts.reject(code)
+
+    def _not_removed(self, origin: Origin, refusal: Refusal) -> None:
+        origin.counts.not_removed += 1
+        if origin.counts.not_removed == 1:
+            logger.warning(
+                "Omnisend did not take segment '%s' back from a member that left it (%s). Run "
+                "again: the ledger still knows this member.",
+                origin.segment.name,
+                refusal.reason,
+                extra={**origin.about, "status": refusal.status},
+            )
 
     def _stop_if_hopeless(self, now: float) -> None:
-        # While Omnisend refuses everybody alike, the reason for that is the better message.
-        if not self._unanimity.items and self.outcome.too_many_rejected():
+        # While Omnisend rejects all alike, the reason for that is the better message.
+        if not self._unanimity.items and self.outcome.hopelessly_rejected():
             self.fail(too_many(self.outcome), now)
 
     def _emit_what_is_safe(self, now: float) -> None:
@@ -547,10 +578,10 @@ class Delivery:
             self.fail(failure, now)
 
     def _emit_safe(self) -> None:
-        # As long as nothing but refusals for one reason came back, they may be a fault of the
-        # account's and not of the records': no state passes them before that is clear.
-        suspicious = self._unanimity.items and not self._unanimity.any_accepted
-        if not suspicious or self._ended:
+        # As long as Omnisend rejects all for one reason, that may be a fault of the account's and
+        # not of the records': no state passes them before that is clear.
+        suspicious = self._unanimity.items and not self._unanimity.any_accepted and not self._ended
+        if not suspicious and not self.outcome.nothing_arrived:
             self._checkpoint.emit_safe()
 
 

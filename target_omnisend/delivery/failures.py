@@ -20,13 +20,22 @@ def all_refused(reason: str) -> RunFailed:
 
 
 def too_many(outcome: Outcome) -> RunFailed:
-    """What to tell the user when the share of refused records is too high."""
+    """What to say when the share of rejected records is too high."""
     total = outcome.total()
     return RunFailed(
         ExitCode.REJECTED,
-        f"{total.rejected} of {total.received} records were refused, more than "
-        f"max_rejected_percent ({outcome.max_rejected_percent:g} %) allows; mend them or the "
-        "mapping and run again.",
+        f"{total.rejected} of {total.received} records are rejected, more than "
+        f"max_rejected_percent ({outcome.max_rejected_percent:g} %) allows. Correct the "
+        "records or the mapping, then run again.",
+    )
+
+
+def none_arrived(outcome: Outcome) -> RunFailed:
+    """What to say when records are rejected and Omnisend has none of the others."""
+    return RunFailed(
+        ExitCode.REJECTED,
+        f"Omnisend has none of the records ({outcome.total().rejected} rejected, none accepted or "
+        "unchanged). No state was emitted. Correct the records or the mapping, then run again.",
     )
 
 

@@ -13,7 +13,7 @@ from target_omnisend.delivery.model import MARK_BYTES
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from target_omnisend.delivery.model import Entry, Segment
+    from target_omnisend.delivery.model import Entry, Origin, Segment
 
 logger = logging.getLogger("target-omnisend.delivery")
 
@@ -100,12 +100,17 @@ class _Mirror:
         before: members before this run.
     """
 
-    segment: Segment
+    origin: Origin
     begun: bool = False
     doubt: str = ""
     seen: bool = False
     before: int = 0
     streams: dict[str, _Stream] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The segment's."""
+        return self.origin.segment.name
 
 
 class Memory:
@@ -141,8 +146,9 @@ class Memory:
 
     # -- what changed ------------------------------------------------------------------
 
-    def open(self, segment: Segment) -> None:
-        """Announce a segment; says why everything is sent again, if it is."""
+    def open(self, origin: Origin) -> None:
+        """Announce a stream of a segment; says why everything is sent again, if it is."""
+        segment = origin.segment
         now = json.dumps(dict(segment.settings), sort_keys=True)
         before = self._ledger.mapping_fingerprint(segment.name)
         if before is not None and before != now:
@@ -150,12 +156,12 @@ class Memory:
                 "Segment '%s': everything is sent again, since %s changed.",
                 segment.name,
                 _difference(before, segment.settings),
-                extra=segment.about,
+                extra=origin.about,
             )
         if before != now:
             self._ledger.set_mapping_fingerprint(segment.name, now)
         if segment.mirrored:
-            self._open_mirror(segment)
+            self._open_mirror(origin)
 
     def sift(self, segment: Segment, entries: Collection[Entry]) -> list[Entry]:
         """The entries that need no call: unchanged, or leaving where they never were.
@@ -210,36 +216,37 @@ class Memory:
         """This person is in the source, though the record was refused."""
         self._see(segment, [email])
 
-    def bring(self, segment: Segment, version: t.Any) -> None:
+    def bring(self, origin: Origin, version: t.Any) -> None:
         """From here on the stream's records carry this version."""
-        mirror = self._mirrors.get(segment.name)
+        name = origin.segment.name
+        mirror = self._mirrors.get(name)
         if mirror is None or self._whole_runs:
             return
-        stream = mirror.streams[segment.stream]
+        stream = mirror.streams[origin.stream]
         if mirror.begun and stream.version == version:  # its schema has changed, no more
             return
         first = stream.version is None
-        if first and not stream.left and segment.counts.received > 1:
+        if first and not stream.left and origin.counts.received > 1:
             mirror.doubt = _UNVERSIONED  # those before this one were not seen
         if version in stream.left:  # whom it brought before it left is not known any more
             mirror.doubt = _TURNED_BACK
         if not first and stream.version not in stream.left:
             stream.left.append(stream.version)
         stream.version, stream.complete = version, False
-        alone = len(mirror.streams) == 1 and segment.name not in self._shared
+        alone = len(mirror.streams) == 1 and name not in self._shared
         if not mirror.begun or (alone and not first):
             self._begin(mirror, str(version) if alone else _SEVERAL)
         elif not first:
             mirror.doubt = _RESUMED  # the other streams' people cannot be brought once more
 
-    def activate(self, segment: Segment, version: t.Any) -> None:
+    def activate(self, origin: Origin, version: t.Any) -> None:
         """The stream says that this version is whole."""
-        if mirror := self._mirrors.get(segment.name):
-            stream = mirror.streams[segment.stream]
+        if mirror := self._mirrors.get(origin.segment.name):
+            stream = mirror.streams[origin.stream]
             stream.announced |= stream.version is None
             stream.complete = stream.version is not None and stream.version == version
 
-    def departures(self) -> Iterator[tuple[Segment, list[str]]]:
+    def departures(self) -> Iterator[tuple[Origin, list[str]]]:
         """After a clean run: who left each segment that was brought whole, 250 at a time.
 
         Raises:
@@ -249,26 +256,27 @@ class Memory:
         for mirror in whole:
             self._guard(mirror)
         for mirror in whole:
-            for emails in self._ledger.leavers(mirror.segment.name):
-                yield mirror.segment, emails
+            for emails in self._ledger.leavers(mirror.name):
+                yield mirror.origin, emails
         for mirror in whole:
-            self._ledger.end_seen(mirror.segment.name)
+            self._ledger.end_seen(mirror.name)
 
-    def _open_mirror(self, segment: Segment) -> None:
-        mirror = self._mirrors.setdefault(segment.name, _Mirror(segment))
-        mirror.segment = segment
-        if segment.stream not in mirror.streams:
-            mirror.streams[segment.stream] = _Stream()
+    def _open_mirror(self, origin: Origin) -> None:
+        name = origin.segment.name
+        mirror = self._mirrors.setdefault(name, _Mirror(origin))
+        mirror.origin = origin
+        if origin.stream not in mirror.streams:
+            mirror.streams[origin.stream] = _Stream()
             if self._whole_runs and not mirror.begun:
                 self._begin(mirror, _WHOLE_RUNS)
-            elif mirror.begun and not (self._whole_runs or segment.name in self._shared):
+            elif mirror.begun and not (self._whole_runs or name in self._shared):
                 # The ledger knows the version of the first stream, and would not notice that
                 # an earlier run stopped in the middle of this one.
                 mirror.doubt = _STRANGERS
 
     def _begin(self, mirror: _Mirror, version: str) -> None:
-        mirror.before = self._ledger.count(mirror.segment.name)
-        if not self._ledger.begin_seen(mirror.segment.name, version):
+        mirror.before = self._ledger.count(mirror.name)
+        if not self._ledger.begin_seen(mirror.name, version):
             mirror.doubt = mirror.doubt or _RESUMED
         mirror.begun, mirror.seen = True, False
 
@@ -279,7 +287,7 @@ class Memory:
             self._ledger.see(segment.name, emails)
 
     def _is_whole(self, mirror: _Mirror) -> bool:
-        name = mirror.segment.name
+        name = mirror.name
         brought = all(s.complete or self._whole_runs for s in mirror.streams.values())
         if not mirror.begun:
             reason = "its records carry no version, or there are none"
@@ -305,7 +313,7 @@ class Memory:
         return False
 
     def _guard(self, mirror: _Mirror) -> None:
-        name = mirror.segment.name
+        name = mirror.name
         leaving = self._ledger.count_leavers(name)
         if leaving * 100 > mirror.before * self._max_removed_percent:
             self._ledger.end_seen(name)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from target_omnisend.delivery.checkpoint import Epoch
     from target_omnisend.delivery.outcome import StreamCounts
@@ -38,6 +39,7 @@ class Entry:
     """One record on its way: there may be `max_unconfirmed` of these, so it is small.
 
     Attributes:
+        origin: the stream and the schema that the record came under.
         email: the person, normalised.
         line: the record's Singer message as it was read, for the rejects and for `remake`;
             empty for somebody who left and has no record.
@@ -52,13 +54,20 @@ class Entry:
 
     __slots__ = (
         *("before", "consented", "email", "epoch", "fingerprint", "item", "line"),
-        *("member", "merged"),
+        *("member", "merged", "origin"),
     )
 
     def __init__(
-        self, email: str, line: bytes, item: bytes, epoch: Epoch, fingerprint: bytes | None
+        self,
+        origin: Origin,
+        email: str,
+        line: bytes,
+        item: bytes,
+        epoch: Epoch,
+        fingerprint: bytes | None,
     ) -> None:
         """Keep what is given; a ledger may set `member`."""
+        self.origin = origin
         self.email = email
         self.line = line
         self.item: bytes | None = item
@@ -85,30 +94,25 @@ class Entry:
 
 @dataclass(eq=False, slots=True)
 class Segment:
-    """Where one sink's records go, and those of them that are not in a batch yet.
+    """A segment under the settings that decide what is sent, and its entries that no batch holds.
+
+    Streams with the same settings share it, and so do the schemas of one stream: their
+    entries fill batches together.
 
     Attributes:
-        stream: name of the stream.
-        schema: the SCHEMA message of its records, as it was read.
-        tags: given to every member once its contact is confirmed; may be empty.
-        counts: the stream's verdicts.
-        remake: makes `Entry.item` again, from `Entry.line` and `Entry.email`.
         name: of the segment, by which the ledger knows it.
+        tags: given to every member once its contact is confirmed; may be empty.
         tag: the one of `tags` that shows membership, if one does.
         clear: makes the item that clears the property that shows membership, from an e-mail;
             None if no property does.
         settings: name → short hash of each setting that decides what is sent.
-        mirrored: those who left lose the membership.
+        mirrored: members that left the source lose the membership.
         pending: entries that no batch holds yet, by e-mail.
         waiting: number of entries whose person is still in an open batch.
     """
 
-    stream: str
-    schema: bytes
-    tags: tuple[str, ...]
-    counts: StreamCounts
-    remake: Callable[[bytes, str], bytes]
-    name: str = ""
+    name: str
+    tags: tuple[str, ...] = ()
     tag: str | None = None
     clear: Callable[[str], bytes] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -117,10 +121,29 @@ class Segment:
     pending_since: float = 0.0
     waiting: int = 0
 
+
+@dataclass(eq=False, slots=True)
+class Origin:
+    """Where records come from: a stream under one of its schemas.
+
+    Attributes:
+        stream: name of the stream.
+        schema: the SCHEMA message of its records, as it was read.
+        counts: the stream's verdicts.
+        remake: makes `Entry.item` again, from `Entry.line` and `Entry.email`.
+        segment: where its records go.
+    """
+
+    stream: str
+    schema: bytes
+    counts: StreamCounts
+    remake: Callable[[bytes, str], bytes]
+    segment: Segment
+
     @property
     def about(self) -> dict[str, t.Any]:
         """What a log line about it carries as fields."""
-        return {"stream_name": self.stream, "segment": self.name}
+        return {"stream_name": self.stream, "segment": self.segment.name}
 
 
 @dataclass(eq=False, slots=True)
@@ -148,7 +171,17 @@ class Batch:
     @property
     def about(self) -> dict[str, t.Any]:
         """What a log line about it carries as fields."""
-        return {**self.segment.about, "batch_id": self.id, "contacts": len(self.entries)}
+        return {
+            "stream_name": self.stream,
+            "segment": self.segment.name,
+            "batch_id": self.id,
+            "contacts": len(self.entries),
+        }
+
+    @property
+    def stream(self) -> str | None:
+        """The stream of its entries, if all are of one."""
+        return common_stream(self.entries)
 
     def halves(self) -> tuple[Batch, Batch]:
         """The same entries in two batches."""
@@ -157,3 +190,14 @@ class Batch:
             Batch(self.segment, part, self.attempt, self.vanished)
             for part in (self.entries[:middle], self.entries[middle:])
         )
+
+
+def common_stream(entries: Iterable[Entry]) -> str | None:
+    """The stream of all the entries; None if there are several."""
+    streams = {entry.origin.stream for entry in entries}
+    return streams.pop() if len(streams) == 1 else None
+
+
+def by_origin(entries: Iterable[Entry]) -> Iterable[tuple[Origin, int]]:
+    """How many of the entries came from each origin."""
+    return Counter(entry.origin for entry in entries).items()

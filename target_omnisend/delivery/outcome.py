@@ -1,11 +1,12 @@
 """What became of a run: counts a stream, the accounting law, the exit code.
 
-The law: received = accepted + rejected + duplicates + unchanged + unconfirmed. It holds by
-construction, since `unconfirmed` is what has no other verdict.
+The law: received = accepted + rejected + duplicates + unchanged + skipped + unconfirmed +
+not_sent. It holds by construction, because `unconfirmed` counts all that have no other verdict.
 """
 
 from __future__ import annotations
 
+import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -14,6 +15,15 @@ from target_omnisend.errors import ExitCode, RunFailed
 THROUGHPUT_SECONDS = 10
 """Width of the slots in which accepted contacts are counted."""
 
+FEWEST: t.Final = 100
+"""Records of which at least so many make a share of rejected ones."""
+
+FEWEST_EARLY: t.Final = 1_000
+"""The same before the end of the input: a source can bring its bad records first."""
+
+EARLY_PERCENT: t.Final = 50.0
+"""Above this share of rejected records a run ends before its input does."""
+
 
 @dataclass(slots=True)
 class StreamCounts:
@@ -21,6 +31,8 @@ class StreamCounts:
 
     `sent` counts contacts that Omnisend has taken in a batch, each once, whatever became of them.
     `created` and `updated` count those accepted whose batch told which; Omnisend tells it
+    only where items are read one by one. `not_sent` counts records that no call carried because
+    the run ended early; `not_removed` members whose membership Omnisend did not take back.
     only where items are read one by one. `statuses` counts records with a status of their own.
     """
 
@@ -31,8 +43,11 @@ class StreamCounts:
     rejected: int = 0
     duplicates: int = 0
     unchanged: int = 0
+    skipped: int = 0
+    not_sent: int = 0
     tagged: int = 0
     removed: int = 0
+    not_removed: int = 0
     sent: int = 0
     statuses: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
@@ -41,20 +56,35 @@ class StreamCounts:
     @property
     def unconfirmed(self) -> int:
         """Records that have no other verdict."""
-        return self.received - self.accepted - self.rejected - self.duplicates - self.unchanged
+        settled = self.accepted + self.rejected + self.duplicates + self.unchanged + self.skipped
+        return self.received - settled - self.not_sent
+
+    @property
+    def arrived(self) -> bool:
+        """Whether Omnisend has any of the records as they are."""
+        return bool(self.accepted or self.unchanged)
 
     def reject(self, code: str) -> None:
-        """Count a refused record."""
+        """Count a rejected record."""
         self.rejected += 1
         self.rejections[code] += 1
 
     def numbers(self) -> dict[str, int]:
-        """The counts as the report shows them."""
-        names = ("received", "accepted", "created", "updated", "rejected", "duplicates")
-        more = ("unchanged", "unconfirmed", "tagged", "removed")
-        return {name: getattr(self, name) for name in (*names, *more)} | {
-            "warnings": self.warnings.total()
-        }
+        """The counts by their names in the report."""
+        numbers = {name: getattr(self, name) for name in NUMBERS}
+        return numbers | {"warnings": self.warnings.total()}
+
+    def reported(self) -> dict[str, int | None]:
+        """The counts as the report shows them; None for what Omnisend did not say."""
+        unknown = self.created + self.updated < self.accepted
+        return self.numbers() | (dict.fromkeys(("created", "updated")) if unknown else {})
+
+
+NUMBERS: t.Final = (
+    *("received", "accepted", "created", "updated", "rejected", "duplicates", "unchanged"),
+    *("skipped", "unconfirmed", "not_sent", "tagged", "removed", "not_removed"),
+)
+"""Counts of the report that are each a number of `StreamCounts`."""
 
 
 @dataclass(slots=True)
@@ -87,16 +117,36 @@ class Outcome:
                 setattr(total, name, getattr(total, name) + getattr(counts, name))
         return total
 
-    def too_many_rejected(self, percent: float | None = None) -> bool:
-        """Whether more were refused than the operator accepts; never before 100 were read.
+    @property
+    def nothing_arrived(self) -> bool:
+        """Whether records were rejected, and Omnisend has none of the others."""
+        streams = list(self.streams.values())  # at once: the reader may add one meanwhile
+        if any(counts.arrived for counts in streams):
+            return False
+        return any(counts.rejected for counts in streams)
+
+    def too_many_rejected(self) -> bool:
+        """Whether more are rejected than the operator accepts: to be asked at the end."""
+        return self._are_rejected(self.max_rejected_percent, FEWEST)
+
+    def hopelessly_rejected(self, percent: float | None = None) -> bool:
+        """Whether so many are rejected that the rest of the input cannot matter.
 
         `percent` stands in for `max_rejected_percent`.
         """
         allowed = self.max_rejected_percent if percent is None else percent
-        streams = list(self.streams.values())  # at once: the reader may add one meanwhile
+        return self._are_rejected(max(allowed, EARLY_PERCENT), FEWEST_EARLY)
+
+    @property
+    def failed_by_rejections(self) -> bool:
+        """Whether the rejected records make this run, at its end, a failed one."""
+        return self.nothing_arrived or self.too_many_rejected()
+
+    def _are_rejected(self, percent: float, fewest: int) -> bool:
+        streams = list(self.streams.values())  # at once, as above
         received = sum(counts.received for counts in streams)
         rejected = sum(counts.rejected for counts in streams)
-        return received >= 100 and rejected * 100 > received * allowed
+        return received >= fewest and rejected * 100 > received * percent
 
     @property
     def exit_code(self) -> int:
@@ -105,8 +155,9 @@ class Outcome:
             return 128 + self.stopped_by
         if self.failure is not None:
             return self.failure.exit_code
-        if self.too_many_rejected():
+        if self.failed_by_rejections:
             return ExitCode.REJECTED
-        # A lost batch may hold nobody but leavers, of whom there are no records.
-        lost = self.total().unconfirmed or self.lost_batches
-        return ExitCode.UNCONFIRMED if lost else ExitCode.DONE
+        total = self.total()
+        # A lost batch can hold none but members that leave without a record.
+        open_ends = total.unconfirmed or total.not_removed or self.lost_batches
+        return ExitCode.UNCONFIRMED if open_ends else ExitCode.DONE

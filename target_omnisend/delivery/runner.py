@@ -8,8 +8,9 @@ import typing as t
 from contextlib import contextmanager
 
 from target_omnisend.api.call import Call
-from target_omnisend.errors import RunFailed, unexpected
+from target_omnisend.errors import ExitCode, RunFailed, unexpected
 from target_omnisend.mapping.contact import UNDATED
+from target_omnisend.threads import start_thread
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,8 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.scheduler import Lane
     from target_omnisend.delivery.engine import Delivery
     from target_omnisend.delivery.memory import Memory
-    from target_omnisend.delivery.model import Segment
+    from target_omnisend.delivery.model import Origin
+    from target_omnisend.threads import Start
 
 _Seen = t.TypeVar("_Seen")
 
@@ -49,28 +51,36 @@ class Runner:
         clock: Callable[[], float],
         check_stopped: Callable[[], None],
         failed: Callable[[RunFailed], None],
+        start: Start = start_thread,
     ) -> None:
-        """`check_stopped` raises, in the thread that reads, when the run shall stop.
+        """`check_stopped` raises, in the thread that reads, when the run must stop.
 
-        `failed` is told, in any thread, what ends the run: the reader may be waiting for input.
+        `failed` gets, in any thread, the failure that ends the run: the reader can be waiting
+        for input.
+
+        Raises:
+            RunFailed: if the system has no room for a thread.
         """
         self._delivery = delivery
         self._api = api
         self._clock = clock
         self._check_stopped = check_stopped
         self._failed = failed
+        self._start_thread = start
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)  # a call may have become due
         self._progress = threading.Condition(self._lock)  # a call has been answered
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._callers = 0
+        self._most_callers = MAX_CALLS_AT_ONCE
         self._calling = 0
         self._grown_at = 0.0
         self._over = False
         self._begin()
 
     def _begin(self) -> None:
-        threading.Thread(target=self._hand_out, name="delivery", daemon=True).start()
+        if not self._start_thread(lambda: self._guard(self._hand_out), "delivery"):
+            raise _no_thread()
 
     @property
     def lanes(self) -> Mapping[Endpoint, Lane]:
@@ -82,14 +92,14 @@ class Runner:
         with self._lock:
             return view(self._delivery, self._clock())
 
-    def open_segment(self, segment: Segment) -> None:
-        """Announce a segment; its entries may follow."""
+    def open(self, origin: Origin) -> None:
+        """Announce a stream under one of its schemas; its entries may follow."""
         with self._lock:
-            self._delivery.open_segment(segment)
+            self._delivery.open(origin)
 
     def admit(
         self,
-        segment: Segment,
+        origin: Origin,
         email: str,
         item: bytes,
         line: bytes,
@@ -107,11 +117,11 @@ class Runner:
                 self._changed.notify()
                 self._wait(self._delivery.has_room)
             now = self._clock()
-            self._delivery.admit(segment, email, item, line, now, fingerprint, consent)
+            self._delivery.admit(origin, email, item, line, now, fingerprint, consent)
 
     def reject(
         self,
-        segment: Segment,
+        origin: Origin,
         line: bytes,
         code: str,
         field: str | None,
@@ -124,7 +134,7 @@ class Runner:
             RunFailed: when that makes too many.
         """
         with self._lock:
-            self._delivery.reject(segment, line, code, field, message, self._clock(), email)
+            self._delivery.reject(origin, line, code, field, message, self._clock(), email)
             self._check()
 
     def state(self, value: t.Any) -> None:
@@ -175,18 +185,16 @@ class Runner:
         with self._lock:
             self._delivery.memory = memory
 
-    def bring(self, segment: Segment, version: t.Any) -> None:
-        """From here on the records of the segment's stream carry this version."""
+    def bring(self, origin: Origin, version: t.Any) -> None:
+        """From here on the records of the stream carry this version."""
         with self._lock:
-            if self._delivery.memory:
-                self._delivery.flush(self._clock())
-                self._delivery.memory.bring(segment, version)
+            self._delivery.bring(origin, version, self._clock())
 
-    def activate(self, segment: Segment, version: t.Any) -> None:
-        """The segment's stream says that this version is whole."""
+    def activate(self, origin: Origin, version: t.Any) -> None:
+        """The stream says that this version is whole."""
         with self._lock:
             if self._delivery.memory:
-                self._delivery.memory.activate(segment, version)
+                self._delivery.memory.activate(origin, version)
 
     @property
     def made_segments(self) -> Mapping[str, Mapping[str, t.Any]]:
@@ -197,7 +205,7 @@ class Runner:
         self,
         *,
         segments: Mapping[str, list[t.Any]] | None = None,
-        departures: Iterator[tuple[Segment, list[str]]] | None = None,
+        departures: Iterator[tuple[Origin, list[str]]] | None = None,
     ) -> None:
         """After the last message: wait until every record has its verdict.
 
@@ -236,17 +244,32 @@ class Runner:
         if self._delivery.outcome.failure is not None:
             raise self._delivery.outcome.failure
 
+    def _guard(self, work: Callable[[], None]) -> None:
+        """The whole body of a thread: a fault outside of a call must end the run too."""
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - a silent end would hang the run
+            with self._lock:
+                self._fail(error)
+
     def _hand_out(self) -> None:
         with self._lock:
             while True:
-                now, call = self._clock(), None
+                pause = _TICK
                 with self._no_way_on():
-                    call = self._delivery.next_call(now) if self._has_caller(now) else None
-                if call:
-                    self._start(call, now)
-                else:
-                    due_in = self._delivery.scheduler.wake_at(now) - now
-                    self._changed.wait(due_in if 0 < due_in < _TICK else _TICK)
+                    pause = self._hand_out_one()
+                if pause:
+                    self._changed.wait(pause)
+
+    def _hand_out_one(self) -> float:
+        """Hand out one call that is due; else the seconds until one can be due."""
+        now = self._clock()
+        call = self._delivery.next_call(now) if self._has_caller(now) else None
+        if call:
+            self._start(call, now)
+            return 0
+        due_in = self._delivery.scheduler.wake_at(now) - now
+        return due_in if 0 < due_in < _TICK else _TICK
 
     @contextmanager
     def _no_way_on(self) -> Iterator[None]:
@@ -254,25 +277,38 @@ class Runner:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is
-            self._delivery.fail(unexpected(error), self._clock())
-            self._progress.notify_all()
+            self._fail(error)
         if self._delivery.outcome.failure is not None:
             self._failed(self._delivery.outcome.failure)
 
+    def _fail(self, error: BaseException) -> None:
+        failure = error if isinstance(error, RunFailed) else unexpected(error)
+        self._failed(failure)
+        self._delivery.fail(failure, self._clock())
+        self._progress.notify_all()
+
     def _has_caller(self, now: float) -> bool:
-        if self._calling < self._callers or self._callers < FIRST_CALLERS:
+        if self._calling < self._callers:
             return True
-        return self._callers < MAX_CALLS_AT_ONCE and now >= self._grown_at + _TICK
+        if self._callers >= self._most_callers:
+            return False
+        return self._callers < FIRST_CALLERS or now >= self._grown_at + _TICK
 
     def _start(self, call: Call, now: float) -> None:
         self._calling += 1
+        self._calls.put(call)
         if self._calling > self._callers:
+            self._add_caller(now)
+
+    def _add_caller(self, now: float) -> None:
+        """Start one more thread that makes calls; without room for it, those there are make do."""
+        if self._start_thread(lambda: self._guard(self._make_calls), f"call-{self._callers + 1}"):
             self._callers += 1
             self._grown_at = now
-            threading.Thread(
-                target=self._make_calls, name=f"call-{self._callers}", daemon=True
-            ).start()
-        self._calls.put(call)
+        elif self._callers:
+            self._most_callers = self._callers
+        else:
+            raise _no_thread()
 
     def _make_calls(self) -> None:
         while True:
@@ -302,3 +338,11 @@ class Runner:
             self._calling -= upcoming is None
             self._progress.notify_all()
         return upcoming
+
+
+def _no_thread() -> RunFailed:
+    return RunFailed(
+        ExitCode.FAULT,
+        "The system does not let the run start a thread. Raise the limit (ulimit -u, or the "
+        "container's limit of processes), then run again.",
+    )

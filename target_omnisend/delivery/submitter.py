@@ -12,6 +12,7 @@ import backoff
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call, waits
+from target_omnisend.delivery.model import by_origin
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ class Submitter:
         """Queue entries that were sent before, after a while that grows with their attempts."""
         for entry in batch.entries:
             if entry.item is None:
-                entry.item = batch.segment.remake(entry.line, entry.email)
+                entry.item = entry.origin.remake(entry.line, entry.email)
         self.entries += len(batch.entries)
         longest = [wait for _, wait in zip(range(batch.attempt), waits(), strict=False)][-1]
         self._submit(batch, now + backoff.full_jitter(longest))
@@ -95,7 +96,7 @@ class Submitter:
                 lambda api: api.post_batch([entry.item or b"" for entry in batch.entries]),
                 partial(self._posted, batch),
                 divisible=len(batch.entries) > 1,
-                stream=batch.segment.stream,
+                stream=batch.stream,
                 first_fault_at=failing_since,
             ),
             not_before,
@@ -107,7 +108,8 @@ class Submitter:
             return
         self.entries -= len(batch.entries)
         if not batch.attempt:
-            batch.segment.counts.sent += len(batch.entries)
+            for origin, number in by_origin(batch.entries):
+                origin.counts.sent += number
         if self._first_taken is None:
             self._first_taken = now
         for entry in batch.entries:

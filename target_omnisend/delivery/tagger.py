@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import typing as t
-from collections import deque
+from collections import Counter, deque
 from functools import partial
 
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.call import Call
-from target_omnisend.delivery.model import MAX_TAG_EMAILS, Entry, Segment
+from target_omnisend.delivery.model import MAX_TAG_EMAILS, Entry, Segment, common_stream
 from target_omnisend.errors import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
@@ -50,7 +50,10 @@ class Tagging:
         self._call = call
         self._settle = settle
         self._refuse = refuse
+        # None is empty: a run can have thousands of segments, and `tick` follows each call.
         self._queues: dict[Segment, deque[tuple[float, list[Entry]]]] = {}
+        self._sizes: Counter[Segment] = Counter()
+        self._full: dict[Segment, None] = {}
         self._any_taken = False
         self._refused_calls = 0
 
@@ -58,6 +61,7 @@ class Tagging:
         """Queue entries, to be sent at that time or later."""
         if entries:
             self._queues.setdefault(segment, deque()).append((ready_at, entries))
+            self._resize(segment, len(entries))
             self.waiting += len(entries)
 
     def tick(self, now: float, *, quiet: bool) -> None:
@@ -66,11 +70,42 @@ class Tagging:
         One at a time: while it waits for its budget, more entries come to share the next.
         `quiet` says that no more will come soon.
         """
+        lane = self._scheduler.lanes[self._endpoint]
+        while not lane.queue and (segment := self._due(now, quiet=quiet)):
+            self._send(segment, self._take(segment, now))
+
+    def _due(self, now: float, *, quiet: bool) -> Segment | None:
+        for segment in self._full:
+            if _ready(self._queues[segment], now) >= MAX_TAG_EMAILS:
+                return segment
         for segment, queue in self._queues.items():
-            if self._scheduler.lanes[self._endpoint].queue:
-                return
-            if entries := _take(queue, now, quiet=quiet):
-                self._send(segment, entries)
+            oldest, newest = queue[0][0], queue[-1][0]
+            if oldest + FULL_OR_AFTER <= now or (quiet and newest <= now):
+                return segment
+            if not quiet or oldest > now:  # the next ones came later
+                return None
+        return None
+
+    def _take(self, segment: Segment, now: float) -> list[Entry]:
+        queue = self._queues.pop(segment)
+        taken: list[Entry] = []
+        while queue and queue[0][0] <= now and len(taken) < MAX_TAG_EMAILS:
+            ready_at, entries = queue.popleft()
+            room = MAX_TAG_EMAILS - len(taken)
+            taken += entries[:room]
+            if entries[room:]:
+                queue.appendleft((ready_at, entries[room:]))
+        if queue:
+            self._queues[segment] = queue
+        self._resize(segment, -len(taken))
+        return taken
+
+    def _resize(self, segment: Segment, entries: int) -> None:
+        self._sizes[segment] += entries
+        if self._sizes[segment] >= MAX_TAG_EMAILS:
+            self._full[segment] = None
+        else:
+            self._full.pop(segment, None)
 
     def _send(
         self, segment: Segment, entries: list[Entry], *, failing_since: float = math.inf
@@ -82,7 +117,7 @@ class Tagging:
                 lambda api: self._call(api, emails, segment),
                 partial(self._answered, segment, entries),
                 divisible=len(entries) > 1,
-                stream=segment.stream,
+                stream=common_stream(entries),
                 first_fault_at=failing_since,
             )
         )
@@ -97,7 +132,7 @@ class Tagging:
         if answer.kind is Kind.GONE or (self._refused_calls >= _HOPELESS and not self._any_taken):
             raise RunFailed(
                 ExitCode.SETTINGS,
-                f"Omnisend does not take the tags of stream '{segment.stream}' "
+                f"Omnisend does not take the tags of segment '{segment.name}' "
                 f"({answer.fault}); change 'segment' or 'tags', or the API key's scopes.",
             )
         if len(entries) == 1:
@@ -109,22 +144,6 @@ class Tagging:
         self._send(segment, entries[middle:], failing_since=now)
 
 
-def _take(queue: deque[tuple[float, list[Entry]]], now: float, *, quiet: bool) -> list[Entry]:
-    if not queue or queue[0][0] > now:
-        return []
-    ready = 0
-    for ready_at, entries in queue:
-        if ready_at > now or ready >= MAX_TAG_EMAILS:
-            break
-        ready += len(entries)
-    overdue = queue[0][0] + FULL_OR_AFTER <= now
-    if ready < MAX_TAG_EMAILS and not overdue and not (quiet and queue[-1][0] <= now):
-        return []
-    taken: list[Entry] = []
-    while queue and queue[0][0] <= now and len(taken) < MAX_TAG_EMAILS:
-        ready_at, entries = queue.popleft()
-        room = MAX_TAG_EMAILS - len(taken)
-        taken += entries[:room]
-        if entries[room:]:
-            queue.appendleft((ready_at, entries[room:]))
-    return taken
+def _ready(queue: deque[tuple[float, list[Entry]]], now: float) -> int:
+    """Entries of a queue that can be sent now."""
+    return sum(len(entries) for ready_at, entries in queue if ready_at <= now)

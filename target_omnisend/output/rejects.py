@@ -1,11 +1,13 @@
-"""Refused records, kept as Singer messages so that they can be mended and sent again."""
+"""Rejected records, kept as Singer messages so that they can be corrected and sent again."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import io
+import json
 import os
+import re
 import typing as t
 import weakref
 
@@ -20,8 +22,15 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
 
+_NEW: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+
+_OURS: t.Final = re.compile(r"\d{8}T\d{6}Z-\w+\.jsonl")
+
+
 class RejectsFile:
-    """`<folder>/<UTC start>-<run id>.jsonl`, made with mode 0600 at the first refusal.
+    """`<folder>/<UTC start>-<run id>.jsonl`, made with mode 0600 at the first rejection.
+
+    A folder that holds nothing else gets a `.gitignore`.
 
     Each record's RECORD message stands as it was read, with one more key, `rejection`;
     before the first of a stream (and after a change of its schema) stands its SCHEMA message.
@@ -37,7 +46,7 @@ class RejectsFile:
         self._utc_now = utc_now
         self._file: io.FileIO | None = None
         self._schemas: dict[str, bytes] = {}
-        self._unsynced = False
+        self._end = self._synced = 0  # bytes in whole lines; bytes that are on the disk
         check_folder(folder, purpose="refused records", setting="rejects_path")
 
     def add(
@@ -69,10 +78,11 @@ class RejectsFile:
             "at": self._utc_now().isoformat(timespec="seconds").replace("+00:00", "Z"),
         }
         lines = [_with_rejection(line, rejection)]
-        if self._schemas.get(stream := _stream(schema)) != schema:
-            self._schemas[stream] = schema
+        stream = _stream(schema)
+        if self._schemas.get(stream) != schema:
             lines.insert(0, schema.strip())
         self._write(b"\n".join(lines) + b"\n")
+        self._schemas[stream] = schema
 
     def sync(self) -> None:
         """Have what was appended on the disk, before a state passes it.
@@ -80,14 +90,16 @@ class RejectsFile:
         Raises:
             RunFailed: when the disk does not take it.
         """
-        if self._file is not None and self._unsynced:
+        if self._file is not None and self._synced != self._end:
             try:
                 os.fsync(self._file.fileno())
             except OSError as error:
+                self._cut_back(self._synced)
                 raise self._unwritable(error) from None
-            self._unsynced = False
+            self._synced = self._end
 
     def _write(self, text: bytes) -> None:
+        size = len(text)
         try:
             if self._file is None:
                 self._file = _create(self.path)
@@ -95,8 +107,17 @@ class RejectsFile:
             while text:  # a disk that is nearly full takes a part, and says so only here
                 text = text[self._file.write(text) :]
         except OSError as error:
+            self._cut_back(self._end)
             raise self._unwritable(error) from None
-        self._unsynced = True
+        self._end += size
+
+    def _cut_back(self, end: int) -> None:
+        """Leave whole lines only, so that the file stays Singer input."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.truncate(end)
+            self._end = end
+            self._schemas.clear()  # what is cut off may have been a SCHEMA message
 
     def _unwritable(self, error: OSError) -> RunFailed:
         return RunFailed(
@@ -108,7 +129,7 @@ class RejectsFile:
 
 def _with_rejection(line: bytes, rejection: dict[str, t.Any]) -> bytes:
     if b'"rejection"' in line:  # it may have been refused before
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             return msgspec.json.encode({**msgspec.json.decode(line), "rejection": rejection})
     # Otherwise not one character of the message changes.
     return line.rstrip()[:-1] + b',"rejection":' + msgspec.json.encode(rejection) + b"}"
@@ -116,16 +137,27 @@ def _with_rejection(line: bytes, rejection: dict[str, t.Any]) -> bytes:
 
 @functools.lru_cache(maxsize=64)
 def _stream(schema: bytes) -> str:
-    return str(msgspec.json.decode(schema)["stream"])
+    # Not the fast decoder: a schema may hold half a character, or a number beyond every float.
+    return str(json.loads(schema.decode("utf-8", "surrogatepass"))["stream"])
 
 
 def _create(path: Path) -> io.FileIO:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Unbuffered: a process that is killed leaves no half line behind.
-    file = io.FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+    _keep_out_of_git(path.parent)
+    # Unbuffered: a process that is killed leaves no half line behind. Each write goes to the end
+    # that the file has then, also after a part of it was cut off.
+    file = io.FileIO(os.open(path, _NEW | os.O_APPEND, 0o600), "a")
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # otherwise a loss of power could take the whole file along
     finally:
         os.close(folder)
     return file
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    """Have git ignore a folder that holds nothing but files of ours: they are personal data."""
+    with contextlib.suppress(OSError):
+        if all(map(_OURS.fullmatch, os.listdir(folder))):  # noqa: PTH208 - names are all it takes
+            with io.FileIO(os.open(folder / ".gitignore", _NEW, 0o600), "w") as file:
+                file.write(b"*\n")

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import typing as t
+from contextlib import contextmanager, suppress
 
 from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 
@@ -14,13 +15,15 @@ from target_omnisend.output.terminal import has_live_display
 from target_omnisend.progress.lines import fields, sentence
 from target_omnisend.progress.metrics import Meters
 from target_omnisend.progress.snapshot import Pace, take
+from target_omnisend.threads import start_thread
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Self
 
     from target_omnisend.delivery.runner import Runner
     from target_omnisend.progress.snapshot import Snapshot
+    from target_omnisend.threads import Start
 
 logger = logging.getLogger("target-omnisend.progress")
 
@@ -44,7 +47,7 @@ class Display(t.Protocol):
 class Progress:
     """While it is entered: pictures on a terminal, or else lines in the log; METRIC lines.
 
-    What goes wrong with telling ends the telling, and never the run.
+    A fault in telling ends the telling, and never the run.
     """
 
     def __init__(
@@ -54,35 +57,49 @@ class Progress:
         display: Callable[[], Display] | None = None,
         seconds: float | None = None,
         metric_seconds: float = DEFAULT_LOG_INTERVAL,
+        start: Start = start_thread,
     ) -> None:
-        """`look` takes a snapshot; `display` puts one up, where there is a terminal for it.
+        """`look` takes a snapshot; `display` puts one up, if there is a terminal for it.
 
-        `seconds` lie between two looks.
+        `seconds` lie between two looks; `start` starts the thread.
         """
         self._look = look
-        self._display = display() if display else None
+        self._make_display = display
+        self._display: Display | None = None
         self._seconds = seconds or (FRAME_SECONDS if display else LINE_SECONDS)
         self._metric_seconds = metric_seconds
         self._metrics_told_at = 0.0
         self._pace = Pace()
         self._meters = Meters()
+        self._start = start
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+        self._ended = threading.Event()
+        self._ended.set()
 
     def __enter__(self) -> Self:
         """Begin to tell."""
         first = self._look()
         self._pace.add(first)
         self._metrics_told_at = first.at
-        self._thread.start()
+        with self._no_harm():
+            self._display = self._make_display() if self._make_display else None
+            self._begin()
         return self
+
+    def _begin(self) -> None:
+        self._ended.clear()
+        if not self._start(self._run, "progress"):
+            self._ended.set()
+            self._take_down()
+            logger.warning("Progress is not shown: the system has no room for a thread.")
 
     def __exit__(self, *_: object) -> None:
         """Take the display down and tell the last numbers; nothing is said after that."""
         self._over.set()
-        self._thread.join()
-        self._take_down()
-        self._meters.tell(self._look(), last=True)
+        self._ended.wait()
+        with self._no_harm():
+            self._take_down()
+            self._meters.tell(self._look(), last=True)
 
     def tick(self) -> None:
         """Look, and tell."""
@@ -98,10 +115,19 @@ class Progress:
 
     def _run(self) -> None:
         try:
-            while not self._over.wait(self._seconds):
-                self.tick()
+            with self._no_harm():
+                while not self._over.wait(self._seconds):
+                    self.tick()
+        finally:
+            self._ended.set()
+
+    @contextmanager
+    def _no_harm(self) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:  # noqa: BLE001 - a terminal that is gone, say
-            self._take_down()
+            with suppress(Exception):
+                self._take_down()
             logger.warning("Progress is not shown any more (%s).", type(error).__name__)
 
     def _take_down(self) -> None:

@@ -96,12 +96,14 @@ EXITS: t.Final[dict[str, Code]] = {
         "Mend what the message names, then run `target-omnisend --check`.",
     ),
     "4": Code(
-        "More refused than `max_rejected_percent`.",
-        "Mend the records in the rejects file or the mapping, then run again.",
+        "More records are rejected than `max_rejected_percent`, or some are rejected and none is "
+        "accepted or unchanged.",
+        "Correct the records in the rejects file or the mapping, then run again.",
     ),
     "5": Code(
-        "Some records stayed unconfirmed; their batches are named.",
-        "Run again: no state has passed them, and a repeat changes nothing.",
+        "Some records stayed unconfirmed (their batches are named), or some members that left "
+        "the segment were not removed.",
+        "Run again: no state has passed the records, and a repeat changes nothing.",
     ),
     "6": Code(
         "A mirror would have removed more than `max_removed_percent`, and removed nobody.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing as t
-from urllib.parse import urlsplit
 
 from target_omnisend.api.budget import Endpoint, allowance
 from target_omnisend.delivery.model import MAX_ITEMS, MAX_TAG_EMAILS
@@ -65,9 +64,9 @@ def build(
             "unconfirmed_batches": outcome.lost_batches,
         },
         "next": what_next(outcome, rejects_file),
-        "totals": total.numbers(),
+        "totals": total.reported(),
         "streams": {
-            name: {**_shown_as(settings, name, retired), **counts.numbers()}
+            name: {**_shown_as(settings, name, retired), **counts.reported()}
             for name, counts in outcome.streams.items()
         },
         "segments": segments,
@@ -138,8 +137,6 @@ def shown(settings: Settings) -> dict[str, t.Any]:
     values = {name: getattr(settings, name) for name in named}
     if settings.ledger_url is not None:
         values["ledger_url"] = f"set ({settings.ledger_url.partition(':')[0].partition('+')[0]})"
-    url = urlsplit(settings.api_url)
-    values["api_url"] = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
     return values
 
 

@@ -59,8 +59,8 @@ def fields(outcome: Outcome) -> dict[str, t.Any]:
 
     The counts are one field, since `created` is the name of a log line's own.
     """
-    streams = {name: counts.numbers() for name, counts in outcome.streams.items()}
-    counts = outcome.total().numbers()
+    streams = {name: counts.reported() for name, counts in outcome.streams.items()}
+    counts = outcome.total().reported()
     return {"exit_code": int(outcome.exit_code), "counts": counts, "streams": streams}
 
 

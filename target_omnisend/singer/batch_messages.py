@@ -9,7 +9,6 @@ import typing as t
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_omnisend.singer.batch_files import FileFault, gzipped, name_of, parquet, plain
-from target_omnisend.singer.reader import decode_object
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +18,9 @@ if t.TYPE_CHECKING:
 
 _KEPT: t.Final = ("version", "time_extracted")
 """What a BATCH message says of each of its records."""
+
+
+_MESSAGES: t.Final = ("RECORD", "SCHEMA")
 
 
 class Position:
@@ -65,12 +67,27 @@ def records_of(
                     position.number += 1
                     text = line.removeprefix(codecs.BOM_UTF8).strip()
                     if text:
-                        record = decode_object(text)
+                        record = reader.decode_record(text)
+                        _check_is_no_message(record)
                         reader.line = opening + text + b"}"
                         yield {**head, "record": record}
         except FileFault as fault:
             raise position.of_the_file(fault) from None
     reader.part = None
+
+
+def _check_is_no_message(record: dict[str, t.Any]) -> None:
+    """A file of messages would be records without an address, each of them rejected.
+
+    Raises:
+        InvalidInputLine: when it is one.
+    """
+    kind = record.get("type")
+    if kind in _MESSAGES and "stream" in record and isinstance(record.get(kind.lower()), dict):
+        raise InvalidInputLine(
+            f"holds a {kind} message in place of a record. Have the tap write the records alone, "
+            "or send the file with --input"
+        )
 
 
 def _encoding(encoding: t.Any) -> tuple[str, Decode]:

@@ -6,6 +6,7 @@ import codecs
 import io
 import json
 import os
+import re
 import stat
 import sys
 import typing as t
@@ -13,6 +14,8 @@ import typing as t
 import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
+
+from target_omnisend.singer.undecodable import NESTED, Excess, fault_of, rest_of
 
 if t.TYPE_CHECKING:
     from collections import Counter
@@ -36,6 +39,7 @@ class MessageReader(GenericSingerReader[bytes]):
         number: its line number, from 1.
         stream: the stream it names, if it could be read.
         version: the version of its stream that it belongs to, if it says so.
+        excess: in which way a record is beyond the decoder's limits; it is decoded without that.
         part: where in a file that the message names, if it is from there.
         read_share: of the input's bytes, where its size is known and tells how much there is to
             read; 1 at its end.
@@ -49,6 +53,7 @@ class MessageReader(GenericSingerReader[bytes]):
         self.number = 0
         self.stream: str | None = None
         self.version: t.Any = None
+        self.excess: str | None = None
         self.part: object | None = None
         self.read_share: float | None = None
         self._size: int | None = None
@@ -82,12 +87,14 @@ class MessageReader(GenericSingerReader[bytes]):
             InvalidInputLine: when the line is none; its text stays unsaid.
         """
         self.stream = None
-        message = decode_object(line)
+        message = self.decode_record(line)
         stream, kind = message.get("stream"), message.get("type", "")
         self.stream = stream if isinstance(stream, str) else None
         self.version = message.get("version")
         if not isinstance(kind, str):
             self._process_unknown_message(message)
+        if self.excess and kind != "RECORD":
+            raise InvalidInputLine(self.excess)
         part = _PARTS.get(kind)
         if part and not isinstance(message.get(part), dict):
             raise InvalidInputLine(f"lacks an object '{part}'")
@@ -100,6 +107,24 @@ class MessageReader(GenericSingerReader[bytes]):
             # The records are elsewhere: the size of the input tells nothing any more.
             self._size = self.read_share = None
         return message
+
+    def decode_record(self, line: bytes) -> dict[str, t.Any]:
+        """Decode a line that is to hold a JSON object; see `excess`.
+
+        Raises:
+            InvalidInputLine: when it holds none; its text stays unsaid.
+        """
+        self.excess = None
+        try:
+            return decode_object(line)
+        except Excess as fault:
+            self.excess = str(fault)
+            return fault.rest
+
+    def decode_less(self) -> dict[str, t.Any]:
+        """The record under way again, without what is nested too deeply to be processed."""
+        self.excess = NESTED
+        return rest_of(self.line)
 
     @staticmethod
     def assert_line_requires(line_dict: dict[str, t.Any], requires: set[str]) -> None:
@@ -174,8 +199,8 @@ def decode_object(line: bytes) -> dict[str, t.Any]:
     """
     try:
         value = decode(line)
-    except (ValueError, RecursionError):
-        raise InvalidInputLine(f"is not JSON ({len(line)} bytes)") from None
+    except (ValueError, RecursionError) as error:
+        raise fault_of(line, error) from None
     if not isinstance(value, dict):
         raise InvalidInputLine("is not a JSON object")
     return value
@@ -195,6 +220,38 @@ def decode(line: bytes) -> t.Any:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return json.loads(line.decode("utf-8", "surrogatepass"))
+
+
+_SPACE: t.Final = re.compile(r"[ \t\r\n]*")
+
+_VERBATIM: t.Final = json.JSONDecoder(parse_float=str, parse_int=str)
+"""Reads any number: it only has to find where a value ends."""
+
+
+def raw_value(line: bytes, name: str) -> bytes:
+    """The text of one value of a JSON object, as it stands in the line.
+
+    Decoding and encoding would round decimals and make `Infinity` of a number beyond every float.
+    Half a surrogate pair is written as its escape, because Meltano reads UTF-8.
+    `line` is one that `decode_object` reads, and has the name.
+    """
+    text = line.decode("utf-8", "surrogatepass")
+    found = ""
+    at = _after_space(text, _after_space(text, 0) + 1)
+    while text[at] != "}":
+        key, at = _VERBATIM.raw_decode(text, at)
+        start = _after_space(text, _after_space(text, at) + 1)
+        _, end = _VERBATIM.raw_decode(text, start)
+        if key == name:  # of a name that comes twice the last value counts, as for every decoder
+            found = text[start:end]
+        at = _after_space(text, end)
+        if text[at] == ",":
+            at = _after_space(text, at + 1)
+    return found.encode("utf-8", "backslashreplace")
+
+
+def _after_space(text: str, at: int) -> int:
+    return t.cast("re.Match[str]", _SPACE.match(text, at)).end()
 
 
 def _size(descriptor: int) -> int | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.command import people, record, schema, state
 
-from target_omnisend.config.settings import CONFIG_JSONSCHEMA
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:
     from support.command import Command

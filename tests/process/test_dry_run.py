@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -115,15 +116,24 @@ def test_how_long_a_batch_may_take_is_no_matter(command: Command) -> None:
     assert (ran.code, ran.counts["accepted"]) == (0, 20), ran.log
 
 
-def test_it_foresees_where_a_run_would_end_for_its_refusals(command: Command) -> None:
-    bad = [record(None) for _ in range(20)]
-    messages = [schema(), *people(90), *bad, *people(500, 100)]
-    ran = _dry(command, *messages, max_rejected_percent=10)
-    assert (ran.code, ran.counts["received"], ran.counts["rejected"]) == (4, 610, 20), ran.log
+def test_it_foresees_where_a_run_would_end_for_its_rejected_records(command: Command) -> None:
+    bad = [record(None) for _ in range(600)]
+    ran = _dry(command, schema(), *people(400), *bad, *people(500, 400))
+    assert (ran.code, ran.counts["received"], ran.counts["rejected"]) == (4, 1500, 600), ran.log
     last = ran.log.splitlines()[-1]
-    assert "A run would end after 101 records, since 11 of them are refused" in last
-    exactly = [schema(), *people(90), *bad[:10]]
-    assert _dry(command, *exactly, max_rejected_percent=10).code == 0
+    assert "A run would end after 1000 records, because 600 of them are rejected" in last
+
+
+def test_it_foresees_that_a_run_would_fail_at_its_end(command: Command) -> None:
+    bad = [record(None) for _ in range(11)]
+    ran = _dry(command, schema(), *people(90), *bad)
+    last = ran.log.splitlines()[-1]
+    assert (ran.code, "11 of 101 records would be rejected" in last) == (4, True), ran.log
+    assert _dry(command, schema(), *people(90), *bad[:10]).code == 0
+
+    ran = _dry(command, schema(), *bad[:2])
+    last = ran.log.splitlines()[-1]
+    assert (ran.code, "none would be accepted" in last) == (4, True), ran.log
 
 
 def test_what_changes_within_a_run_is_counted_as_the_run_counts_it(
@@ -151,6 +161,16 @@ def test_what_changes_within_a_run_is_counted_as_the_run_counts_it(
         real = command(columns, *messages, *people(100, 200), **settings)
         assert (dry.code, dry.counts) == (real.code, real.counts), dry.log
         assert (dry.counts["unchanged"], dry.counts["removed"]) == (unchanged, removed)
+
+
+def test_without_pacing_a_dry_run_reckons_with_omnisends_own_limits(command: Command) -> None:
+    messages = [schema(), *people(41_000)]
+    unpaced, paced = (
+        _dry(command, *messages, membership="property", quota_share=share) for share in (0, 1)
+    )
+    (time,) = re.findall(r"(about \d+ \w+) at 100% of Omnisend's limits", unpaced.log)
+    assert time == "about 2 minutes", "411 calls, of which Omnisend takes 400 a minute"
+    assert time in paced.log
 
 
 def test_a_file_that_is_no_ledger_yet_stays_as_it_is(command: Command, tmp_path: Path) -> None:

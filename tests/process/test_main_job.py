@@ -163,7 +163,7 @@ def _check_contacts(contacts: Any, messages: list[dict[str, Any]]) -> None:
 
 def _check_rejects(command: Command, messages: list[dict[str, Any]]) -> None:
     assert command.rejections() == dict.fromkeys(FAULTS, BAD_OF_EACH)
-    (file,) = command.rejects_path.iterdir()
+    (file,) = command.rejects_path.glob("*.jsonl")
     assert (file.stat().st_mode & 0o777, command.rejects_path.stat().st_mode & 0o777) == (
         0o600,
         0o700,
@@ -180,7 +180,7 @@ def _check_rejects(command: Command, messages: list[dict[str, Any]]) -> None:
 
 
 def _mend_and_send_again(command: Command, sandbox: Sandbox) -> None:
-    (file,) = command.rejects_path.iterdir()
+    (file,) = command.rejects_path.glob("*.jsonl")
     mended = file.with_name("mended.jsonl")
     messages = command.rejects()
     members = [message["record"] for message in messages if message["type"] == "RECORD"]

@@ -10,6 +10,8 @@ from support.command import people, record, schema, state
 from omnisend_sandbox.faults import Fault
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.command import Command
     from support.sandbox import Sandbox
 
@@ -71,22 +73,69 @@ def test_a_key_that_may_not_read_the_brand_will_do(command: Command, sandbox: Sa
     assert sandbox.store.requests.counts["GET /contacts"] == 1
 
 
-def test_too_many_refused_ends_the_run_early(command: Command, sandbox: Sandbox) -> None:
+def test_a_source_that_brings_its_bad_records_first_is_read_to_its_end(command: Command) -> None:
+    bad = [record("nobody")] * 120
+    ran = command(schema(), *bad, *people(1200), state(at=1), membership="property")
+
+    assert (ran.code, ran.states) == (0, [{"at": 1}]), ran.log
+    assert (ran.counts["received"], ran.counts["rejected"]) == (1320, 120)
+
+
+def test_too_many_rejected_records_are_judged_at_the_end(command: Command) -> None:
     bad = [record("nobody")] * 12
-    ran = command(schema(), *people(99), *bad, state(at=1), *people(500, start=99))
+    ran = command(schema(), *people(88), *bad, membership="property")
+
+    assert (ran.code, ran.counts["received"]) == (4, 100), ran.log
+    assert "max_rejected_percent (10 %)" in ran.errors[0]
+    assert command.rejections()["email_invalid"] == 12
+
+
+def test_a_run_ends_early_when_most_of_the_first_thousand_are_rejected(
+    command: Command, sandbox: Sandbox
+) -> None:
+    bad = [record("nobody")] * 600
+    ran = command(schema(), *people(400), *bad, state(at=1), *people(5000, start=400))
 
     assert ran.code == 4
-    assert ran.counts["received"] < 130
+    assert ran.counts["received"] < 1100
     assert "max_rejected_percent (10 %)" in ran.errors[0]
-    assert command.rejections()["email_invalid"] <= 12
     assert sandbox.store.welcome_messages == []
 
 
-def test_few_records_may_all_be_refused(command: Command) -> None:
-    ran = command(schema(), *[record("nobody")] * 99, state(at=1))
+@pytest.mark.parametrize("records", [1, 2, 99])
+@pytest.mark.parametrize("percent", [0, 10, 100])
+def test_a_run_of_which_nothing_arrives_fails_and_emits_no_state(
+    command: Command, records: int, percent: int
+) -> None:
+    messages = [m for n in range(records) for m in (record("nobody"), state(at=n))]
+    ran = command(schema(), *messages, max_rejected_percent=percent)
 
-    assert (ran.code, ran.states) == (0, [{"at": 1}])
-    assert command.rejections() == {"email_invalid": 99}
+    assert (ran.code, ran.states) == (4, []), ran.log
+    assert "Omnisend has none of the records" in ran.errors[0]
+    assert command.rejections() == {"email_invalid": records}
+
+
+def test_omnisend_may_be_the_one_that_rejects_all(command: Command, sandbox: Sandbox) -> None:
+    sandbox.store.faults.add(Fault("item_refused", code=400))
+    ran = command(schema(), *people(7), state(at=1), membership="property")
+
+    assert (ran.code, ran.states) == (4, []), ran.log
+    assert command.rejections() == {"omnisend_refused": 7}
+
+
+def test_one_record_that_arrives_lets_the_states_leave(command: Command) -> None:
+    messages = [schema(), record("nobody"), state(at=1), *people(1), state(at=2)]
+    ran = command(*messages, membership="property")
+
+    assert (ran.code, ran.states) == (0, [{"at": 2}]), ran.log
+
+
+def test_one_unchanged_record_will_do(command: Command, tmp_path: Path) -> None:
+    settings = {"ledger_url": f"sqlite:///{tmp_path}/ledger.db", "membership": "property"}
+    assert command(schema(), *people(1), **settings).code == 0
+    ran = command(schema(), *people(1), record("nobody"), state(at=1), **settings)
+
+    assert (ran.code, ran.counts["unchanged"], ran.states) == (0, 1, [{"at": 1}]), ran.log
 
 
 def test_a_batch_that_never_ends_stays_unconfirmed_and_is_named(

@@ -45,7 +45,7 @@ def test_a_run_with_refusals_leaves_report_and_page(command: Command, tmp_path: 
     report, page = told(folder)
     assert report["totals"]["accepted"] == 3
     assert report["rejections"] == {"email_missing": 1}
-    assert report["rejects_file"] == str(next(command.rejects_path.iterdir()))
+    assert report["rejects_file"] == str(next(command.rejects_path.glob("*.jsonl")))
     assert report["streams"]["members"]["segment"] == "VIP"
     assert report["settings"]["ledger_url"] == "set (sqlite)"
     assert "Done, but 1 record was refused" in page

@@ -460,7 +460,7 @@ def test_a_fault_of_every_single_item_at_the_start_is_outlasted() -> None:
 
 
 def test_too_many_refused_end_the_run_early() -> None:
-    refused = Fault("item_refused", email="[0-3]@")
+    refused = Fault("item_refused", email="[0-6]@")
     run = simulation(refused, max_rejected_percent=10.0, batch_latency=1.0, quota_share=0.1)
     run.run(members(9000))
     assert run.outcome.exit_code == ExitCode.REJECTED
@@ -470,7 +470,8 @@ def test_too_many_refused_end_the_run_early() -> None:
 def test_records_that_are_no_contacts_end_the_run_too() -> None:
     run = simulation(max_rejected_percent=10.0).run(Bad() for _ in range(5000))
     assert run.outcome.exit_code == ExitCode.REJECTED
-    assert run.outcome.total().received == 100
+    assert run.outcome.total().received == 1000
+    assert run.states == []
 
 
 def test_a_brand_that_may_not_be_read_is_no_reason_to_stop() -> None:
@@ -611,7 +612,9 @@ def test_whatever_happens_no_state_passes_an_unsettled_record_and_all_are_accoun
         progressive=True, confirm_timeout=600.0,
     )  # fmt: skip
     run.run(with_states(messages, every), stop_at=stop_at)
-    if run.outcome.exit_code != ExitCode.DONE:
+    if run.outcome.exit_code == ExitCode.REJECTED:
+        assert run.outcome.nothing_arrived
+    elif run.outcome.exit_code != ExitCode.DONE:
         assert run.outcome.total().unconfirmed or run.outcome.stopped_by or run.outcome.failure
     else:
         sent = {message for message in messages if isinstance(message, Member)}

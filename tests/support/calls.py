@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -33,6 +33,13 @@ class Clock:
         self.now += seconds
 
 
+class Answered(NamedTuple):
+    """The answer to an item: `responseCode` and `response`."""
+
+    status: int
+    response: Any
+
+
 class Caller:
     """A store, its clock, and calls without ceremony."""
 
@@ -49,6 +56,12 @@ class Caller:
         reply = self("POST", "/batches", batch(*items))
         assert reply.status == 201, reply.body
         return str(reply.json()["batchID"])
+
+    def upsert(self, item: Any) -> Answered:
+        """Post a batch of one contact; the answer to its item."""
+        shown = self.items(self.submit(item))
+        (one,) = shown["errors"] + shown["responses"]
+        return Answered(one["responseCode"], one["response"])
 
     def items(self, identifier: str) -> Any:
         return self("GET", f"/batches/{identifier}/items").json()

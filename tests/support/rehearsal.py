@@ -172,8 +172,8 @@ class _Target(TargetOmnisend):
     def _setup_signal_handlers(self) -> None:
         pass
 
-    def _write_state_message(self, state: Any) -> None:
-        self._emitted.append(json.loads(json.dumps(state)))
+    def _write_state_message(self, state: bytes) -> None:  # type: ignore[override]
+        self._emitted.append(json.loads(state))
 
 
 class _World:

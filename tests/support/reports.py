@@ -11,7 +11,8 @@ from typing import Any
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Tally
 from target_omnisend.api.scheduler import Lane
-from target_omnisend.config.settings import CONFIG_JSONSCHEMA, Settings
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA
+from target_omnisend.config.settings import Settings
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.report.data import build

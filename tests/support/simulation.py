@@ -25,7 +25,7 @@ from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.client import OmnisendClient, _read
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
-from target_omnisend.delivery.model import Segment
+from target_omnisend.delivery.model import Origin, Segment
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE
 from target_omnisend.mapping.address import email_key
@@ -228,7 +228,7 @@ class Simulation:
             rejects=self.rejects,
             outcome=self.outcome,
         )
-        self.segments = {
+        self.origins = {
             stream: self._open(stream, tuple(names))
             for stream, names in (tags if tags is not None else {"vip": ["vip"]}).items()
         }
@@ -250,8 +250,8 @@ class Simulation:
         """Read `messages` to their end, or be stopped, and see it through.
 
         Raises:
-            AssertionError: An emitted state covers an unsettled record, a verdict is given
-                twice, or the run does not end.
+            AssertionError: An emitted state covers an unsettled record or leaves though nothing
+                has arrived, a verdict is given twice, or the run does not end.
         """
         source = iter(messages)
         upcoming = next(source, None)
@@ -290,7 +290,7 @@ class Simulation:
     @property
     def delivered(self) -> set[str]:
         """E-mails of contacts in the store that have all tags of some stream."""
-        wanted = [set(segment.tags) for segment in self.segments.values()]
+        wanted = [set(origin.segment.tags) for origin in self.origins.values()]
         return {
             contact.email
             for contact in self.store.contacts.values()
@@ -304,11 +304,12 @@ class Simulation:
 
     # -- the tap -----------------------------------------------------------------------
 
-    def _open(self, stream: str, tags: tuple[str, ...]) -> Segment:
+    def _open(self, stream: str, tags: tuple[str, ...]) -> Origin:
         schema = msgspec.json.encode({"type": "SCHEMA", "stream": stream, "schema": {}})
-        segment = Segment(stream, schema, tags, self.outcome.stream(stream), item_of)
-        self.delivery.open_segment(segment)
-        return segment
+        counts = self.outcome.stream(stream)
+        origin = Origin(stream, schema, counts, item_of, Segment(stream, tags))
+        self.delivery.open(origin)
+        return origin
 
     def _take(self, message: Message) -> bool:
         """Take a message in, unless the tap is silent, nobody reads, or there is no room."""
@@ -323,17 +324,17 @@ class Simulation:
             case Wait(seconds):
                 self._silent_until = self.now + seconds
             case Bad(stream):
-                segment = self.segments[stream]
-                segment.counts.received += 1
+                origin = self.origins[stream]
+                origin.counts.received += 1
                 line = b'{"type":"RECORD","record":{"email":""}}'
-                self.delivery.reject(segment, line, "email_missing", "email", "", self.now)
+                self.delivery.reject(origin, line, "email_missing", "email", "", self.now)
         return True
 
     def _take_member(self, member: Member) -> bool:
         if not self.delivery.has_room():
             return False
-        segment = self.segments[member.stream]
-        segment.counts.received += 1
+        origin = self.origins[member.stream]
+        origin.counts.received += 1
         if self._verify:
             self._latest[member.stream, member.email] = len(self._read)
             self._read.append(member)
@@ -342,12 +343,13 @@ class Simulation:
             f'"record":{{"email":"{member.email}","name":"{member.name}"}}}}'
         ).encode()
         item = _item(member.email, member.name)
-        self.delivery.admit(segment, member.email, item, line, self.now)
-        if segment.counts.received % DRAIN == 0:
+        self.delivery.admit(origin, member.email, item, line, self.now)
+        if origin.counts.received % DRAIN == 0:
             self.delivery.flush(self.now)
         return True
 
     def _emitted(self, value: Any) -> None:
+        assert not self.outcome.nothing_arrived, "a state leaves though nothing has arrived"
         self.states.append(Emitted(self.now, value))
         covered = 0
         while self._marks:
@@ -364,7 +366,7 @@ class Simulation:
         if self._latest[member.stream, member.email] > index or member.email in refused:
             return  # merged into a later record of the same person, or refused
         contact = self.store.contacts.get(member.email)
-        tags = set(self.segments[member.stream].tags)
+        tags = set(self.origins[member.stream].segment.tags)
         assert contact is not None, f"a state covers {member}, which is not there"
         assert tags <= set(contact.tags), f"a state covers {member}, which is not tagged"
 

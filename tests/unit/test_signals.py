@@ -119,3 +119,12 @@ def test_work_that_gives_up_altogether_is_waited_for_no_longer(interrupt: Interr
     with pytest.raises(SystemExit):
         interrupt.wait_for(sys.exit)
     otherwise.cancel()
+
+
+def test_without_room_for_a_thread_the_work_is_done_all_the_same() -> None:
+    interrupt = Interrupt(start=lambda *_: False)
+    assert interrupt.wait_for(lambda: 7) == 7
+    interrupt.number = signal.SIGTERM
+    with pytest.raises(Stopped):
+        interrupt.wait_for(lambda: 7)
+    interrupt.close()

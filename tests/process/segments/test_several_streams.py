@@ -8,7 +8,7 @@ import pytest
 from support.command import people, record, schema, state
 from support.rehearsal import Rehearsal
 
-from target_omnisend.config.settings import SettingsError
+from target_omnisend.config.validation import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from support.calls import OLD, person
 from support.sandbox import Sandbox, running_sandbox
 
@@ -15,6 +17,7 @@ from omnisend_sandbox.model import Store
 from omnisend_sandbox.server import listen
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.client import PAGE, OmnisendClient, _with
+from target_omnisend.errors import ExitCode, RunFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -327,3 +330,50 @@ def test_the_connection_is_used_again_after_a_fault(
 ) -> None:
     sandbox.store.faults.add(Fault("cut", times=1))
     assert [client.current_brand().kind for _ in range(3)] == [Kind.RETRY, Kind.DONE, Kind.DONE]
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_a_call_to_this_machine_goes_through_no_proxy(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """Over plain http a proxy elsewhere would read key and contacts."""
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    assert client_of(sandbox.api_url).any_contact().kind is Kind.DONE
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("bundle", ["nowhere.pem", "empty", "text.pem"])
+def test_certificates_that_cannot_be_read_are_a_matter_of_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, bundle: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.pem").write_text("no certificate")
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / bundle))
+    with pytest.raises(RunFailed, match=f"{variable} names") as failure:
+        client_of("https://api.example.com/api")
+    assert failure.value.exit_code == ExitCode.SETTINGS
+    assert str(tmp_path) not in failure.value.sentence
+
+
+def test_certificates_that_are_there_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", DEFAULT_CA_BUNDLE_PATH)
+    client_of("https://api.example.com/api")
+
+
+def test_certificates_do_not_matter_without_encryption(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "nowhere.pem")
+    assert client_of(sandbox.api_url).any_contact().kind is Kind.DONE
+
+
+def test_certificates_that_disappear_meanwhile_are_a_fault_that_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(Path(DEFAULT_CA_BUNDLE_PATH).read_bytes())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    client = client_of("https://127.0.0.1:9/api")
+    bundle.unlink()
+    assert client.any_contact() == Answer(Kind.RETRY, fault="OSError")

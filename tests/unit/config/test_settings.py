@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_omnisend.config.environment import ENVIRONMENT_PREFIX
-from target_omnisend.config.settings import Settings, SettingsError, did_you_mean
+from target_omnisend.config.validation import SettingsError, did_you_mean
 from target_omnisend.target import TargetOmnisend
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from target_omnisend.config.settings import Settings
 
 KEY = "key-that-nobody-may-see"
 VALUE = "value-that-nobody-may-see"

@@ -15,6 +15,7 @@ from target_omnisend.delivery.model import (
     MAX_ITEMS,
     Batch,
     Entry,
+    Origin,
     Segment,
     fingerprint,
 )
@@ -31,8 +32,8 @@ OUT_IN_JUNE = "2025-06-01T00:00:00Z unsubscribed"
 IN_JANUARY = "2025-01-01T00:00:00Z subscribed"
 
 
-def segment(name: str = "vip") -> Segment:
-    return Segment(name, b"", (), StreamCounts(), lambda line, _: line)
+def stream(name: str = "vip", *, of: Segment | None = None) -> Origin:
+    return Origin(name, b"", StreamCounts(), lambda line, _: line, of or Segment(name))
 
 
 def contact(consent: str = UNDATED, **fields: str) -> bytes:
@@ -56,23 +57,23 @@ class Way:
         self.checkpoint = Checkpoint(lambda _: None)
         self.intake = Intake(self.checkpoint)
 
-    def admit(self, into: Segment, *emails: str, item: bytes = b"{}", at: float = 0.0) -> None:
+    def admit(self, into: Origin, *emails: str, item: bytes = b"{}", at: float = 0.0) -> None:
         for email in emails:
             self.intake.admit(into, email, item, b"", at)
 
-    def admit_given(self, into: Segment, consent: str, line: bytes = b"", **fields: str) -> None:
+    def admit_given(self, into: Origin, consent: str, line: bytes = b"", **fields: str) -> None:
         """A record of person a with a consent and some fields, under a ledger."""
         item = contact(consent, **fields)
         self.intake.admit(into, "a", item, line, 0.0, fingerprint(MARK, item), consent)
 
-    def next_sent(self, of: Segment) -> Entry:
+    def next_sent(self, of: Origin) -> Entry:
         """Person a's entry, as its batch takes it."""
-        self.intake.agree(of)
-        (batch,) = self.intake.cut(of, partial=True)
+        self.intake.agree(of.segment)
+        (batch,) = self.intake.cut(of.segment, partial=True)
         return batch.entries[0]
 
-    def cut(self, of: Segment, *, partial: bool = True) -> list[list[str]]:
-        return emails(self.intake.cut(of, partial=partial))
+    def cut(self, of: Origin, *, partial: bool = True) -> list[list[str]]:
+        return emails(self.intake.cut(of.segment, partial=partial))
 
 
 def emails(batches: Iterable[Batch]) -> list[list[str]]:
@@ -101,81 +102,81 @@ def way() -> Way:
 def test_batches_are_cut_by_a_hundred(
     way: Way, count: int, sizes: list[int], left: int, *, partial: bool
 ) -> None:
-    vip = segment()
+    vip = stream()
     way.admit(vip, *(f"p{n}" for n in range(count)))
     assert [len(batch) for batch in way.cut(vip, partial=partial)] == sizes
-    assert len(vip.pending) == way.intake.pending == left
+    assert len(vip.segment.pending) == way.intake.pending == left
     assert way.intake.held == count
 
 
 def test_batches_are_cut_by_bytes(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit(vip, *(f"p{n}" for n in range(7)), item=b"x" * (MAX_BYTES // 3))
     sizes = [sum(len(e.item or b"") + 1 for e in b.entries)
-             for b in way.intake.cut(vip, partial=True)]  # fmt: skip
+             for b in way.intake.cut(vip.segment, partial=True)]  # fmt: skip
     assert len(sizes) == 4
     assert max(sizes) <= MAX_BYTES
 
 
 def test_an_item_that_is_a_batch_of_its_own_is_cut_alone(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit(vip, "a", "b", item=b"x" * MAX_BYTES)
     assert way.cut(vip) == [["a"], ["b"]]
 
 
 def test_batches_keep_the_order_of_admission(way: Way) -> None:
-    vip, names = segment(), [f"p{n}" for n in range(MAX_ITEMS + 5)]
+    vip, names = stream(), [f"p{n}" for n in range(MAX_ITEMS + 5)]
     way.admit(vip, *names)
     assert way.cut(vip) == [names[:MAX_ITEMS], names[MAX_ITEMS:]]
 
 
 def test_a_later_record_of_a_person_is_merged_into_the_pending_one(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit(vip, "a", item=contact(firstName="1"))
     way.admit(vip, "a", item=contact(firstName="2"))
-    (batch,) = way.intake.cut(vip, partial=True)
+    (batch,) = way.intake.cut(vip.segment, partial=True)
     assert [entry.item for entry in batch.entries] == [contact(firstName="2")]
     assert (vip.counts.duplicates, way.intake.held) == (1, 1)
 
 
 def test_a_merged_record_keeps_the_older_one_from_being_passed_by_a_state(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit(vip, "a")
     first = way.checkpoint.epoch
     way.checkpoint.state({})
     way.admit(vip, "a")
     assert (first.open, way.checkpoint.epoch.open) == (1, 0)
-    (batch,) = way.intake.cut(vip, partial=True)
+    (batch,) = way.intake.cut(vip.segment, partial=True)
     assert batch.entries[0].epoch is first
 
 
 def test_a_person_in_a_batch_makes_the_next_record_wait(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit(vip, "a", "b")
     way.cut(vip)
     way.admit(vip, "a", item=b"2")
-    assert (way.cut(vip), vip.waiting, way.intake.held) == ([], 1, 3)
+    assert (way.cut(vip), vip.segment.waiting, way.intake.held) == ([], 1, 3)
     way.intake.release("a", 5.0)
-    assert (way.cut(vip), vip.waiting, way.intake.held) == ([["a"]], 0, 2)
+    assert (way.cut(vip), vip.segment.waiting, way.intake.held) == ([["a"]], 0, 2)
 
 
 def test_of_several_waiting_records_of_a_segment_the_last_stays(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit(vip, "a")
     way.cut(vip)
     for name in "234":
         way.admit(vip, "a", item=contact(firstName=name))
     way.intake.release("a", 0.0)
-    (batch,) = way.intake.cut(vip, partial=True)
+    (batch,) = way.intake.cut(vip.segment, partial=True)
     assert (name_of(batch.entries[0].item), vip.counts.duplicates) == ("4", 2)
 
 
-def sent_in_turn(way: Way, segments: Iterable[Segment]) -> list[str]:
+def sent_in_turn(way: Way, segments: Iterable[Origin]) -> list[str]:
     """What is sent of a person whose every batch is settled before the next is cut."""
     sent: list[str] = []
     for _ in range(10):
         for one in segments:
-            for batch in way.intake.cut(one, partial=True):
+            for batch in way.intake.cut(one.segment, partial=True):
                 sent += [name_of(entry.item) for entry in batch.entries]
                 way.intake.release("a", 0.0)
     return sent
@@ -195,7 +196,7 @@ def sent_in_turn(way: Way, segments: Iterable[Segment]) -> list[str]:
 def test_across_segments_a_person_is_sent_in_the_order_of_the_records(
     way: Way, records: str, sent: list[str]
 ) -> None:
-    segments = {name: segment(name) for name in "xyz"}
+    segments = {name: stream(name) for name in "xyz"}
     for number, name in enumerate(records):
         way.admit(segments[name], "a", item=contact(firstName=f"{number}{name}"))
     assert sent_in_turn(way, segments.values()) == sent
@@ -203,7 +204,7 @@ def test_across_segments_a_person_is_sent_in_the_order_of_the_records(
 
 
 def test_a_released_person_is_unknown_again(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit(vip, "a")
     way.cut(vip)
     way.intake.release("a", 0.0)
@@ -211,10 +212,10 @@ def test_a_released_person_is_unknown_again(way: Way) -> None:
 
 
 def test_pending_since_tells_when_the_oldest_pending_entry_came(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit(vip, "a", at=3.0)
     way.admit(vip, "b", at=9.0)
-    assert vip.pending_since == 3.0
+    assert vip.segment.pending_since == 3.0
 
 
 # -- consent ---------------------------------------------------------------------------
@@ -222,7 +223,7 @@ def test_pending_since_tells_when_the_oldest_pending_entry_came(way: Way) -> Non
 
 @pytest.mark.parametrize("consents", [(OUT_IN_JUNE, IN_JANUARY), (IN_JANUARY, OUT_IN_JUNE)])
 def test_of_merged_records_the_newest_status_goes_out(way: Way, consents: tuple[str, str]) -> None:
-    vip = segment()
+    vip = stream()
     for consent in consents:
         way.admit_given(vip, consent)
     assert consent_of(way.next_sent(vip).item or b"") == OUT_IN_JUNE
@@ -232,8 +233,8 @@ def test_of_merged_records_the_newest_status_goes_out(way: Way, consents: tuple[
 def test_a_record_that_waits_goes_out_with_the_newest_status_of_the_person(
     way: Way, *, same: bool
 ) -> None:
-    vip = segment()
-    other = vip if same else segment("gold")
+    vip = stream()
+    other = vip if same else stream("gold")
     way.admit_given(vip, OUT_IN_JUNE)
     way.next_sent(vip)
     way.admit_given(other, IN_JANUARY, firstName="Zoe")
@@ -244,14 +245,14 @@ def test_a_record_that_waits_goes_out_with_the_newest_status_of_the_person(
 
 
 def test_a_pending_record_goes_out_with_a_newer_status_that_waits_behind_it(way: Way) -> None:
-    vip, gold = segment(), segment("gold")
+    vip, gold = stream(), stream("gold")
     way.admit_given(vip, IN_JANUARY)
     way.admit_given(gold, OUT_IN_JUNE)
     assert consent_of(way.next_sent(vip).item or b"") == OUT_IN_JUNE
 
 
 def test_a_deletion_between_two_records_does_not_lose_the_newer_status(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit_given(vip, OUT_IN_JUNE)
     way.intake.admit(vip, "a", contact(), b"", 0.0, LEAVES)
     way.admit_given(vip, IN_JANUARY)
@@ -259,7 +260,7 @@ def test_a_deletion_between_two_records_does_not_lose_the_newer_status(way: Way)
 
 
 def test_a_deletion_carries_no_status_of_a_record(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit_given(vip, IN_JANUARY)
     way.admit_given(vip, OUT_IN_JUNE)
     way.intake.admit(vip, "a", contact(), b"", 0.0, LEAVES)
@@ -267,7 +268,7 @@ def test_a_deletion_carries_no_status_of_a_record(way: Way) -> None:
 
 
 def test_a_person_without_open_records_has_no_status_to_remember(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit_given(vip, OUT_IN_JUNE)
     way.admit_given(vip, IN_JANUARY)
     way.next_sent(vip)
@@ -280,7 +281,7 @@ def test_a_person_without_open_records_has_no_status_to_remember(way: Way) -> No
 
 
 def test_a_merged_entry_is_known_by_what_is_sent(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit_given(vip, UNDATED, firstName="Zoe")
     way.admit_given(vip, UNDATED, city="Graz")
     sent = way.next_sent(vip)
@@ -289,7 +290,7 @@ def test_a_merged_entry_is_known_by_what_is_sent(way: Way) -> None:
 
 
 def test_an_entry_to_which_merging_adds_nothing_can_be_made_again_from_its_line(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit_given(vip, IN_JANUARY, firstName="Zoe")
     way.admit_given(vip, OUT_IN_JUNE, firstName="Zoë")
     sent = way.next_sent(vip)
@@ -297,7 +298,7 @@ def test_an_entry_to_which_merging_adds_nothing_can_be_made_again_from_its_line(
 
 
 def test_the_line_with_the_newest_status_is_kept_and_no_other(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     for number, consent in enumerate([IN_JANUARY, OUT_IN_JUNE, IN_JANUARY, UNDATED]):
         way.admit_given(vip, consent, line=b"%d" % number)
     sent = way.next_sent(vip)
@@ -307,7 +308,7 @@ def test_the_line_with_the_newest_status_is_kept_and_no_other(way: Way) -> None:
 
 
 def test_what_would_be_too_large_together_goes_out_as_the_later_record(way: Way) -> None:
-    vip = segment()
+    vip = stream()
     way.admit_given(vip, OUT_IN_JUNE, firstName="x" * 500_000)
     way.admit_given(vip, IN_JANUARY, city="y" * 500_000)
     assert way.next_sent(vip).item == contact(OUT_IN_JUNE, city="y" * 500_000)

@@ -12,7 +12,7 @@ from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.checkpoint import Epoch
 from target_omnisend.delivery.confirmer import UNSEEN_LISTINGS, Confirmer
-from target_omnisend.delivery.model import Batch, Entry, Segment
+from target_omnisend.delivery.model import Batch, Entry, Origin, Segment
 from target_omnisend.delivery.outcome import StreamCounts
 
 TIMEOUT = 3600.0
@@ -73,9 +73,10 @@ class Confirming:
         )
 
     def watch(self, *names: str, now: float = 0.0) -> None:
-        segment = Segment("vip", b"", (), StreamCounts(), item_of)
+        segment = Segment("vip")
+        origin = Origin("vip", b"", StreamCounts(), item_of, segment)
         for name in names:
-            entries = [Entry(email, b"", b"", Epoch(), None) for email in ("a", "b")]
+            entries = [Entry(origin, email, b"", b"", Epoch(), None) for email in ("a", "b")]
             batch = Batch(segment, entries, id=name, submitted_at=now)
             self.confirmer.watch(batch, now)
 

@@ -74,6 +74,26 @@ def test_too_many_are_more_than_the_share_once_a_hundred_were_read(
     assert outcome.too_many_rejected() is many
 
 
+@pytest.mark.parametrize(
+    ("received", "rejected", "percent", "hopeless"),
+    [
+        (120, 120, 10, False),
+        (999, 999, 0, False),
+        (1000, 500, 10, False),
+        (1000, 501, 10, True),
+        (1000, 501, 60, False),
+        (1000, 601, 60, True),
+        (100_000, 50_001, 0, True),
+    ],
+    ids=repr,
+)
+def test_a_run_ends_early_only_when_most_of_a_thousand_are_rejected(
+    received: int, rejected: int, percent: float, *, hopeless: bool
+) -> None:
+    outcome = outcome_of(percent, a={"received": received, "rejected": rejected})
+    assert outcome.hopelessly_rejected() is hopeless
+
+
 FULL = {"received": 200, "accepted": 200}
 BAD = {"received": 200, "accepted": 100, "rejected": 100}
 LATE = {"received": 200, "accepted": 199}
@@ -87,6 +107,13 @@ LATE = {"received": 200, "accepted": 199}
         (BAD, None, None, 4),
         (LATE, None, None, 5),
         ({**BAD, "accepted": 99}, None, None, 4),
+        ({"received": 1, "rejected": 1}, None, None, 4),
+        ({"received": 3, "rejected": 1, "skipped": 2}, None, None, 4),
+        ({"received": 3, "rejected": 2, "unchanged": 1}, None, None, 0),
+        ({"received": 3, "rejected": 2, "accepted": 1}, None, None, 0),
+        ({"received": 3, "skipped": 3}, None, None, 0),
+        ({"not_removed": 1}, None, None, 5),
+        ({"received": 9, "accepted": 5, "not_sent": 4}, None, None, 0),
         (LATE, ExitCode.SETTINGS, None, 3),
         (BAD, ExitCode.FAULT, None, 1),
         (FULL, None, 15, 143),

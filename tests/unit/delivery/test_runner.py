@@ -12,14 +12,17 @@ from omnisend_sandbox.faults import Fault
 from omnisend_sandbox.model import Store
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
-from target_omnisend.delivery.model import Batch, Segment
+from target_omnisend.delivery.model import Batch, Origin, Segment
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import Runner
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.mapping.address import email_key
+from target_omnisend.threads import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from target_omnisend.threads import Start
 
 import datetime as dt
 
@@ -30,7 +33,11 @@ class Running:
     """A runner over a store of its own, one thread at a time in it."""
 
     def __init__(
-        self, *, emit: Callable[[Any], None] = print, stopped: Callable[[], None] = lambda: None
+        self,
+        *,
+        emit: Callable[[Any], None] = print,
+        stopped: Callable[[], None] = lambda: None,
+        start: Start = start_thread,
     ) -> None:
         self.store = Store(time.time)
         self.outcome = Outcome()
@@ -51,14 +58,15 @@ class Running:
             clock=time.monotonic,
             check_stopped=stopped,
             failed=self.failures.append,
+            start=start,
         )
         counts = self.outcome.stream("vip")
-        self.segment = Segment("vip", b'{"stream":"vip"}', (), counts, item_of)
-        self.runner.open_segment(self.segment)
+        self.origin = Origin("vip", b'{"stream":"vip"}', counts, item_of, Segment("vip"))
+        self.runner.open(self.origin)
 
     def admit(self, email: str = "ada@example.com") -> None:
-        self.segment.counts.received += 1
-        self.runner.admit(self.segment, email, item_of(LINE), LINE, None)
+        self.origin.counts.received += 1
+        self.runner.admit(self.origin, email, item_of(LINE), LINE, None)
 
 
 def test_a_run_ends_with_everybody_settled_and_the_state_out() -> None:
@@ -138,3 +146,55 @@ def test_a_second_signal_ends_the_grace_at_once() -> None:
     started = time.monotonic()
     running.runner.stop(hurried=lambda: True)
     assert time.monotonic() - started < 1.0
+
+
+def _room_for(number: int) -> Start:
+    """Starts so many threads; then the system has no room."""
+    left = iter(range(number))
+    return lambda work, name: next(left, None) is not None and start_thread(work, name)
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_run_without_room_for_its_threads_ends_and_says_so(room: int) -> None:
+    with pytest.raises(RunFailed, match="does not let the run start a thread") as failure:
+        Running(start=_room_for(room)).runner.check()
+    assert failure.value.exit_code == ExitCode.FAULT
+
+
+@pytest.mark.parametrize("room", [2, 3])
+def test_the_threads_that_could_start_make_do(room: int) -> None:
+    running = Running(start=_room_for(room))
+    running.runner.check()
+    for number in range(500):
+        running.admit(f"ada{number}@example.com")
+    running.runner.finish()
+    assert (running.outcome.exit_code, running.outcome.total().accepted) == (ExitCode.DONE, 500)
+
+
+class Unheard(BaseException):
+    """No `Exception`, as the panics of a library in Rust."""
+
+
+@pytest.mark.parametrize("place", ["a call", "its answer", "the schedule"])
+def test_a_fault_anywhere_in_a_thread_ends_the_run(place: str) -> None:
+    running = Running()
+    running.runner.check()
+    delivery: Any = running.delivery
+
+    def broken(*_: Any) -> Any:
+        raise Unheard
+
+    if place == "a call":
+        api: Any = running.runner._api
+        api.post_batch = broken
+    elif place == "its answer":
+        delivery.answered = broken
+    else:
+        delivery.scheduler.wake_at = broken
+
+    def deliver() -> None:
+        running.admit()
+        running.runner.finish()
+
+    with pytest.raises(RunFailed, match="Unheard"):
+        deliver()

@@ -9,7 +9,7 @@ from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.checkpoint import Epoch
-from target_omnisend.delivery.model import MAX_TAG_EMAILS, Entry, Segment
+from target_omnisend.delivery.model import MAX_TAG_EMAILS, Entry, Origin, Segment
 from target_omnisend.delivery.outcome import StreamCounts
 from target_omnisend.delivery.tagger import FULL_OR_AFTER, VISIBLE_AFTER, Tagging
 from target_omnisend.errors import ExitCode, RunFailed
@@ -48,7 +48,8 @@ class Enrolling:
 
     def enrol(self, segment: Segment, count: int, now: float = 0.0, start: int = 0) -> None:
         names = (f"p{n}" for n in range(start, start + count))
-        entries = [Entry(name, b"", b"", Epoch(), None) for name in names]
+        origin = Origin(segment.name, b"", StreamCounts(), item_of, segment)
+        entries = [Entry(origin, name, b"", b"", Epoch(), None) for name in names]
         self.tagging.add(segment, entries, now + VISIBLE_AFTER)
 
     def tick(self, now: float, *, quiet: bool = False) -> list[int]:
@@ -64,7 +65,7 @@ class Enrolling:
 
 
 def segment(*tags: str, stream: str = "vip") -> Segment:
-    return Segment(stream, b"", tags, StreamCounts(), item_of)
+    return Segment(stream, tags)
 
 
 SOON, LATER = VISIBLE_AFTER, VISIBLE_AFTER + FULL_OR_AFTER

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from support.docs import COMMANDS, PAGES, ROOT, Block, Reader, blocks_of
 
-from target_omnisend.config.settings import CONFIG_JSONSCHEMA
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable

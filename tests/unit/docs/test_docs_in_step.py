@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = {
-    "README.md": "Seconds that one HTTP call",
+    "docs/settings.md": "Seconds that one HTTP call",
     "meltano.yml": "Seconds that one HTTP call",
     ".env.example": "Seconds that one HTTP call",
     "target-omnisend.plugin.yml": "Seconds that one HTTP call",

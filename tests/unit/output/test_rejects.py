@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import io
 import os
+import resource
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -168,3 +171,83 @@ def test_a_full_disk_ends_the_run(tmp_path: Path) -> None:
         rejects.add(SCHEMA, LINE, **REASON)
     assert failure.value.exit_code == ExitCode.FAULT
     rejects._file.close()
+
+
+@contextmanager
+def _room_for(size: int) -> Iterator[None]:
+    """A disk that takes so many bytes of a file, and a part of the write that goes beyond."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room", [1, len(SCHEMA), len(SCHEMA) + 20, 3 * len(SCHEMA)])
+def test_a_full_disk_leaves_whole_lines_only(rejects: RejectsFile, room: int) -> None:
+    rejects.add(SCHEMA, LINE, **REASON)
+    before = rejects.path.read_bytes()
+    other = SCHEMA.replace(b'"vip"', b'"all"')
+    long = LINE.replace(b"ada@", b"a" * 9999)
+    with _room_for(len(before) + room), pytest.raises(RunFailed, match="cannot be written"):
+        rejects.add(other, long, **REASON)
+    assert rejects.path.read_bytes() == before
+
+    rejects.add(other, LINE, **REASON)  # an answer that still comes, and there is room again
+    assert rejects.path.read_bytes().startswith(before)
+    assert [msgspec.json.decode(line)["stream"] for line in lines_of(rejects)] == [
+        *("vip", "vip"),
+        *("all", "vip"),
+    ]
+
+
+def test_a_disk_that_is_full_from_the_first_byte_leaves_an_empty_file(rejects: RejectsFile) -> None:
+    with _room_for(30), pytest.raises(RunFailed, match="cannot be written"):
+        rejects.add(SCHEMA, LINE, **REASON)
+    assert rejects.path.read_bytes() == b""
+
+
+def test_lines_that_the_disk_has_not_taken_in_the_end_are_cut_off(
+    rejects: RejectsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk over the network says only here that it is full; a state never passed them."""
+    rejects.add(SCHEMA, LINE, **REASON)
+    rejects.sync()
+    before = rejects.path.read_bytes()
+    rejects.add(SCHEMA, LINE, **REASON)
+
+    def full(_: int) -> None:
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(RunFailed, match="cannot be written"):
+            rejects.sync()
+    assert rejects.path.read_bytes() == before
+    rejects.add(SCHEMA, LINE, **REASON)
+    rejects.sync()
+    assert [msgspec.json.decode(line)["type"] for line in lines_of(rejects)] == [
+        *("SCHEMA", "RECORD"),
+        *("SCHEMA", "RECORD"),
+    ]
+
+
+@pytest.mark.parametrize("before", [[], ["20251122T102030Z-0ddba11.jsonl"]], ids=repr)
+def test_a_folder_of_ours_is_kept_out_of_git(tmp_path: Path, before: list[str]) -> None:
+    for name in before:
+        (tmp_path / name).write_text("")
+    rejects = RejectsFile(tmp_path, "5eed1234", lambda: NOW)
+    rejects.add(SCHEMA, LINE, **REASON)
+    ignore = tmp_path / ".gitignore"
+    assert (ignore.read_text(), stat.S_IMODE(ignore.stat().st_mode)) == ("*\n", 0o600)
+
+
+@pytest.mark.parametrize("before", [["meltano.yml"], [".git"], [".gitignore"]], ids=repr)
+def test_a_folder_of_others_is_left_as_it_is(tmp_path: Path, before: list[str]) -> None:
+    for name in before:
+        (tmp_path / name).write_text("theirs")
+    rejects = RejectsFile(tmp_path, "5eed1234", lambda: NOW)
+    rejects.add(SCHEMA, LINE, **REASON)
+    assert {path.name for path in tmp_path.iterdir()} == {*before, rejects.path.name}
+    assert (tmp_path / before[0]).read_text() == "theirs"

@@ -178,10 +178,37 @@ def test_a_terminal_that_is_gone_ends_the_telling_and_not_the_run(
 
     display = Gone()
     with Progress(lambda: snapshot(0.0), display=lambda: display, seconds=0.01) as progress:
-        progress._thread.join(10)
-        assert not progress._thread.is_alive()
+        assert progress._ended.wait(10)
     assert display.closed == 1
     assert "Progress is not shown any more (OSError)." in caplog.text
+
+
+def test_without_room_for_a_thread_a_run_goes_on_without_progress(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    display = Shown()
+    with Progress(
+        lambda: snapshot(0.0), display=lambda: display, seconds=0.01, start=lambda *_: False
+    ):
+        pass
+    assert (display.shown, display.closed) == ([], 1)
+    assert "Progress is not shown: the system has no room for a thread." in caplog.text
+
+
+def test_a_display_that_cannot_be_put_up_or_taken_down_does_not_end_the_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Stuck(Shown):
+        def close(self) -> None:
+            raise ValueError("closed file")
+
+    def unmakeable() -> Shown:
+        raise OSError("no terminal")
+
+    for display, error in ((Stuck, "ValueError"), (unmakeable, "OSError")):
+        with Progress(lambda: snapshot(0.0), display=display, seconds=60.0):
+            pass
+        assert f"Progress is not shown any more ({error})." in caplog.text
 
 
 def test_the_largest_numbers_fit_the_narrowest_terminal() -> None:

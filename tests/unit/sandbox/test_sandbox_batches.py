@@ -67,7 +67,6 @@ def test_an_item_of_any_shape_is_only_its_own_fault(item: Any) -> None:
         ({**batch(person("a@example.com")), "endpoint": "products"}, "endpoint"),
         (batch(), "items"),
         (batch(*[{}] * 101), "items"),
-        ({"method": "POST", "endpoint": "contacts"}, "items"),
         ({**batch({}), "origin": 1}, "origin"),
     ],
 )
@@ -107,9 +106,7 @@ def test_the_list_is_newest_first_by_offset() -> None:
 
     assert listed() == made[::-1]
     assert listed(limit="2", offset="1") == [made[3], made[2]]
-    assert listed(status="finished", limit="1") == [made[4]]
-    assert listed(status="pending") == []
-    assert listed(dateFrom="2026-05-29", dateTo="2026-05-30") == [made[2], made[1]]
+    assert listed(dateFrom="2026-05-30") == [made[4], made[3], made[2]]
     first = call("GET", "/batches", endpoint="contacts", limit="2").json()["paging"]
     assert first == {
         "limit": 2,
@@ -122,15 +119,14 @@ def test_the_list_is_newest_first_by_offset() -> None:
         None,
         "/batches?endpoint=contacts&limit=2&offset=2",
     )
-    assert call("GET", "/batches", endpoint="events").json()["batches"] == []
 
 
 @pytest.mark.parametrize(
     "query",
     [
         {},
-        {"endpoint": "categories"},
-        {"endpoint": "contacts", "status": "done"},
+        {"endpoint": "events"},
+        {"endpoint": "contacts", "status": "finished"},
         {"endpoint": "contacts", "limit": "251"},
         {"endpoint": "contacts", "offset": "-1"},
         {"endpoint": "contacts", "dateFrom": "yesterday"},

@@ -76,3 +76,40 @@ def test_without_the_extra_it_says_how_to_get_it(missing: str) -> None:
     )
     assert ran.returncode == 1
     assert ran.stderr == ("The sandbox needs its extra: pip install 'target-omnisend[sandbox]'\n")
+
+
+def test_it_starts_wrong_and_with_the_id_it_is_told() -> None:
+    told = ["--brand-id", "mine", "--fault", "throttle,endpoint=GET /contacts,retry_after=7"]
+    with subprocess.Popen([*COMMAND, *told], stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            site = running.stdout.readline().split()[3]
+            headers = {**HEADERS, "Authorization": "Omnisend-API-Key k1"}
+            with requests.Session() as session:
+                for _ in range(2):
+                    brand = session.get(f"{site}/api/brands/current", headers=headers, timeout=5)
+                    late = session.get(f"{site}/api/contacts", headers=headers, timeout=5)
+                    assert brand.json()["brandID"] == "mine"
+                    assert (late.status_code, late.json()["retryAfter"]) == (429, 7)
+                    session.post(f"{site}/_sandbox/reset", timeout=5)
+        finally:
+            running.kill()
+
+
+@pytest.mark.parametrize(
+    ("told", "answer"),
+    [
+        ("tags_lat", "unknown kind 'tags_lat'"),
+        ("tags_late,second=1", "unknown field `second`"),
+        ("tags_late,seconds=soon", "Expected `float`"),
+        ("tags_late,seconds", "Expected `float`"),
+        ("refuses_field", "refuses_field needs `field`"),
+        ("item_refused,email=(", "not a regular expression"),
+    ],
+)
+def test_a_wrong_fault_is_a_plain_sentence(
+    capsys: pytest.CaptureFixture[str], told: str, answer: str
+) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--fault", told])
+    assert answer in capsys.readouterr().err

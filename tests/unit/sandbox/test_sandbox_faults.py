@@ -53,7 +53,7 @@ def test_chance_repeats_itself_by_its_seed() -> None:
 @pytest.mark.parametrize("acted", [False, True])
 def test_a_status_comes_instead_of_the_call_or_after_it(status: int, *, acted: bool) -> None:
     call = caller(Fault("status", status=status, acted=acted))
-    reply = call("POST", "/contacts", person("ada@example.com"))
+    reply = call("POST", "/batches", batch(*PEOPLE))
     assert (reply.status, reply.headers["content-type"]) == (status, "text/html")
     assert bool(call.store.contacts) == acted
 
@@ -64,7 +64,7 @@ def test_a_status_comes_instead_of_the_call_or_after_it(status: int, *, acted: b
 )
 def test_a_broken_connection_says_so(kind: Any, acted: bool, wire: str) -> None:  # noqa: FBT001
     call = caller(Fault(kind))
-    assert call("POST", "/contacts", person("ada@example.com")).wire == wire
+    assert call("POST", "/batches", batch(*PEOPLE)).wire == wire
     assert bool(call.store.contacts) == acted
 
 

@@ -58,7 +58,7 @@ def test_a_batch_arrives(client: Client) -> None:
 
 
 def test_a_plus_in_an_address_survives_the_query(client: Client) -> None:
-    client.api("POST", "/contacts", person("ada+x@example.com"))
+    client.api("POST", "/batches", batch(person("ada+x@example.com")))
     found = client.api("GET", "/contacts", email="ada+x@example.com").json()["contacts"]
     assert len(found) == 1
 
@@ -78,7 +78,7 @@ def test_a_tag_call_has_no_body(client: Client) -> None:
 def test_a_reset_is_a_reset(client: Client, kind: Any) -> None:
     client.sandbox.store.faults.add(Fault(kind, times=1))
     with pytest.raises(requests.ConnectionError, match="reset by peer"):
-        client.api("POST", "/contacts", person(f"{kind}@example.com"))
+        client.api("POST", "/batches", batch(person(f"{kind}@example.com")))
     assert (f"{kind}@example.com" in client.sandbox.store.contacts) == (kind == "reset_after")
     assert client.api("GET", "/brands/current").status_code == 200
 
@@ -98,9 +98,9 @@ def test_a_cut_answer_without_body_is_short_too(client: Client) -> None:
 
 def test_a_slow_answer_runs_into_a_timeout_but_has_acted(client: Client) -> None:
     client.sandbox.store.faults.add(Fault("slow", times=1, seconds=0.3))
-    url = f"{client.sandbox.api_url}/contacts"
+    url, body = f"{client.sandbox.api_url}/batches", batch(person("late@example.com"))
     with pytest.raises(requests.ReadTimeout):
-        client.session.post(url, json=person("late@example.com"), headers=HEADERS, timeout=0.05)
+        client.session.post(url, json=body, headers=HEADERS, timeout=0.05)
     assert "late@example.com" in client.sandbox.store.contacts
 
 
@@ -129,6 +129,7 @@ def test_faults_are_set_and_lifted_over_http(client: Client) -> None:
         ("faults", [{"kind": "unheard of"}]),
         ("faults", [{"kind": "slow", "secnods": 1}]),
         ("faults", [{"kind": "item_refused", "email": "("}]),
+        ("faults", [{"kind": "refuses_field"}]),
         ("faults", {}),
         ("contacts", [{"tags": ["no e-mail"]}]),
         ("contacts", ["x"]),

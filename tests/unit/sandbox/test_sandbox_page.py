@@ -6,6 +6,7 @@ import requests
 from support.calls import Caller, person
 from support.sandbox import running_sandbox
 
+from omnisend_sandbox.faults import KINDS, Fault
 from omnisend_sandbox.page import PER_PAGE, render
 
 BASE = "http://127.0.0.1:1/"
@@ -57,6 +58,18 @@ def test_it_shows_contacts_segments_batches_and_calls() -> None:
     assert "POST /contacts/tags" in texts
 
 
+def test_it_shows_which_faults_are_on() -> None:
+    call = Caller()
+    assert "Wrong on purpose" not in render(call.store, {}, BASE)
+    call.store.faults.add(Fault("ignores_tags", skip=3), Fault("shown_late", seconds=2.5))
+    call.submit(person("ada@example.com"))
+    texts = Texts(render(call.store, {}, BASE)).texts
+    at = texts.index("Wrong on purpose")
+    shown = [text for text in texts[at:] if text.strip()]
+    assert shown[5:9] == ["ignores_tags", KINDS["ignores_tags"][1], "skip: 3", "0"]
+    assert shown[9:13] == ["shown_late", KINDS["shown_late"][1], "seconds: 2.5", "1"]
+
+
 def test_everything_is_escaped() -> None:
     call = Caller()
     call.store.seed(
@@ -91,7 +104,7 @@ def test_contacts_are_searched_and_paged() -> None:
         found = render(call.store, {"q": wanted}, BASE)
         assert "ada@example.com" in found
         assert "p1@example.com" not in found
-    assert "Nobody matches" in render(call.store, {"q": "zzz"}, BASE)
+    assert "No contact matches" in render(call.store, {"q": "zzz"}, BASE)
 
 
 def test_it_is_served() -> None:

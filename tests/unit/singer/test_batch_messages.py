@@ -27,6 +27,7 @@ from target_omnisend.singer.batch_files import BatchFiles, name_of, parquet
 from target_omnisend.singer.batch_messages import records_of
 from target_omnisend.singer.input_errors import at_line
 from target_omnisend.singer.reader import MessageReader
+from target_omnisend.singer.undecodable import NESTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -261,6 +262,20 @@ def _parquet(count: int) -> bytes:
     return bytes(sink.getvalue())
 
 
+UTF16 = (
+    "is UTF-16 and is not UTF-8. Have it written as UTF-8, or convert the file with "
+    "iconv -f UTF-16 -t UTF-8"
+)
+LATIN1 = (
+    "is not UTF-8 (byte 17). Have it written as UTF-8, or convert the file, for example with iconv "
+    "-f LATIN1 -t UTF-8"
+)
+MESSAGE = (
+    "message in place of a record. Have the tap write the records alone, or send the file with "
+    "--input"
+)
+
+
 @pytest.mark.parametrize(
     ("encoding", "data", "sentence"),
     [
@@ -283,7 +298,24 @@ def _parquet(count: int) -> bytes:
         (
             PLAIN,
             json.dumps(THREE[0]).encode("utf-16-le"),
-            f"Line 1 of the BATCH file x.gz {HERE} is not JSON (82 bytes).",
+            f"Line 1 of the BATCH file x.gz {HERE} {UTF16}.",
+        ),
+        (
+            PLAIN,
+            json_lines(THREE) + b'{"email": "Quill\xf6n"}',
+            f"Line 4 of the BATCH file x.gz {HERE} {LATIN1}.",
+        ),
+        (
+            GZIP,
+            gzip.compress(
+                json_lines([*THREE, {"type": "RECORD", "stream": "x", "record": {"e": SECRET}}])
+            ),
+            f"Line 4 of the BATCH file x.gz {HERE} holds a RECORD {MESSAGE}.",
+        ),
+        (
+            PLAIN,
+            json_lines([{"type": "SCHEMA", "stream": "x", "schema": {}, "key_properties": []}]),
+            f"Line 1 of the BATCH file x.gz {HERE} holds a SCHEMA {MESSAGE}.",
         ),
         (
             PLAIN,
@@ -391,3 +423,33 @@ def test_a_file_that_does_not_come_keeps_no_stopped_run(expand: Expanding, tmp_p
     with (tmp_path / "x.gz").open("wb"):  # lets the thread go
         pass
     time.sleep(0.1)
+
+
+def test_records_with_columns_named_like_a_messages_parts_are_records(
+    expand: Expanding, tmp_path: Path
+) -> None:
+    records = [
+        {"type": "RECORD", "stream": "x", "record": 7},
+        {"type": "RECORD", "record": {"a": 1}},
+        {"type": ["RECORD"], "stream": "x", "record": {"a": 1}},
+        {"type": "STATE", "value": {"a": 1}},
+    ]
+    (tmp_path / "x").write_bytes(json_lines(records))
+    assert expand(batch(tmp_path / "x", encoding=PLAIN)) == records
+
+
+def test_a_record_of_a_file_that_is_nested_too_deeply_is_one_record(
+    expand: Expanding, tmp_path: Path
+) -> None:
+    deep = b'{"email": "member4@example.com", "a": ' + b"[" * 9999 + b"]" * 9999 + b"}"
+    (tmp_path / "x").write_bytes(json_lines([*THREE, deep, THREE[0]]))
+    reader = expand.reader
+    reader.deserialize_json(json.dumps(message := batch(tmp_path / "x", encoding=PLAIN)).encode())
+    records = records_of(message, BatchFiles({}, expand.interrupt), reader)
+    found = [(made["record"]["email"], reader.excess) for made in records]
+    emails = [person["email"] for person in THREE]
+    assert found == [
+        *((email, None) for email in emails),
+        ("member4@example.com", NESTED),
+        (emails[0], None),
+    ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
+import json
 import os
 import threading
 import time
@@ -13,6 +16,7 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_omnisend.signals import Interrupt, Stopped
 from target_omnisend.singer.reader import MessageReader, split_lines
+from target_omnisend.singer.undecodable import LEVELS, LONG_NUMBER, NESTED, rest_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,9 +114,22 @@ def test_a_line_of_many_pieces_is_put_together_once() -> None:
         (f"{{{SECRET}".encode(), "is not JSON"),
         (f'{{"type": "RECORD", "record": {{"e": "{SECRET}"'.encode(), "is not JSON"),
         (f"{RECORD} {SECRET}".encode(), "is not JSON"),
-        (b"\xff\xfe", "is not JSON"),
-        (RECORD.encode("utf-16-le"), "is not JSON"),
-        (f'{{"type": "RECORD", "stream": "{SECRET}'.encode() + b'\xe9"}', "is not JSON"),
+        (b"\xff\xfe", "is UTF-16 and is not UTF-8"),
+        (RECORD.encode("utf-16"), "is UTF-16 and is not UTF-8"),
+        (RECORD.encode("utf-16-le"), "is UTF-16 and is not UTF-8"),
+        (RECORD.encode("utf-16-be"), "is UTF-16 and is not UTF-8"),
+        (b"\0" * 4096, "is not JSON"),
+        (SCHEMA.encode() + b"\0" * 9, "is not JSON"),
+        (gzip.compress(RECORD.encode(), mtime=0), "is compressed with gzip"),
+        (RECORD.encode("latin-1"), r"is not UTF-8 \(byte 59\)"),
+        (RECORD.encode("cp1250"), "is not UTF-8"),
+        (f'{{"type": "RECORD", "stream": "{SECRET}'.encode() + b'\xe9"}', "is not UTF-8"),
+        (f'{{"type": "STATE", "value": {"[" * 9999}"{SECRET}"{"]" * 9999}}}'.encode(), NESTED),
+        (b'{"type": "STATE", "value": ' + b"7" * 5000 + b"}", LONG_NUMBER),
+        (b'{"type": "RECORD", "record": {"a": ' + b"7" * 5000 + b"}", "is not JSON"),
+        (b'{"type": "RECORD", "record": {"a": ' + b"[" * 9999 + b"]" * 9998 + b"}}", "is not JSON"),
+        (b" [" + b"[" * 9999 + b"]" * 10_000, "is not JSON"),
+        (b"7" * 5000, "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
         (f'["{SECRET}"]'.encode(), "is not a JSON object"),
         (f'"{SECRET}"'.encode(), "is not a JSON object"),
@@ -133,6 +150,46 @@ def test_a_bad_line_is_named_by_number_and_not_quoted(
     assert reading.reader.number == 3
     assert SECRET not in repr(error.value)
     assert error.value.__suppress_context__ or error.value.__context__ is None
+
+
+def _nested(levels: int) -> str:
+    return f'{"[" * levels}{{"a": "]"}}{"]" * levels}'
+
+
+@pytest.mark.parametrize(
+    ("value", "left", "excess"),
+    [
+        (_nested(100_000), None, NESTED),
+        ('{"a":' * 50_000 + "1" + "}" * 50_000, None, NESTED),
+        ("7" * 5000, 0, LONG_NUMBER),
+        ("-" + "7" * 5000, 0, LONG_NUMBER),
+        (f'[1, {"7" * 4301}, "x"]', [1, 0, "x"], LONG_NUMBER),
+        (_nested(300), json.loads(_nested(300)), None),
+        ("7" * 4300, int("7" * 4300), None),
+        ("1e400", float("inf"), None),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_record_beyond_the_decoders_limits_keeps_what_is_within(
+    reading: Reading, value: str, left: Any, excess: str | None
+) -> None:
+    line = f'{{"type": "RECORD", "stream": "vip", "record": {{"odd": {value}, "email": "a@b.c"}}}}'
+    message = reading.reader.deserialize_json(line.encode())
+    kept = message["record"].pop("odd")
+    for _ in range(LEVELS - 2) if left is None else ():
+        kept = kept["a"] if isinstance(kept, dict) else kept[0]
+    assert (kept, message["record"], reading.reader.excess) == (left, {"email": "a@b.c"}, excess)
+
+    reading.reader.deserialize_json(RECORD.encode())
+    assert reading.reader.excess is None
+
+
+@pytest.mark.parametrize("piece", [b'\\"', b'"', b"\\", b'["', b"[", b'"a":{'])
+def test_what_is_left_of_a_line_is_found_in_linear_time(piece: bytes) -> None:
+    started = time.process_time()
+    with contextlib.suppress(ValueError, RecursionError):
+        rest_of(b'{"a": "' + piece * 500_000)
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("stream", ["null", "7", f'{{"email": "{SECRET}"}}', f'["{SECRET}"]'])

@@ -1,0 +1,66 @@
+"""Whether `api_url` leads where it seems to lead."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+
+import requests
+from requests.adapters import HTTPAdapter
+
+_ADDRESS: t.Final = re.compile(
+    r"https?://"
+    r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])"  # a name in ASCII, or an IP address
+    r"(?::[0-9]+)?"
+    r"(?:/[a-z0-9._~!$&'()*+,;=:%/-]*)?",
+    re.IGNORECASE,
+)
+"""Few characters, so that no two parsers can read two hosts out of one text.
+
+A backslash, a tab, a percent sign, a letter like a letter: each has made a check see another host
+than the connection. No query either: each call appends its path.
+"""
+
+_PROBLEM: t.Final = (
+    "Setting 'api_url' should be an https:// address (http:// only to this machine)."
+)
+_NO_USER: t.Final = (
+    "Setting 'api_url' should not hold a user name or password. The key belongs in 'api_key'."
+)
+
+
+def address_problems(url: str) -> list[str]:
+    """A sentence if the address cannot be used; it does not quote the address."""
+    if "@" in url:
+        return [_NO_USER]
+    if not _ADDRESS.fullmatch(url):
+        return [_PROBLEM]
+    try:
+        scheme, host = _connects_to(url)
+    except ValueError:  # a port or brackets that cannot be
+        return [_PROBLEM]
+    if scheme == "https" or _is_loopback(host):
+        return []
+    return [_PROBLEM]
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a host is this machine, without asking any name server."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _connects_to(url: str) -> tuple[str, str]:
+    """Scheme and host as the library that connects reads them.
+
+    Raises:
+        ValueError: if it cannot.
+    """
+    request = requests.Request("GET", url).prepare()
+    place, _ = HTTPAdapter().build_connection_pool_key_attributes(request, verify=True)
+    return str(place["scheme"]), str(place["host"])

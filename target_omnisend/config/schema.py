@@ -1,0 +1,284 @@
+"""The one declaration of settings.
+
+`--about`, the README, `meltano.yml` and `.env.example` are made from or checked
+against `CONFIG_JSONSCHEMA`.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from singer_sdk import typing as th
+
+CONTACT_FIELDS: t.Final = {
+    "email": "Column with the e-mail address; it identifies the person.",
+    "first_name": "Column with the first name.",
+    "last_name": "Column with the last name.",
+    "address": "Column with the street address, or a list of columns that are joined.",
+    "city": "Column with the city.",
+    "state": "Column with the state or region.",
+    "country": "Column with the country: a name in any language, ISO alpha-2 or alpha-3.",
+    "postal_code": "Column with the postal code.",
+    "phone": "Column with the phone number.",
+    "birthdate": "Column with the date of birth.",
+    "gender": "Column with the gender (f, m, female or male).",
+    "subscription_status": "Column with the e-mail channel's status.",
+    "subscription_changed_at": "Column with the moment at which that status was given.",
+}
+STATUSES: t.Final = ("nonSubscribed", "subscribed", "unsubscribed")
+MEMBERSHIPS: t.Final = ("tag", "property", "none")
+SYNC_MODES: t.Final = ("upsert", "mirror")
+
+_column_or_columns = th.CustomType({"type": ["string", "array"], "items": {"type": "string"}})
+
+
+def _mapping() -> th.ObjectType:
+    return th.ObjectType(
+        *(
+            th.Property(
+                name,
+                _column_or_columns if name == "address" else th.StringType,
+                required=name == "email",
+                description=text,
+            )
+            for name, text in CONTACT_FIELDS.items()
+        ),
+        additional_properties=False,
+    )
+
+
+def _per_stream() -> list[th.Property[t.Any]]:
+    """Settings that `streams` may give for one stream."""
+    return [
+        th.Property(
+            "custom_properties",
+            th.ObjectType(additional_properties=th.StringType),
+            description="Omnisend custom property name → column.",
+        ),
+        th.Property(
+            "segment",
+            th.StringType(min_length=1),
+            description="Name of the segment these records are members of; "
+            "the stream's name unless set.",
+        ),
+        th.Property(
+            "tags",
+            th.ArrayType(th.StringType(min_length=1)),
+            description="Further tags for every member.",
+        ),
+    ]
+
+
+def _membership(default: str | None) -> th.Property[t.Any]:
+    return th.Property(
+        "membership",
+        th.StringType,
+        allowed_values=list(MEMBERSHIPS),
+        default=default,
+        description="How membership shows in Omnisend: `tag`, `property` (a boolean custom "
+        "property `segment_<slug>`) or `none`.",
+    )
+
+
+def _create_segment(default: bool | None) -> th.Property[t.Any]:  # noqa: FBT001 - as the SDK's
+    return th.Property(
+        "create_segment",
+        th.BooleanType,
+        default=default,
+        description="Also make an Omnisend segment of that name over the tag or property, if "
+        "there is none.",
+    )
+
+
+def _sync_mode(default: str | None) -> th.Property[t.Any]:
+    return th.Property(
+        "sync_mode",
+        th.StringType,
+        allowed_values=list(SYNC_MODES),
+        default=default,
+        description="`upsert`, or `mirror`: members that left lose the membership (needs "
+        "`ledger_url`).",
+    )
+
+
+_custom_properties, _segment, _tags = _per_stream()
+
+CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
+    th.Property(
+        "api_key",
+        th.StringType(min_length=1),
+        secret=True,
+        title="API key",
+        description="Omnisend API key with the scopes contacts.read and contacts.write; or "
+        "`access_token`.",
+    ),
+    th.Property(
+        "access_token",
+        th.StringType(min_length=1),
+        secret=True,
+        description="OAuth access token with the same scopes, in place of `api_key`.",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        default="https://api.omnisend.com/api",
+        title="API URL",
+        description="Base URL of the API; plain http only to this machine.",
+    ),
+    th.Property(
+        "api_version",
+        th.StringType(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+        default="2026-03-15",
+        title="API version",
+        description="Version of Omnisend's API, a date (header Omnisend-Version).",
+    ),
+    th.Property(
+        "data_privacy_consent",
+        th.BooleanType,
+        required=True,
+        description="Must be true: you are allowed to transfer these people's data to Omnisend.",
+    ),
+    th.Property(
+        "mapping",
+        _mapping(),
+        required=True,
+        description="Contact field → column. `email` is required.",
+    ),
+    _custom_properties,
+    _segment,
+    _membership("tag"),
+    _tags,
+    _create_segment(default=False),
+    _sync_mode("upsert"),
+    th.Property(
+        "mirror_on",
+        th.StringType,
+        allowed_values=["activate_version", "end_of_stream"],
+        default="activate_version",
+        description="What marks a complete run for `sync_mode: mirror`: the stream's "
+        "ACTIVATE_VERSION message, or the clean end of the input.",
+    ),
+    th.Property(
+        "max_removed_percent",
+        th.NumberType(minimum=0, maximum=100),
+        default=20,
+        description="A mirror removes nobody when more than this share of a segment would leave; "
+        "an empty source never removes anybody.",
+    ),
+    th.Property(
+        "subscription_status",
+        th.StringType,
+        allowed_values=list(STATUSES),
+        default="nonSubscribed",
+        description="E-mail channel status for members without a mapped one. `nonSubscribed` "
+        "changes nobody's consent; the others need `mapping.subscription_changed_at`.",
+    ),
+    th.Property(
+        "send_welcome_message",
+        th.BooleanType,
+        default=False,
+        description="Let Omnisend send its welcome message to new contacts.",
+    ),
+    th.Property(
+        "null_policy",
+        th.StringType,
+        allowed_values=["skip", "clear"],
+        default="skip",
+        description="`skip` leaves what Omnisend has; `clear` removes a custom property whose "
+        "column is null.",
+    ),
+    th.Property(
+        "max_rejected_percent",
+        th.NumberType(minimum=0, maximum=100),
+        default=10,
+        description="Above this share of rejected records (of at least 100) the run fails at its "
+        "end; earlier only when more than half of the first 1,000 or more are rejected.",
+    ),
+    th.Property(
+        "rejects_path",
+        th.StringType(min_length=1),
+        default="target-omnisend-rejects/",
+        description="Folder for refused records; a file is made only when there is one.",
+    ),
+    th.Property(
+        "ledger_url",
+        th.StringType(min_length=1),
+        secret=True,
+        title="Ledger URL",
+        description="SQLAlchemy URL (`sqlite:///ledger.db`, `postgresql+psycopg://…`) of a "
+        "database that remembers what was confirmed: only what changed is sent.",
+    ),
+    th.Property(
+        "full_refresh",
+        th.BooleanType,
+        default=False,
+        description="Ignore the ledger's memory once, and rewrite it.",
+    ),
+    th.Property(
+        "report_path",
+        th.StringType(pattern=r"\.json$"),
+        description="A file `….json` for the run report.",
+    ),
+    th.Property(
+        "quota_share",
+        th.NumberType(minimum=0, maximum=1),
+        default=0.9,
+        description="Share of Omnisend's per-minute limits this run may use; 0 = no pacing of "
+        "our own (a 429 is still obeyed).",
+    ),
+    th.Property(
+        "request_timeout",
+        th.NumberType(exclusive_minimum=0, maximum=3600),
+        default=60,
+        description="Seconds that one HTTP call may take.",
+    ),
+    th.Property(
+        "confirm_timeout",
+        th.NumberType(exclusive_minimum=0),
+        default=3600,
+        description="Seconds to wait for Omnisend to finish a batch.",
+    ),
+    th.Property(
+        "max_unconfirmed",
+        th.IntegerType(minimum=100),
+        default=500_000,
+        description="Contacts sent and not yet confirmed; bounds memory.",
+    ),
+    th.Property(
+        "batch_config",
+        th.ObjectType(
+            th.Property(
+                "storage",
+                th.ObjectType(
+                    th.Property("root", th.StringType(min_length=1)),
+                    th.Property("prefix", th.StringType),
+                    th.Property("params", th.ObjectType()),
+                ),
+            ),
+        ),
+        title="BATCH files",
+        description="Where the files of BATCH messages are, if not where their manifest says: "
+        "`storage.root`; and what its file system has to know: `storage.params`.",
+    ),
+    th.Property(
+        "streams",
+        th.ObjectType(
+            additional_properties=th.ObjectType(
+                th.Property("mapping", _mapping()),
+                *_per_stream(),
+                _membership(None),
+                _create_segment(None),
+                _sync_mode(None),
+                additional_properties=False,
+            ),
+        ),
+        description="Per stream name: its own `segment`, `mapping`, `custom_properties`, "
+        "`membership`, `tags`, `create_segment` or `sync_mode`.",
+    ),
+).to_dict()
+
+
+CREDENTIALS: t.Final = ("api_key", "access_token")
+"""Settings of which a run needs exactly one."""
+
+CONFIG_JSONSCHEMA["anyOf"] = [{"required": [name]} for name in CREDENTIALS]
