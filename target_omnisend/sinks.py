@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 import typing as t
 from fnmatch import fnmatch
-from hashlib import blake2b
 
 import jsonschema_rs
 from singer_sdk import BatchSink, metrics
 from singer_sdk.exceptions import InvalidJSONSchema, MissingKeyPropertiesError
 from singer_sdk.mapper import CustomStreamMap
 
-from target_omnisend.delivery.model import LEAVES, Origin
+from target_omnisend.delivery.model import LEAVES, Origin, fingerprint
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.mapping.address import email_key
 from target_omnisend.mapping.contact import Contact, Rejection
@@ -116,8 +115,9 @@ class SegmentSink(BatchSink):
             self._counts.statuses += 1
         if made.warnings:
             self._counts.warnings.update(made.warnings)
-        fingerprint = self._mark and self._mark + blake2b(made.body, digest_size=12).digest()
-        self._runner.admit(self._origin, made.email, made.body, self._reader.line, fingerprint)
+        mark = self._mark and fingerprint(self._mark, made.body)
+        line = self._reader.line
+        self._runner.admit(self._origin, made.email, made.body, line, mark, made.consent)
 
     def _take_leave(self, record: dict[str, t.Any]) -> None:
         """A record that says it was deleted: the person loses the membership."""

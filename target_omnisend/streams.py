@@ -8,8 +8,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from target_omnisend.delivery.memory import MARK_BYTES
-from target_omnisend.delivery.model import Segment
+from target_omnisend.delivery.model import MARK_BYTES, Segment
 from target_omnisend.delivery.segment_creator import has_property, has_tag
 from target_omnisend.mapping.contact import Contact
 from target_omnisend.mapping.mapper import MemberMapper

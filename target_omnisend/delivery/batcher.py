@@ -6,6 +6,8 @@ import typing as t
 
 from target_omnisend.delivery.model import MAX_BYTES, MAX_ITEMS, Batch, Entry, Origin, Segment
 from target_omnisend.delivery.pending import PendingSegments
+from target_omnisend.mapping.contact import UNDATED
+from target_omnisend.mapping.merging import consent_of, in_turn, with_consent
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +19,8 @@ class Intake:
     """Entries from their admission to their batch.
 
     Omnisend does not say in which order two open batches are applied, so a person is never
-    in two: a later record replaces one that no batch holds yet, or else waits for it.
+    in two: a later record is merged into one that no batch holds yet, or else waits for it.
+    Whatever the order, the newest consent of a person's open records goes out with each of them.
 
     Attributes:
         held: entries without a verdict.
@@ -31,7 +34,10 @@ class Intake:
         self.held = 0
         self.pending = 0
         self._checkpoint = checkpoint
-        self._open: set[str] = set()
+        self._open: dict[str, str] = {}
+        """The newest consent of each person with an open entry."""
+        self._disagreeing: set[str] = set()
+        """Those of them whose records give different consents, which is rare."""
         self._later: dict[str, dict[Segment, Entry]] = {}
 
     def admit(
@@ -42,29 +48,35 @@ class Intake:
         line: bytes,
         now: float,
         fingerprint: bytes | None = None,
+        consent: str = UNDATED,
     ) -> None:
-        """Take a contact in; of one person's records in a segment the last wins."""
+        """Take a contact in; a person's records in a segment become one, as if sent in turn."""
         epoch = self._checkpoint.epoch
         epoch.open += 1
         entry = Entry(origin, email, line, item, epoch, fingerprint)
         segment = origin.segment
+        newest = self._open.get(email)
+        if newest is None:
+            self._open[email] = consent
+            self.held += 1
+            self._to_pending(segment, entry, now)
+            return
+        if consent != newest:
+            self._learn(email, consent, newest)
         older = segment.pending.get(email)
         if older is not None and email not in self._later:
             segment.pending[email] = entry
-            self._merge(older)
-        elif email in self._open:
-            self._wait(segment, entry)
+            self._merge(older, entry)
         else:
-            self._open.add(email)
-            self.held += 1
-            self._to_pending(segment, entry, now)
+            self._wait(segment, entry)
 
     def release(self, email: str, now: float) -> None:
         """A person's entry has its verdict: let the next one of that person in."""
         self.held -= 1
         waiting = self._later.get(email)
         if waiting is None:
-            self._open.discard(email)
+            self._open.pop(email, None)
+            self._disagreeing.discard(email)
             return
         segment = next(iter(waiting))  # the one that came first: the last to be sent wins
         entry = waiting.pop(segment)
@@ -73,6 +85,15 @@ class Intake:
         segment.waiting -= 1
         self._to_pending(segment, entry, now)
         self.segments.note(segment)
+
+    def agree(self, segment: Segment) -> None:
+        """Have the newest consent of each person go out with the pending entries."""
+        if not self._disagreeing:
+            return
+        for email in self._disagreeing & segment.pending.keys():
+            entry = segment.pending[email]
+            if entry.item and not entry.leaves:
+                entry.change(with_consent(entry.item, self._open[email]))
 
     def take_out(self, segment: Segment, entries: Iterable[Entry]) -> None:
         """Have entries go another way than in a batch; their persons stay open."""
@@ -113,12 +134,34 @@ class Intake:
         older = waiting.pop(segment, None)
         waiting[segment] = entry
         if older is not None:
-            self._merge(older)
+            self._merge(older, entry)
         else:
             segment.waiting += 1
             self.held += 1
             self.segments.note(segment)
 
-    def _merge(self, older: Entry) -> None:
-        older.epoch.open -= 1
+    def _learn(self, email: str, consent: str, newest: str) -> None:
+        if UNDATED not in {consent, newest}:
+            self._disagreeing.add(email)
+        self._open[email] = max(consent, newest)
+
+    def _merge(self, older: Entry, entry: Entry) -> None:
+        """Have one entry stand for both. Until it is settled, no state passes the older one."""
+        entry.epoch.open -= 1
+        entry.epoch = older.epoch
         older.origin.counts.duplicates += 1
+        merge(older, entry)
+
+
+def merge(older: Entry, entry: Entry) -> None:
+    """Put into an entry what an older one of the person says beyond it."""
+    if older.leaves or entry.leaves or not older.item or not entry.item:
+        return
+    own = entry.item
+    item = in_turn(older.item, own)
+    if len(item) > MAX_BYTES:
+        item = with_consent(own, consent_of(older.item))
+    entry.change(item)
+    if entry.merged and consent_of(item) != consent_of(own):
+        entry.consented = older.consented or older
+        entry.consented.item = None

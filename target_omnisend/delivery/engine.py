@@ -340,6 +340,7 @@ class Delivery:
         return not self._confirmer.open and not self._submitter.entries
 
     def _cut(self, segment: Segment, now: float, *, partial: bool) -> None:
+        self._intake.agree(segment)
         staying = self._take_by_hand(segment, now) if segment.pending else []
         batches = list(self._intake.cut(segment, partial=partial))
         if self.memory and batches:
@@ -530,23 +531,29 @@ class Delivery:
     ) -> None:
         code = code or ("omnisend_unavailable" if refusal.transient else "omnisend_refused")
         if entry.line:
-            words = (refusal.code, refusal.message)
-            self._rejects.add(
-                entry.origin.schema,
-                entry.line,
-                code=code,
-                field=refusal.field,
-                message=": ".join(word for word in words if word) or refusal.reason,
-                stage="omnisend",
-                batch_id=batch.id or None,
-                item_id=refusal.item_id,
-                status=refusal.status,
-            )
-            entry.origin.counts.reject(code)
+            if entry.consented:  # it counted as a duplicate; without it the consent would be lost
+                entry.consented.origin.counts.duplicates -= 1
+                self._keep_rejected(batch, entry.consented, refusal, code)
+            self._keep_rejected(batch, entry, refusal, code)
         else:
             self._not_removed(entry.origin, refusal)
         self._close_entry(entry, now)
         self._stop_if_hopeless(now)
+
+    def _keep_rejected(self, batch: Batch, entry: Entry, refusal: Refusal, code: str) -> None:
+        words = (refusal.code, refusal.message)
+        self._rejects.add(
+            entry.origin.schema,
+            entry.line,
+            code=code,
+            field=refusal.field,
+            message=": ".join(word for word in words if word) or refusal.reason,
+            stage="omnisend",
+            batch_id=batch.id or None,
+            item_id=refusal.item_id,
+            status=refusal.status,
+        )
+        entry.origin.counts.reject(code)
 
     def _not_removed(self, origin: Origin, refusal: Refusal) -> None:
         origin.counts.not_removed += 1

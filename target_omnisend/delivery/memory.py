@@ -8,6 +8,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from target_omnisend.delivery.failures import too_many_leave
+from target_omnisend.delivery.model import MARK_BYTES
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -15,9 +16,6 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.model import Entry, Origin, Segment
 
 logger = logging.getLogger("target-omnisend.delivery")
-
-MARK_BYTES: t.Final = 4
-"""Bytes of a fingerprint that tell the settings it was made under; the rest tells the contact."""
 
 _SEVERAL: t.Final = "several streams"
 _RESUMED: t.Final = "this run may have gone on where an earlier one stopped half-way"

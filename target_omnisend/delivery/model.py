@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,8 +23,16 @@ MAX_TAG_EMAILS: t.Final = 250
 """E-mails of one tag call."""
 
 
+MARK_BYTES: t.Final = 4
+"""Bytes of a fingerprint that tell the settings it was made under; the rest tells the contact."""
+
 LEAVES: t.Final = b""
 """In place of a fingerprint: this entry takes a membership back."""
+
+
+def fingerprint(mark: bytes, item: bytes) -> bytes:
+    """What the ledger knows an item by; `mark` tells the settings it was made under."""
+    return mark + blake2b(item, digest_size=12).digest()
 
 
 class Entry:
@@ -39,9 +48,14 @@ class Entry:
         fingerprint: what the ledger will know it by; `LEAVES`; None without a ledger.
         member: the ledger says that the membership shows already.
         before: the fingerprint that the ledger has.
+        merged: the item holds more than the line says, so `remake` could not make it.
+        consented: an older entry of the person, if the item has its consent and not the line's.
     """
 
-    __slots__ = ("before", "email", "epoch", "fingerprint", "item", "line", "member", "origin")
+    __slots__ = (
+        *("before", "consented", "email", "epoch", "fingerprint", "item", "line"),
+        *("member", "merged", "origin"),
+    )
 
     def __init__(
         self,
@@ -61,6 +75,16 @@ class Entry:
         self.fingerprint = fingerprint
         self.member = False
         self.before: bytes | None = None
+        self.merged = False
+        self.consented: Entry | None = None
+
+    def change(self, item: bytes) -> None:
+        """Have another item sent than the line makes."""
+        if item == self.item:
+            return
+        self.item, self.merged = item, True
+        if self.fingerprint:
+            self.fingerprint = fingerprint(self.fingerprint[:MARK_BYTES], item)
 
     @property
     def leaves(self) -> bool:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from target_omnisend.api.call import Call
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
+from target_omnisend.mapping.contact import UNDATED
 from target_omnisend.threads import start_thread
 
 if t.TYPE_CHECKING:
@@ -97,7 +98,13 @@ class Runner:
             self._delivery.open(origin)
 
     def admit(
-        self, origin: Origin, email: str, item: bytes, line: bytes, fingerprint: bytes | None
+        self,
+        origin: Origin,
+        email: str,
+        item: bytes,
+        line: bytes,
+        fingerprint: bytes | None,
+        consent: str = UNDATED,
     ) -> None:
         """Take in a contact; waits for room.
 
@@ -109,7 +116,8 @@ class Runner:
             if not self._delivery.has_room() or self._delivery.outcome.failure:
                 self._changed.notify()
                 self._wait(self._delivery.has_room)
-            self._delivery.admit(origin, email, item, line, self._clock(), fingerprint)
+            now = self._clock()
+            self._delivery.admit(origin, email, item, line, now, fingerprint, consent)
 
     def reject(
         self,
