@@ -106,9 +106,10 @@ class SegmentSink(BatchSink):
         if self._segment.mirrored and self._reader.version != self._version:
             self._version = self._reader.version
             self._runner.bring(self._segment, self._version)
-        if self._is_deleted(record):
-            self._delete(record)
-            return
+        for column in self._markers:
+            if record.get(column) and is_deletion(record[column]):
+                self._delete(record)
+                return
         if self._is_valid is not None and not self._is_valid(record):
             self._refuse_invalid(record)
             return
@@ -121,12 +122,6 @@ class SegmentSink(BatchSink):
         fingerprint = self._mark and self._mark + blake2b(made.body, digest_size=12).digest()
         self._bring(hash(made.email))
         self._runner.admit(self._segment, made.email, made.body, self._reader.line, fingerprint)
-
-    def _is_deleted(self, record: dict[str, t.Any]) -> bool:
-        for column in self._markers:
-            if (marker := record.get(column)) and is_deletion(marker):
-                return True
-        return False
 
     def _delete(self, record: dict[str, t.Any]) -> None:
         """A record that says it was deleted: the person loses the membership."""
@@ -225,7 +220,8 @@ class SegmentSink(BatchSink):
         record = self._transform(message["record"]) or {}
         if self.include_sdc_metadata_properties:
             self._add_sdc_metadata_to_record(record, message, {})
-        made = self._leaver.map(record) if self._is_deleted(record) else self._map(record)
+        deleted = any(is_deletion(record.get(column)) for column in self._markers)
+        made = self._leaver.map(record) if deleted else self._map(record)
         if isinstance(made, Contact) and made.email == email:
             return made.body
         raise RunFailed(

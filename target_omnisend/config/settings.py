@@ -175,8 +175,8 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "max_removed_percent",
         th.NumberType(minimum=0, maximum=100),
         default=20,
-        description="A mirror removes nobody when more than this share of a segment would leave; "
-        "an empty source never removes anybody.",
+        description="A run removes nobody when more than this share of a segment would leave, by "
+        "a mirror or by deleted rows; an empty source never removes anybody.",
     ),
     th.Property(
         "subscription_status",

@@ -101,7 +101,7 @@ EXITS: t.Final[dict[str, Code]] = {
         "Run again: no state has passed them, and a repeat changes nothing.",
     ),
     "6": Code(
-        "More members would have left than `max_removed_percent` allows, and the run removed nobody.",
+        "More members than `max_removed_percent` would have left, and the run removed nobody.",
         "Check the source; if it is right, run again with a higher `max_removed_percent`.",
     ),
     "130, 143": Code(
