@@ -11,10 +11,12 @@ from singer_sdk import BatchSink, metrics
 from singer_sdk.exceptions import InvalidJSONSchema, MissingKeyPropertiesError
 from singer_sdk.mapper import CustomStreamMap
 
-from target_omnisend.delivery.model import LEAVES, Origin, fingerprint
+from target_omnisend.delivery import doubts
+from target_omnisend.delivery.model import Origin, fingerprint
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.mapping.address import email_key
 from target_omnisend.mapping.contact import Contact, Rejection
+from target_omnisend.mapping.deletion import is_deletion, marker_columns
 from target_omnisend.mapping.mapper import missing_columns
 from target_omnisend.mapping.normalize import is_encodable
 from target_omnisend.singer.reader import decode
@@ -22,6 +24,7 @@ from target_omnisend.streams import (
     compile_leaver,
     compile_mapping,
     hopeless,
+    loader_of,
     settings_mark,
 )
 
@@ -77,7 +80,7 @@ class SegmentSink(BatchSink):
         self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
         self._counts = target.run.outcome.stream(stream_name)
         if _is_filtered(target, {self._reader.stream or stream_name, stream_name}):
-            target.run.incomplete.add(settings.segment)
+            target.run.incomplete[settings.segment] = doubts.FILTERED
         self._mark = settings_mark(segment.settings) if target.run.ledger else None
         self._mirrored = segment.mirrored
         self._origin = Origin(
@@ -86,8 +89,11 @@ class SegmentSink(BatchSink):
             counts=self._counts,
             remake=self._remake,
             segment=segment,
+            loader=loader_of(segment.settings),
         )
         self._runner.open(self._origin)
+        self._bring = self._origin.present.append
+        self._markers = marker_columns(self.schema["properties"])
 
     # -- each record -------------------------------------------------------------------
 
@@ -101,9 +107,10 @@ class SegmentSink(BatchSink):
             message = f"The record {self._reader.excess}."
             self._refuse(record, Rejection("record_invalid", None, message))
             return
-        if record.get("_sdc_deleted_at") is not None:
-            self._take_leave(record)
-            return
+        for column in self._markers:
+            if record.get(column) and is_deletion(record[column]):
+                self._delete(record)
+                return
         if self._is_valid is not None and not self._is_valid(record):
             self._refuse_invalid(record)
             return
@@ -116,16 +123,26 @@ class SegmentSink(BatchSink):
         if made.warnings:
             self._counts.warnings.update(made.warnings)
         mark = self._mark and fingerprint(self._mark, made.body)
+        self._bring(hash(made.email))
         line = self._reader.line
         self._runner.admit(self._origin, made.email, made.body, line, mark, made.consent)
 
-    def _take_leave(self, record: dict[str, t.Any]) -> None:
+    def _delete(self, record: dict[str, t.Any]) -> None:
         """A record that says it was deleted: the person loses the membership."""
         made = self._leaver.map(record)
         if isinstance(made, Contact):
-            self._runner.admit(self._origin, made.email, made.body, self._reader.line, LEAVES)
-        else:
-            self._refuse(record, made)
+            self._runner.delete(self._origin, made.email, made.body, self._reader.line)
+            return
+        if not self._counts.skipped:
+            self.logger.warning(
+                "Stream '%s': a deleted record carries no address that can be used, so it is "
+                "skipped. Have the source send the column '%s' (mapping.email) with deleted rows; "
+                "PostgreSQL does so with REPLICA IDENTITY FULL.",
+                self.stream_name,
+                self._email_column,
+                extra=self._origin.about,
+            )
+        self._counts.skipped += 1
 
     def _refuse(self, record: dict[str, t.Any], rejection: Rejection) -> None:
         value = record.get(self._email_column)
@@ -212,8 +229,8 @@ class SegmentSink(BatchSink):
         record = self._transform(message["record"]) or {}
         if self.include_sdc_metadata_properties:
             self._add_sdc_metadata_to_record(record, message, {})
-        leaves = record.get("_sdc_deleted_at") is not None
-        made = self._leaver.map(record) if leaves else self._map(record)
+        deleted = any(is_deletion(record.get(column)) for column in self._markers)
+        made = self._leaver.map(record) if deleted else self._map(record)
         if isinstance(made, Contact) and made.email == email:
             return made.body
         raise RunFailed(

@@ -23,6 +23,7 @@ from target_omnisend.config.environment import check_environment, tidied, unread
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
 from target_omnisend.config.validation import SettingsError, describe, did_you_mean
+from target_omnisend.delivery import doubts
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.output.stdio import (
     check_open,
@@ -34,6 +35,7 @@ from target_omnisend.signals import Interrupt
 from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
 from target_omnisend.singer.batch_messages import records_of
+from target_omnisend.singer.completeness import under_way, unfinished
 from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
 from target_omnisend.singer.reader import MessageReader, raw_value, spell_out
 from target_omnisend.sinks import SegmentSink
@@ -74,6 +76,8 @@ class TargetOmnisend(Target):
         self.settings = Settings.from_config(self.config)
         self.reader = t.cast("MessageReader", self.message_reader)
         self.reader.interrupt = self.interrupt
+        self._state: t.Any = None
+        self._has_states = False
         self._batch_files = BatchFiles(self.config.get("batch_config") or {}, self.interrupt)
         self.run = run(
             self.settings,
@@ -174,6 +178,7 @@ class TargetOmnisend(Target):
         """Hand the state's text to the delivery: the SDK would emit it before it is true."""
         self._assert_line_requires(message_dict, requires={"value"})
         value = message_dict["value"]
+        self._state, self._has_states = value, True
         # A state that is empty says nothing.
         self.run.runner.state(raw_value(self.reader.line, "value") if value else b"")
 
@@ -198,7 +203,23 @@ class TargetOmnisend(Target):
     def process_endofpipe(self) -> None:
         """Drain, then wait until every record has its verdict."""
         super().process_endofpipe()
+        self._doubt_what_is_not_over()
         self.run.finish()
+
+    def _doubt_what_is_not_over(self) -> None:
+        """Have no mirror remove anybody whose stream the input may not have brought whole."""
+        reader, everywhere = self.reader, ""
+        if reader.is_fed_back:
+            everywhere = doubts.FED_BACK
+        elif stream := under_way(self._state):
+            everywhere = doubts.under_way(stream)
+        elif self._has_states and reader.kind in {"RECORD", "BATCH"}:
+            everywhere = doubts.CUT_OFF
+        for name in self.run.outcome.streams if everywhere else ():
+            self.run.doubt(name, everywhere)
+        for source in unfinished(self._state):
+            for stream_map in self.mapper.stream_maps.get(source, ()):
+                self.run.doubt(stream_map.stream_alias, doubts.under_way(source))
 
     # -- command line ------------------------------------------------------------------
 

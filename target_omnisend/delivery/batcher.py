@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typing as t
 
-from target_omnisend.delivery.model import MAX_BYTES, MAX_ITEMS, Batch, Entry, Origin, Segment
+from target_omnisend.delivery.model import (
+    LEAVES,
+    MAX_BYTES,
+    MAX_ITEMS,
+    Batch,
+    Entry,
+    Origin,
+    Segment,
+)
 from target_omnisend.delivery.pending import PendingSegments
 from target_omnisend.mapping.contact import UNDATED
 from target_omnisend.mapping.merging import consent_of, in_turn, with_consent
@@ -38,6 +46,8 @@ class Intake:
         """The newest consent of each person with an open entry."""
         self._disagreeing: set[str] = set()
         """Those of them whose records give different consents, which is rare."""
+        self._set_aside: dict[str, str] = {}
+        """The newest dated consent of those whose entry a deletion replaced."""
         self._later: dict[str, dict[Segment, Entry]] = {}
 
     def admit(
@@ -53,10 +63,15 @@ class Intake:
         """Take a contact in; a person's records in a segment become one, as if sent in turn."""
         epoch = self._checkpoint.epoch
         epoch.open += 1
-        entry = Entry(origin, email, line, item, epoch, fingerprint)
-        segment = origin.segment
+        self.admit_again(Entry(origin, email, line, item, epoch, fingerprint), now, consent)
+
+    def admit_again(self, entry: Entry, now: float, consent: str = UNDATED) -> None:
+        """Admit an entry whose epoch counts it already."""
+        email, segment = entry.email, entry.origin.segment
         newest = self._open.get(email)
         if newest is None:
+            if self._set_aside:
+                consent = self._recall(email, consent)
             self._open[email] = consent
             self.held += 1
             self._to_pending(segment, entry, now)
@@ -69,6 +84,45 @@ class Intake:
             self._merge(older, entry)
         else:
             self._wait(segment, entry)
+
+    def set_aside(
+        self, origin: Origin, email: str, item: bytes, line: bytes, now: float, *, alone: bool
+    ) -> Entry:
+        """Take a deletion in that `admit_again` will admit; no state passes it until then.
+
+        If no other stream feeds the segment, the deletion stands for an older entry of the
+        person too that no batch holds yet. `alone` says so.
+        """
+        epoch = self._checkpoint.epoch
+        epoch.open += 1
+        deletion = Entry(origin, email, line, item, epoch, LEAVES)
+        if alone:
+            self._replace(origin.segment, deletion, now)
+        return deletion
+
+    def _replace(self, segment: Segment, deletion: Entry, now: float) -> None:
+        email = deletion.email
+        waiting = self._later.get(email, {})
+        if older := waiting.pop(segment, None):
+            self._merge(older, deletion)
+            segment.waiting -= 1
+            self.held -= 1
+            if not waiting:
+                del self._later[email]
+            self.segments.note(segment)
+        if email not in self._later and (older := segment.pending.get(email)):
+            self.take_out(segment, [older])
+            self._merge(older, deletion)
+            if (consent := self._open[email]) != UNDATED:
+                self._set_aside[email] = consent
+            self.release(email, now)
+
+    def _recall(self, email: str, consent: str) -> str:
+        """The newest consent of a person, with that of an entry that a deletion replaced."""
+        before = self._set_aside.pop(email, UNDATED)
+        if consent != before and UNDATED not in {consent, before}:
+            self._disagreeing.add(email)
+        return max(consent, before)
 
     def release(self, email: str, now: float) -> None:
         """A person's entry has its verdict: let the next one of that person in."""

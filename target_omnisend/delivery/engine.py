@@ -17,6 +17,7 @@ from target_omnisend.api.failures import fatal, not_there
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.batcher import Intake
 from target_omnisend.delivery.confirmer import Confirmer
+from target_omnisend.delivery.deletions import Deletions
 from target_omnisend.delivery.failures import all_refused, too_many
 from target_omnisend.delivery.model import (
     LEAVES,
@@ -122,6 +123,7 @@ class Delivery:
         self._rejects = rejects
         self._intake = Intake(checkpoint)
         self._by_name: dict[str, dict[Segment, None]] = {}
+        self._deletions = Deletions()
         self.admit = self._intake.admit
         self._confirmer = Confirmer(
             self.scheduler,
@@ -154,6 +156,7 @@ class Delivery:
         )
         self._unanimity = Unanimity()
         self._departures: Iterator[tuple[Origin, list[str]]] | None = None
+        self._may_leave = False
         self._wanted_segments: dict[str, list[t.Any]] = {}
         self._closing = False
         self._ended = False
@@ -194,6 +197,7 @@ class Delivery:
         """Announce a stream under one of its schemas; its entries may follow."""
         segment = origin.segment
         self._by_name.setdefault(segment.name, {})[segment] = None
+        self._deletions.open(origin)
         if self.memory and segment.settings:
             self.memory.open(origin)
 
@@ -202,14 +206,28 @@ class Delivery:
         if self.memory:
             for segment in self._by_name[origin.segment.name]:
                 self._cut(segment, now, partial=False)
-            self.memory.bring(origin, version)
+            self.memory.mirrors.bring(origin, version)
 
     def has_room(self) -> bool:
         """Whether another entry may be admitted."""
         return (
-            self._intake.held < self._limits.max_unconfirmed
+            self._intake.held + self._deletions.count < self._limits.max_unconfirmed
             and self._intake.pending + self._submitter.entries < READ_AHEAD
         )
+
+    def delete(self, origin: Origin, email: str, item: bytes, line: bytes, now: float) -> None:
+        """Take in a record that says it was deleted.
+
+        It is carried out at the end of the input: only then it is known whether another stream
+        of the segment brings the person, and how many would leave in all.
+        """
+        if self.memory and origin.segment.settings:
+            self.memory.mirrors.expect_deletions(origin.segment.name)
+        alone = self._deletions.is_alone(origin)
+        entry = self._intake.set_aside(origin, email, item, line, now, alone=alone)
+        if older := self._deletions.add(entry, now):
+            older.epoch.open -= 1
+            origin.counts.duplicates += 1
 
     def reject(
         self,
@@ -226,8 +244,10 @@ class Delivery:
             origin.schema, line, code=code, field=field, message=message, stage="mapping"
         )
         origin.counts.reject(code)
-        if self.memory and email:
-            self.memory.present(origin.segment, email)
+        if email:
+            origin.present.append(hash(email))
+            if self.memory:
+                self.memory.mirrors.see(origin.segment.name, [email])
         self._stop_if_hopeless(now)
 
     def state(self, value: t.Any) -> None:
@@ -304,6 +324,7 @@ class Delivery:
     def _tick(self, now: float) -> None:
         self._confirmer.tick(now)
         if self._deadline is None:
+            self._delete_early(now)
             self._let_leave(now)
             self._cut_due(now)
             self._submitter.tick(now, len(self._confirmer.open))
@@ -383,16 +404,12 @@ class Delivery:
         """After a clean run, those who left lose the membership; then segments are made."""
         if not self._closing or self._ended:
             return
-        if self._departures is None:
+        if not self._may_leave:
             if self._intake.held:
                 return
-            failed = self.outcome.lost_batches or self.outcome.failed_by_rejections
-            if self.memory is None or failed:
-                self._departures = iter(())
-            else:
-                self._departures = self.memory.departures()
+            self._begin_leaving(now)
         while self.has_room():
-            origin, emails = next(self._departures, (None, []))
+            origin, emails = next(self._departures or iter(()), (None, []))
             if origin is None:
                 self._ended = not self._intake.held
                 if self._ended:
@@ -401,6 +418,51 @@ class Delivery:
             for email in emails:
                 item = origin.segment.clear(email) if origin.segment.clear else b""
                 self._intake.admit(origin, email, item, b"", now, LEAVES)
+
+    def _begin_leaving(self, now: float) -> None:
+        """Everything else is settled: see who leaves, and whether so many may."""
+        leaving = self._decide_deletions()
+        if self.memory:
+            failed = self.outcome.lost_batches or self.outcome.failed_by_rejections
+            removing = self._departures is None and not failed
+            departures = self.memory.mirrors.departures(_by_segment(leaving), removing=removing)
+            self._departures = departures if self._departures is None else self._departures
+        self._may_leave = True
+        self._admit_deletions(leaving, now)
+
+    def _delete_early(self, now: float) -> None:
+        """Carry deletions out before the end of an input that is long, or has many of them."""
+        if self._closing or not self._deletions.count:
+            return
+        if self._deletions.are_due(now) or (self._is_quiet() and not self.has_room()):
+            leaving = self._decide_deletions()
+            if self.memory:
+                self.memory.mirrors.admit_deletions(_by_segment(leaving))
+            self._admit_deletions(leaving, now)
+
+    def _decide_deletions(self) -> list[tuple[Origin, list[Entry]]]:
+        """The deletions that take a membership back; the others get their verdict."""
+        leaving = []
+        for decided in self._deletions.take():
+            origin, gone, staying = decided.origin, decided.leaving, decided.present
+            segment = origin.segment
+            if segment.tag is None and segment.clear is None:
+                gone, staying = [], [*staying, *gone]
+            if self.memory and gone:
+                strangers = self.memory.sift(segment, gone)
+                staying = [*staying, *strangers]
+                gone = [entry for entry in gone if entry.before is not None]
+            origin.counts.unchanged += len(staying)
+            origin.counts.duplicates += len(decided.superseded)
+            for entry in (*staying, *decided.superseded):
+                entry.epoch.open -= 1
+            leaving.append((origin, gone))
+        return leaving
+
+    def _admit_deletions(self, leaving: list[tuple[Origin, list[Entry]]], now: float) -> None:
+        for _, entries in leaving:
+            for entry in entries:
+                self._intake.admit_again(entry, now)
 
     # -- settle ------------------------------------------------------------------------
 
@@ -583,6 +645,14 @@ class Delivery:
         suspicious = self._unanimity.items and not self._unanimity.any_accepted and not self._ended
         if not suspicious and not self.outcome.nothing_arrived:
             self._checkpoint.emit_safe()
+
+
+def _by_segment(leaving: list[tuple[Origin, list[Entry]]]) -> dict[str, set[str]]:
+    emails: dict[str, set[str]] = {}
+    for origin, entries in leaving:
+        if entries:
+            emails.setdefault(origin.segment.name, set()).update(entry.email for entry in entries)
+    return emails
 
 
 _UNSETTLED: t.Final = Refusal(None, None, "", "Omnisend did not say what became of it", None)

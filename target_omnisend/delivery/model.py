@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -132,6 +133,8 @@ class Origin:
         counts: the stream's verdicts.
         remake: makes `Entry.item` again, from `Entry.line` and `Entry.email`.
         segment: where its records go.
+        loader: a hash of the settings that tell one loader's source from another's.
+        present: a hash of the address of each person its stream has brought.
     """
 
     stream: str
@@ -139,6 +142,8 @@ class Origin:
     counts: StreamCounts
     remake: Callable[[bytes, str], bytes]
     segment: Segment
+    loader: str = ""
+    present: array[int] = field(default_factory=lambda: array("q"))
 
     @property
     def about(self) -> dict[str, t.Any]:

@@ -32,8 +32,8 @@ class StreamCounts:
     `sent` counts contacts that Omnisend has taken in a batch, each once, whatever became of them.
     `created` and `updated` count those accepted whose batch told which; Omnisend tells it
     only where items are read one by one. `not_sent` counts records that no call carried because
-    the run ended early; `not_removed` members whose membership Omnisend did not take back.
-    only where items are read one by one. `statuses` counts records with a status of their own.
+    the run ended early; `not_removed` members whose membership Omnisend did not take back;
+    `skipped` records for which there is nothing to do; `statuses` those with a status of their own.
     """
 
     received: int = 0

@@ -113,11 +113,20 @@ class Runner:
             RunFailed: when the run has ended early.
         """
         with self._lock:
-            if not self._delivery.has_room() or self._delivery.outcome.failure:
-                self._changed.notify()
-                self._wait(self._delivery.has_room)
+            self._make_room()
             now = self._clock()
             self._delivery.admit(origin, email, item, line, now, fingerprint, consent)
+
+    def delete(self, origin: Origin, email: str, item: bytes, line: bytes) -> None:
+        """Take in a record that says it was deleted; waits for room.
+
+        Raises:
+            Stopped: by `check_stopped`.
+            RunFailed: when the run has ended early.
+        """
+        with self._lock:
+            self._make_room()
+            self._delivery.delete(origin, email, item, line, self._clock())
 
     def reject(
         self,
@@ -194,7 +203,7 @@ class Runner:
         """The stream says that this version is whole."""
         with self._lock:
             if self._delivery.memory:
-                self._delivery.memory.activate(origin, version)
+                self._delivery.memory.mirrors.activate(origin, version)
 
     @property
     def made_segments(self) -> Mapping[str, Mapping[str, t.Any]]:
@@ -232,6 +241,11 @@ class Runner:
             while not self._delivery.is_over(self._clock()) and not hurried():
                 self._progress.wait(_TICK)
             self._over = True
+
+    def _make_room(self) -> None:
+        if not self._delivery.has_room() or self._delivery.outcome.failure:
+            self._changed.notify()
+            self._wait(self._delivery.has_room)
 
     def _wait(self, until: Callable[[], bool]) -> None:
         self._check()

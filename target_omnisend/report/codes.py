@@ -106,7 +106,7 @@ EXITS: t.Final[dict[str, Code]] = {
         "Run again: no state has passed the records, and a repeat changes nothing.",
     ),
     "6": Code(
-        "A mirror would have removed more than `max_removed_percent`, and removed nobody.",
+        "More members than `max_removed_percent` would have left, and the run removed nobody.",
         "Check the source; if it is right, run again with a higher `max_removed_percent`.",
     ),
     "130, 143": Code(

@@ -40,6 +40,8 @@ class MessageReader(GenericSingerReader[bytes]):
         stream: the stream it names, if it could be read.
         version: the version of its stream that it belongs to, if it says so.
         excess: in which way a record is beyond the decoder's limits; it is decoded without that.
+        kind: its type; at the end of the input, the last one's.
+        is_fed_back: a rejected record of an earlier run was among the input.
         part: where in a file that the message names, if it is from there.
         read_share: of the input's bytes, where its size is known and tells how much there is to
             read; 1 at its end.
@@ -54,6 +56,8 @@ class MessageReader(GenericSingerReader[bytes]):
         self.stream: str | None = None
         self.version: t.Any = None
         self.excess: str | None = None
+        self.kind = ""
+        self.is_fed_back = False
         self.part: object | None = None
         self.read_share: float | None = None
         self._size: int | None = None
@@ -95,6 +99,9 @@ class MessageReader(GenericSingerReader[bytes]):
             self._process_unknown_message(message)
         if self.excess and kind != "RECORD":
             raise InvalidInputLine(self.excess)
+        self.kind = kind
+        if "rejection" in message:
+            self.is_fed_back = True
         part = _PARTS.get(kind)
         if part and not isinstance(message.get(part), dict):
             raise InvalidInputLine(f"lacks an object '{part}'")
