@@ -38,6 +38,7 @@ class Check(Run):
         for stream in self.settings.streams:
             own = self.settings.for_stream(stream)
             logger.info("mapping of stream '%s': %s.", stream, _columns(own))
+            self.segments.of_stream(stream)
         if self.ledger is not None:
             known = ", ".join(f"'{name}' ({number})" for name, number in self.ledger.segments())
             logger.info("ledger: it knows members of %s.", known or "no segment")
