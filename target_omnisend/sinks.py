@@ -56,8 +56,8 @@ class SegmentSink(BatchSink):
         self._runner = target.run.runner
         self._is_valid = self._compile_schema()
         try:
-            mapper = compile_mapping(target.settings, settings, target.run.started_at)
             segment = target.run.segments.of_stream(stream_name)
+            mapper = compile_mapping(target.settings, settings, target.run.started_at)
         except ValueError as error:
             # The settings were checked: it is the stream's name that makes no segment.
             raise RunFailed(

@@ -93,7 +93,8 @@ class Segments:
 
         Raises:
             ValueError: for a name that cannot be a tag or a property, as a plain sentence.
-            RunFailed: when another segment shows by the same tag or property.
+            RunFailed: when the stream has no mapping, or when another segment shows by the same
+                tag or property.
         """
         own = self._settings.for_stream(stream)
         if stream not in self._streams:
@@ -106,6 +107,12 @@ class Segments:
         return self._made[key]
 
     def _claim(self, own: StreamSettings, stream: str) -> None:
+        if not own.mapping:
+            raise RunFailed(
+                ExitCode.SETTINGS,
+                f"Stream '{stream}' has no mapping. Set 'mapping.email', or "
+                f"'streams.{stream}.mapping.email', to its column with the e-mail address.",
+            )
         for sentence in (*self._marks.add(own, stream), *self.earlier.conflicts(own, stream)):
             raise RunFailed(ExitCode.SETTINGS, sentence)
         mark = shown_by(own.membership, own.segment)

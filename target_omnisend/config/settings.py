@@ -154,8 +154,8 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
     th.Property(
         "mapping",
         _mapping(),
-        required=True,
-        description="Contact field → column. `email` is required.",
+        description="Contact field → column. `email` is required. Required, unless each stream "
+        "that comes has its own under `streams`.",
     ),
     _custom_properties,
     _segment,
@@ -297,6 +297,12 @@ CREDENTIALS: t.Final = ("api_key", "access_token")
 CONFIG_JSONSCHEMA["anyOf"] = [{"required": [name]} for name in CREDENTIALS]
 
 
+STREAM_SETTINGS: t.Final = frozenset(
+    CONFIG_JSONSCHEMA["properties"]["streams"]["additionalProperties"]["properties"]
+)
+"""What `streams` may give for one stream."""
+
+
 class SettingsError(ValueError):
     """Settings that cannot be used.
 
@@ -373,7 +379,7 @@ class Settings:
             authorization=_authorization(config),
             api_url=config["api_url"].rstrip("/"),
             api_version=config["api_version"],
-            mapping=config["mapping"],
+            mapping=config.get("mapping") or {},
             custom_properties=config.get("custom_properties") or {},
             segment=config.get("segment"),
             membership=config["membership"],
@@ -436,12 +442,33 @@ def describe(error: ValidationError) -> str:
         known = error.schema["properties"]
         strangers = sorted(set(error.instance) - set(known))
         return " ".join(
-            f"Setting '{path}' has no field '{name}'{did_you_mean(name, known)}"
+            f"Setting '{path}' has no field '{name}'{_hint(path, name, error)}"
             for name in strangers
         )
     if expectation := _EXPECTATIONS.get(rule):
         return f"Setting '{path}' {expectation(expected)}."
     return f"Setting '{path}' is not usable. {error.schema.get('description', '')}".rstrip()
+
+
+def missing_mapping(config: Mapping[str, t.Any]) -> list[str]:
+    """A sentence if no stream can have a mapping."""
+    streams = config.get("streams")
+    own = streams.values() if isinstance(streams, dict) else ()
+    if "mapping" in config or any(isinstance(one, dict) and "mapping" in one for one in own):
+        return []
+    text = CONFIG_JSONSCHEMA["properties"]["mapping"]["description"]
+    return [f"Setting 'mapping' is missing. {text}"]
+
+
+def _hint(path: str, name: str, error: ValidationError) -> str:
+    hint = did_you_mean(name, error.schema["properties"])
+    if hint or not path.startswith("streams.") or not isinstance(error.instance[name], dict):
+        return hint or "."
+    whole = f"{path.removeprefix('streams.')}.{name}"
+    return (
+        f". Meltano splits the name of a stream at its dots: if the stream is '{whole}', give it "
+        f"at least one of {', '.join(sorted(STREAM_SETTINGS))}."
+    )
 
 
 def _missing(path: str, error: ValidationError) -> str:
