@@ -462,11 +462,11 @@ def missing_mapping(config: Mapping[str, t.Any]) -> list[str]:
 
 def _hint(path: str, name: str, error: ValidationError) -> str:
     hint = did_you_mean(name, error.schema["properties"])
-    if hint or not path.startswith("streams.") or not isinstance(error.instance[name], dict):
+    if not path.startswith("streams.") or not isinstance(error.instance[name], dict):
         return hint or "."
     whole = f"{path.removeprefix('streams.')}.{name}"
     return (
-        f". Meltano splits the name of a stream at its dots: if the stream is '{whole}', give it "
+        f"{hint or '.'} Meltano splits the name of a stream at its dots: if the stream is '{whole}', give it "
         f"at least one of {', '.join(sorted(STREAM_SETTINGS))}."
     )
 

@@ -83,6 +83,7 @@ def test_a_stream_name_that_meltano_has_split_is_found(command: Command, sandbox
     ("own", "words"),
     [
         ({"eu": {"sement": "A"}}, "Meltano splits the name of a stream at its dots"),
+        ({"customers": {"sement": "A"}}, "if the stream is 'shop.customers'"),
         ({"maping": {"email": "mail"}}, "did you mean 'mapping'?"),
     ],
     ids=repr,
