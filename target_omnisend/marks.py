@@ -171,7 +171,7 @@ def _shared(one: Claim, other: Claim) -> str:
         alike = f" Omnisend takes {one.mark} for the same."
     return (
         f"The segments {one} and {other} would both show as {other.mark}.{alike} "
-        "Give one of the streams another 'segment' under 'streams'."
+        "Give one of them another 'segment'; each stream can have its own under 'streams'."
     )
 
 

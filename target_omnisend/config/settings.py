@@ -466,8 +466,8 @@ def _hint(path: str, name: str, error: ValidationError) -> str:
         return hint or "."
     whole = f"{path.removeprefix('streams.')}.{name}"
     return (
-        f"{hint or '.'} Meltano splits the name of a stream at its dots: if the stream is '{whole}', give it "
-        f"at least one of {', '.join(sorted(STREAM_SETTINGS))}."
+        f"{hint or '.'} Meltano splits the name of a stream at its dots: if the stream is "
+        f"'{whole}', give it at least one of {', '.join(sorted(STREAM_SETTINGS))}."
     )
 
 
