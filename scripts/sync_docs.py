@@ -158,7 +158,7 @@ def env() -> str:
     blocks = []
     for name, setting in (SETTINGS | BUILT_IN).items():
         value = ENV_EXAMPLES.get(name, _plain(setting.get("default")))
-        comment = "" if name in REQUIRED else "# "
+        comment = "" if name in REQUIRED or name == "mapping" else "# "
         line = f"{comment}TARGET_OMNISEND_{name.upper()}={_quoted(value)}"
         blocks.append(f"# {setting['description']}\n{line}\n")
     return "\n".join([ENV_HEAD, *blocks])

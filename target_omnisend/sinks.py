@@ -59,8 +59,8 @@ class SegmentSink(BatchSink):
         self._runner = target.run.runner
         self._is_valid = self._compile_schema()
         try:
-            mapper = compile_mapping(target.settings, settings, target.run.utc_now)
             segment = target.run.segments.of_stream(stream_name)
+            mapper = compile_mapping(target.settings, settings, target.run.utc_now)
         except ValueError as error:
             # The settings were checked: it is the stream's name that makes no segment.
             raise RunFailed(

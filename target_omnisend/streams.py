@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import typing as t
+from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
 
 import msgspec
 
+from target_omnisend.config.schema import MEMBERSHIPS
 from target_omnisend.delivery.model import MARK_BYTES, Segment
 from target_omnisend.delivery.segment_creator import has_property, has_tag
+from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.mapping.contact import Contact
 from target_omnisend.mapping.mapper import MemberMapper
 from target_omnisend.mapping.normalize import segment_property, tag
+from target_omnisend.marks import Earlier, Marks, shown_by
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Collection, Container, Mapping
 
     from target_omnisend.config.settings import Settings, StreamSettings
+
+logger = logging.getLogger("target-omnisend")
 
 MAPPING_VERSION: t.Final = 1
 """To be raised when the same record comes to be mapped to another contact than before."""
@@ -49,26 +57,80 @@ def compile_leaver(stream: StreamSettings) -> MemberMapper:
     return MemberMapper({"email": stream.mapping["email"]}, constant_properties=cleared)
 
 
+class Ledger(t.Protocol):
+    """What earlier runs know of segments; `ledger.Ledger` is one."""
+
+    def names(self) -> list[str]:
+        """The segments that it knows."""
+
+    def mapping_fingerprint(self, segment: str) -> str | None:
+        """What the segment's settings were, as JSON of `settings_hashes`."""
+
+    def count(self, segment: str) -> int:
+        """How many members this target made."""
+
+
 class Segments:
-    """The segments of a run: one object for all streams that feed one under the same settings."""
+    """The segments of a run: one object for all streams that feed one under the same settings.
+
+    Attributes:
+        earlier: the marks of the segments that the ledger knows.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Start without any."""
         self._settings = settings
         self._made: dict[tuple[str, bool, bytes], Segment] = {}
+        self._streams: set[str] = set()
+        self.earlier = Earlier((), lambda _: False)
+
+    def remember_by(self, ledger: Ledger) -> None:
+        """Let the segments of earlier runs keep their marks."""
+        known = ((name, _memberships(ledger.mapping_fingerprint(name))) for name in ledger.names())
+        self.earlier = Earlier(known, lambda name: ledger.count(name) > 0)
 
     def of_stream(self, stream: str) -> Segment:
         """The segment of a stream, made at the first stream that needs it.
 
         Raises:
             ValueError: for a name that cannot be a tag or a property, as a plain sentence.
+            RunFailed: when the stream has no mapping, or when another segment shows by the same
+                tag or property.
         """
         own = self._settings.for_stream(stream)
+        if stream not in self._streams:
+            self._claim(own, stream)
+            self._streams.add(stream)
         hashes = settings_hashes(self._settings, own)
         key = (own.segment, own.mirrored, settings_mark(hashes))
         if key not in self._made:
             self._made[key] = make_segment(own, settings=hashes)
         return self._made[key]
+
+    def _claim(self, own: StreamSettings, stream: str) -> None:
+        if not own.mapping:
+            raise RunFailed(
+                ExitCode.SETTINGS,
+                f"Stream '{stream}' has no mapping. Set 'mapping.email', or "
+                f"'streams.{stream}.mapping.email', to its column with the e-mail address.",
+            )
+        for sentence in (*self._marks.add(own, stream), *self.earlier.conflicts(own, stream)):
+            raise RunFailed(ExitCode.SETTINGS, sentence)
+        mark = shown_by(own.membership, own.segment)
+        logger.info(
+            "Stream '%s': segment '%s' %s.",
+            stream,
+            own.segment,
+            f"shows as {mark}" if mark else "does not show in Omnisend ('membership: none')",
+            extra={"stream_name": stream, "segment": own.segment},
+        )
+
+    @cached_property
+    def _marks(self) -> Marks:
+        marks = Marks()
+        for stream in self._settings.streams:
+            list(marks.add(self._settings.for_stream(stream), stream))
+        return marks
 
 
 def make_segment(
@@ -103,34 +165,20 @@ def conditions(stream: StreamSettings) -> list[t.Any]:
 
 
 def mixed_segments(settings: Settings) -> list[str]:
-    """A sentence for each stream whose segment shows in Omnisend as another stream's does.
+    """A sentence for each named stream whose segment shows in Omnisend as another one does.
 
-    Who left the one would lose what shows that they are in the other. Likewise for streams
-    of one segment that show it in different ways.
+    Likewise for streams of one segment that show it in different ways.
     """
-    problems = []
-    ways: dict[str, str] = {}
+    marks = Marks()
     modes: dict[str, bool] = {}
-    first: dict[tuple[str, str], str] = {}
+    problems: list[str] = []
     for stream in settings.streams:
         own = settings.for_stream(stream)
-        if ways.setdefault(own.segment, own.membership) != own.membership:
-            problems.append(
-                f"The streams of segment '{own.segment}' should all have the same 'membership'."
-            )
+        problems += marks.add(own, stream)
         if modes.setdefault(own.segment, own.mirrored) != own.mirrored:
             problems.append(
                 f"The streams of segment '{own.segment}' should all have the same 'sync_mode'."
             )
-        marks = [("property", name) for name in membership_property(own)]
-        marks += [("tag", tag(own.segment))] if own.membership == "tag" else []
-        for kind, name in marks:
-            other = first.setdefault((kind, name), stream)
-            if settings.for_stream(other).segment != own.segment:
-                problems.append(
-                    f"The segments of the streams '{other}' and '{stream}' would both show as the "
-                    f"{kind} '{name}'; give one of them another name in 'segment'."
-                )
     return problems
 
 
@@ -146,7 +194,7 @@ def settings_hashes(run: Settings, stream: StreamSettings) -> dict[str, str]:
         "null_policy": run.null_policy,
         "the way of mapping": MAPPING_VERSION,
     }
-    return {name: _digest(value, 8).hexdigest() for name, value in deciding.items()}
+    return {name: _short_hash(value) for name, value in deciding.items()}
 
 
 def loader_of(hashes: Mapping[str, str]) -> str:
@@ -187,6 +235,20 @@ def _clearer(stream: StreamSettings) -> Callable[[str], bytes]:
         return made.body if isinstance(made, Contact) else b""
 
     return clear
+
+
+def _memberships(settings: str | None) -> Collection[str]:
+    """The ways in which a segment may show that was sent under settings with these hashes."""
+    try:
+        known = json.loads(settings or "{}").get("membership")
+    except (ValueError, AttributeError):
+        known = None
+    ways = [way for way in MEMBERSHIPS if _short_hash(way) == known]
+    return ways or MEMBERSHIPS
+
+
+def _short_hash(value: t.Any) -> str:
+    return _digest(value, 8).hexdigest()
 
 
 def _digest(value: t.Any, size: int) -> blake2b:

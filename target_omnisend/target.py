@@ -13,16 +13,27 @@ from singer_sdk.cli import plugin_cli
 from singer_sdk.exceptions import (
     InvalidJSONSchema,
 )
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 
 from target_omnisend.commands.check import Check
 from target_omnisend.commands.dry_run import DryRun
 from target_omnisend.commands.session import Run
-from target_omnisend.config.environment import check_environment, tidied, unreadable
+from target_omnisend.config.environment import (
+    check_environment,
+    read_environment,
+    tidied,
+    unreadable,
+)
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
-from target_omnisend.config.validation import SettingsError, describe, did_you_mean
+from target_omnisend.config.validation import (
+    SettingsError,
+    describe,
+    did_you_mean,
+    missing_mapping,
+)
 from target_omnisend.delivery import doubts
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.output.stdio import (
@@ -111,7 +122,7 @@ class TargetOmnisend(Target):
             raise SettingsError(
                 ["Setting 'stream_maps.__else__' should be null or '__NULL__'."]
             ) from None
-        problems = [describe(error) for error in errors]
+        problems = [*map(describe, errors), *missing_mapping(self._config)]
         if problems and raise_errors:
             raise SettingsError(problems)
         for name in sorted(set(self._config) - set(schema["properties"])):
@@ -121,12 +132,18 @@ class TargetOmnisend(Target):
             )
         return problems
 
+    @classproperty
+    def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - the SDK's decorator makes it so
+        cls.append_builtin_config(cls.config_jsonschema)
+        return read_environment(cls.config_jsonschema)
+
     def _check_mappings(self) -> None:
         # A stream that brings its own name for a segment is not known yet; any will do for it.
         for stream in ("", *self.settings.streams):
             settings = self.settings.for_stream(stream or "stream")
             try:
-                compile_mapping(self.settings, settings, self.run.utc_now)
+                if settings.mapping:  # else the stream may never come
+                    compile_mapping(self.settings, settings, self.run.utc_now)
                 member_tags(settings)
             except ValueError as error:
                 where = f"In 'streams.{stream}': " if stream else ""

@@ -34,8 +34,10 @@ class Check(Run):
         """
         self._describe_store(self.runner.brand)
         self._describe_scopes()
-        logger.info("mapping: %s.", _columns(self.settings.for_stream("")))
+        if self.settings.mapping:
+            logger.info("mapping: %s.", _columns(self.settings.for_stream("")))
         for stream in self.settings.streams:
+            self.segments.of_stream(stream)
             own = self.settings.for_stream(stream)
             logger.info("mapping of stream '%s': %s.", stream, _columns(own))
         if self.ledger is not None:

@@ -25,6 +25,7 @@ from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
 from target_omnisend.mapping.address import email_key
+from target_omnisend.marks import retiring, shown_by
 from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.progress.reporter import progress_of
 from target_omnisend.report.data import build, check_writable, write
@@ -33,10 +34,10 @@ from target_omnisend.signals import Stopped
 from target_omnisend.streams import Segments, conditions, make_segment
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from target_omnisend.config.settings import Settings
+    from target_omnisend.config.settings import Settings, StreamSettings
     from target_omnisend.delivery.engine import Rejects
     from target_omnisend.ledger import Ledger
     from target_omnisend.signals import Interrupt
@@ -176,6 +177,7 @@ class Run:
         self.ledger = open_ledger(
             settings.ledger_url, brand=self._brand(runner), utc_now=clock.utc_now
         )
+        self.segments.remember_by(self.ledger)
         runner.remember_by(
             Memory(
                 self.ledger,
@@ -293,6 +295,11 @@ class Run:
                 f"'membership: none' shows no membership of segment '{name}' that could be taken "
                 "back; set 'membership' to what it was when they were made members.",
             )
+        others = {
+            stream: self.settings.for_stream(stream) for stream in ("", *self.settings.streams)
+        }
+        for sentence in retiring(own, others):
+            raise RunFailed(ExitCode.SETTINGS, sentence)
         self._retired = name
         origin = Origin(
             stream=name,
@@ -302,9 +309,31 @@ class Run:
             segment=make_segment(own),
         )
         self.runner.open(origin)
-        departures = ((origin, emails) for emails in self.ledger.members(name))
-        self.runner.finish(departures=departures)
+        pages = self._members_to_retire(self.ledger, own)
+        self.runner.finish(departures=((origin, emails) for emails in pages))
         self.ledger.set_feeds(name, ())  # whoever feeds it from here on begins anew
+
+    def _members_to_retire(self, ledger: Ledger, own: StreamSettings) -> Iterator[list[str]]:
+        """Pages of a segment's members, without those of segments that show by the same mark.
+
+        An earlier version may have let two segments share a mark: a person of both keeps it.
+        """
+        mark, kept = shown_by(own.membership, own.segment), 0
+        others = self.segments.earlier.others(mark, own.segment) if mark else []
+        for emails in ledger.members(own.segment):
+            staying = {email for other in others for email in ledger.known(other, emails)}
+            ledger.forget(own.segment, staying)
+            kept += len(staying)
+            yield [email for email in emails if email not in staying]
+        if kept:
+            logger.info(
+                "%d members of segment '%s' keep %s, because it shows segment '%s' too.",
+                kept,
+                own.segment,
+                mark,
+                "', '".join(others),
+                extra={"segment": own.segment, "members": kept},
+            )
 
     # -- its end -----------------------------------------------------------------------
 

@@ -141,8 +141,8 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
     th.Property(
         "mapping",
         _mapping(),
-        required=True,
-        description="Contact field → column. `email` is required.",
+        description="Contact field → column. `email` is required. Required, unless each stream "
+        "that comes has its own under `streams`.",
     ),
     _custom_properties,
     _segment,
@@ -162,8 +162,8 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "max_removed_percent",
         th.NumberType(minimum=0, maximum=100),
         default=20,
-        description="A mirror removes nobody when more than this share of a segment would leave; "
-        "an empty source never removes anybody.",
+        description="A run removes nobody when more than this share of a segment would leave, by "
+        "a mirror or by deleted rows; an empty source never removes anybody.",
     ),
     th.Property(
         "subscription_status",
@@ -282,3 +282,9 @@ CREDENTIALS: t.Final = ("api_key", "access_token")
 """Settings of which a run needs exactly one."""
 
 CONFIG_JSONSCHEMA["anyOf"] = [{"required": [name]} for name in CREDENTIALS]
+
+
+STREAM_SETTINGS: t.Final = frozenset(
+    CONFIG_JSONSCHEMA["properties"]["streams"]["additionalProperties"]["properties"]
+)
+"""What `streams` may give for one stream."""

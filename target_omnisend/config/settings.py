@@ -72,7 +72,7 @@ class Settings:
             authorization=_authorization(config),
             api_url=config["api_url"].rstrip("/"),
             api_version=config["api_version"],
-            mapping=config["mapping"],
+            mapping=config.get("mapping") or {},
             custom_properties=config.get("custom_properties") or {},
             segment=config.get("segment"),
             membership=config["membership"],

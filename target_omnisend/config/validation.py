@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from target_omnisend.config.address import address_problems
-from target_omnisend.config.schema import CREDENTIALS
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CREDENTIALS, STREAM_SETTINGS
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -61,12 +61,33 @@ def describe(error: ValidationError) -> str:
         known = error.schema["properties"]
         strangers = sorted(set(error.instance) - set(known))
         return " ".join(
-            f"Setting '{path}' has no field '{name}'{did_you_mean(name, known)}"
+            f"Setting '{path}' has no field '{name}'{_hint(path, name, error)}"
             for name in strangers
         )
     if expectation := _EXPECTATIONS.get(rule):
         return f"Setting '{path}' {expectation(expected)}."
     return f"Setting '{path}' is not usable. {error.schema.get('description', '')}".rstrip()
+
+
+def missing_mapping(config: Mapping[str, t.Any]) -> list[str]:
+    """A sentence if no stream can have a mapping."""
+    streams = config.get("streams")
+    own = streams.values() if isinstance(streams, dict) else ()
+    if "mapping" in config or any(isinstance(one, dict) and "mapping" in one for one in own):
+        return []
+    text = CONFIG_JSONSCHEMA["properties"]["mapping"]["description"]
+    return [f"Setting 'mapping' is missing. {text}"]
+
+
+def _hint(path: str, name: str, error: ValidationError) -> str:
+    hint = did_you_mean(name, error.schema["properties"])
+    if not path.startswith("streams.") or not isinstance(error.instance[name], dict):
+        return hint or "."
+    whole = f"{path.removeprefix('streams.')}.{name}"
+    return (
+        f"{hint or '.'} Meltano splits the name of a stream at its dots: if the stream is "
+        f"'{whole}', give it at least one of {', '.join(sorted(STREAM_SETTINGS))}."
+    )
 
 
 def _missing(path: str, error: ValidationError) -> str:

@@ -99,6 +99,10 @@ class Ledger:
         place = self._segments.get(segment)
         return None if place is None else place.mapping
 
+    def names(self) -> list[str]:
+        """The segments that it knows, with members or without."""
+        return list(self._segments)
+
     def segments(self) -> list[tuple[str, int]]:
         """Each segment in which this target made members, and how many, by name."""
         counts = [(name, self.count(name)) for name in sorted(self._segments)]

@@ -180,7 +180,8 @@ def segment_property(name: str) -> str:
     Raises:
         ValueError: no ASCII letter or digit in the name, or over 128 characters in the result.
     """
-    slug = re.sub(r"[^a-z0-9]+", "_", name.lower())
+    # Lower case comes last: it makes ASCII letters of the Kelvin sign and of Turkish capitals.
+    slug = re.sub(r"[^A-Za-z0-9]+", "_", name).lower()
     if not slug.strip("_"):
         raise ValueError("a property's name needs at least one ASCII letter or digit")
     prop = f"segment_{slug}"

@@ -37,7 +37,7 @@ def test_about_shows_every_setting(command: Command, about: tuple[str, ...]) -> 
     if about == ("--format=json",):
         settings = json.loads(ran.out)["settings"]
         assert settings["properties"]["api_key"]["secret"] is True
-        assert settings["required"] == ["data_privacy_consent", "mapping"]
+        assert settings["required"] == ["data_privacy_consent"]
         assert settings["anyOf"] == [{"required": ["api_key"]}, {"required": ["access_token"]}]
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         ),
         (
             {
-                "api_key": "",
+                "api_key": 5,
                 "api_version": "latest",
                 "data_privacy_consent": "yes",
                 "mapping": {"email": "e", "frist_name": "n"},
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
                 "streams": {"members": {"segmant": "VIP"}},
             },
             [
-                "Setting 'api_key' should not be empty.",
+                "Setting 'api_key' should be of type string.",
                 "Setting 'api_version' is not usable. Version of Omnisend's API, a date",
                 "Setting 'data_privacy_consent' should be of type boolean.",
                 "Setting 'mapping' has no field 'frist_name'; did you mean 'first_name'?",

@@ -66,7 +66,7 @@ def test_what_is_not_set_has_its_default() -> None:
 
 
 @pytest.mark.parametrize("name", ["api_key", "data_privacy_consent", "mapping"])
-@pytest.mark.parametrize("value", [..., None], ids=repr)
+@pytest.mark.parametrize("value", [..., None, "", " "], ids=repr)
 def test_a_missing_setting_is_named(name: str, value: Any) -> None:
     assert f"Setting '{name}' is missing." in problems_of(**{name: value})
 
@@ -106,15 +106,15 @@ def test_the_column_with_the_email_is_required() -> None:
         ({"mapping": {"email": ["a", VALUE]}}, "'mapping.email'"),
         ({"mapping": {"email": "e", "frist_name": VALUE}}, "'frist_name'"),
         ({"custom_properties": {"a": 7}}, "'custom_properties.a'"),
-        ({"segment": ""}, "'segment'"),
+        ({"segment": 7}, "'segment'"),
         ({"membership": VALUE}, "'membership'"),
         ({"tags": VALUE}, "'tags'"),
-        ({"tags": [""]}, "'tags.0'"),
+        ({"tags": [7]}, "'tags.0'"),
         ({"subscription_status": VALUE}, "'subscription_status'"),
         ({"send_welcome_message": VALUE}, "'send_welcome_message'"),
         ({"max_rejected_percent": 101}, "'max_rejected_percent'"),
         ({"max_rejected_percent": VALUE}, "'max_rejected_percent'"),
-        ({"rejects_path": ""}, "'rejects_path'"),
+        ({"rejects_path": 7}, "'rejects_path'"),
         ({"report_path": f"{VALUE}.txt"}, "'report_path'"),
         ({"quota_share": 1.01}, "'quota_share'"),
         ({"quota_share": -1}, "'quota_share'"),

@@ -180,6 +180,7 @@ def test_a_name_that_makes_no_tag_is_told(name: str) -> None:
     [
         ("VIP customers", "segment_vip_customers"),
         ("50% off / today!", "segment_50_off_today_"),
+        ("\u212apop \u0130zmir", "segment__pop_zmir"),  # neither is an ASCII letter
         ("Lojalūs", "segment_lojal_s"),
         ("x" * 120, "segment_" + "x" * 120),
     ],
