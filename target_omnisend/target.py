@@ -35,6 +35,7 @@ from target_omnisend.output.stdio import (
     unusable_logging,
     write_line,
 )
+from target_omnisend.output.terminal import PrintableRecord
 from target_omnisend.signals import Interrupt
 from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
@@ -203,6 +204,7 @@ class TargetOmnisend(Target):
     def cli(cls) -> click.Command:  # noqa: N805 - the SDK's decorator makes it a class's
         """The command; its log is set up here."""
         stand_in_for_the_log()
+        logging.setLogRecordFactory(PrintableRecord)
         try:
             return super().cli
         except Exception:  # noqa: BLE001 - whatever the operator's own file makes of it
