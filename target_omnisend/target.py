@@ -49,6 +49,9 @@ from target_omnisend.streams import (
     mixed_segments,
 )
 
+if t.TYPE_CHECKING:
+    from collections.abc import Collection
+
 
 class TargetOmnisend(Target):
     """Singer target that makes a stream's people members of a segment in Omnisend."""
@@ -140,10 +143,18 @@ class TargetOmnisend(Target):
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """The sink of a stream; Meltano's test of the settings has one that sends nothing."""
-        if stream_name == meltano_test.STREAM:
+        email = self.settings.for_stream(stream_name).mapping.get("email", "")
+        if meltano_test.is_meltanos(stream_name, self._columns_of(stream_name), str(email)):
             self.logger.info("Settings and API key are good; the records of a test are not sent.")
             return meltano_test.MeltanosTestSink
         return SegmentSink
+
+    def _columns_of(self, stream_name: str) -> Collection[str]:
+        """The columns of a stream whose SCHEMA message is under way, after its stream map."""
+        for stream_map in self.mapper.stream_maps.get(self.reader.stream or "", ()):
+            if stream_map.stream_alias == stream_name:
+                return t.cast("Collection[str]", stream_map.transformed_schema["properties"])
+        return ()
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
         """Take in a schema, and blame the tap for what cannot be read of it.
