@@ -19,6 +19,7 @@ from target_omnisend.mapping.contact import Contact, Rejection
 from target_omnisend.mapping.deletion import is_deletion, marker_columns
 from target_omnisend.mapping.mapper import missing_columns
 from target_omnisend.mapping.normalize import is_encodable
+from target_omnisend.singer.bounded_schema import validator
 from target_omnisend.singer.reader import decode
 from target_omnisend.streams import (
     compile_leaver,
@@ -200,7 +201,7 @@ class SegmentSink(BatchSink):
         if not self.validate_schema:
             return None
         try:
-            self._schema_check = _validator(self.schema)
+            self._schema_check = validator(self.schema)
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
             raise InvalidJSONSchema("holds a schema that is not a JSON schema") from None
         return self._fits
@@ -243,20 +244,6 @@ class SegmentSink(BatchSink):
 class _Untold(metrics.Timer):
     def __exit__(self, *_: object) -> None:
         """Say nothing."""
-
-
-def _validator(schema: dict[str, t.Any]) -> jsonschema_rs.Validator:
-    options: dict[str, t.Any] = {"validate_formats": False, "retriever": _no_retrieval}
-    try:
-        return jsonschema_rs.Draft7Validator(schema, **options)
-    except jsonschema_rs.ValidationError:
-        # Older taps of databases give every decimal column an `exclusiveMaximum: true`.
-        return jsonschema_rs.Draft4Validator(schema, **options)
-
-
-def _no_retrieval(uri: str) -> t.NoReturn:
-    """Let no schema of a tap's reach for the network or for files."""
-    raise ValueError(f"a schema that refers to {uri}")
 
 
 def _one_at_a_time(stream_map: StreamMap) -> Callable[[dict[str, t.Any]], dict[str, t.Any] | None]:

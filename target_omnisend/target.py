@@ -42,6 +42,7 @@ from target_omnisend.output.stdio import (
     unusable_logging,
     write_line,
 )
+from target_omnisend.output.terminal import PrintableRecord
 from target_omnisend.signals import Interrupt
 from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
@@ -55,6 +56,9 @@ from target_omnisend.streams import (
     member_tags,
     mixed_segments,
 )
+
+if t.TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class TargetOmnisend(Target):
@@ -155,10 +159,18 @@ class TargetOmnisend(Target):
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """The sink of a stream; Meltano's test of the settings has one that sends nothing."""
-        if stream_name == meltano_test.STREAM:
+        email = self.settings.for_stream(stream_name).mapping.get("email", "")
+        if meltano_test.is_meltanos(stream_name, self._columns_of(stream_name), str(email)):
             self.logger.info("Settings and API key are good; the records of a test are not sent.")
             return meltano_test.MeltanosTestSink
         return SegmentSink
+
+    def _columns_of(self, stream_name: str) -> Collection[str]:
+        """The columns of a stream whose SCHEMA message is under way, after its stream map."""
+        for stream_map in self.mapper.stream_maps.get(self.reader.stream or "", ()):
+            if stream_map.stream_alias == stream_name:
+                return t.cast("Collection[str]", stream_map.transformed_schema["properties"])
+        return ()
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
         """Take in a schema, and blame the tap for what cannot be read of it.
@@ -248,6 +260,7 @@ class TargetOmnisend(Target):
     def cli(cls) -> click.Command:  # noqa: N805 - the SDK's decorator makes it a class's
         """The command; its log is set up here."""
         stand_in_for_the_log()
+        logging.setLogRecordFactory(PrintableRecord)
         try:
             return super().cli
         except Exception:  # noqa: BLE001 - whatever the operator's own file makes of it

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.ledger.members import PostgresMembers, SqliteMembers
 from target_omnisend.ledger.schema import prepare
+from target_omnisend.ledger.watch import FileWatch
 from target_omnisend.output.files import existing_part
 
 if t.TYPE_CHECKING:
@@ -90,6 +91,23 @@ class Database:
             self.close()
             raise
         self._opening = False
+        in_file = self._url.drivername != POSTGRES and not dry
+        self._watch = FileWatch(Path(self._url.database or "")) if in_file else None
+
+    def check_is_there(self) -> None:
+        """Find out whether what was committed is where the next run will look for it.
+
+        Raises:
+            RunFailed: if the file was deleted or replaced since it was opened.
+        """
+        if self._watch and not self._watch.is_as_before() and self._failure is None:
+            self._failure = RunFailed(
+                ExitCode.FAULT,
+                f"The ledger {_name(self._url)} was deleted or replaced in the middle of the run. "
+                "Put it back, or run again with 'full_refresh: true' and all of the source.",
+            )
+        if self._failure is not None:
+            raise self._failure
 
     def close(self) -> None:
         """Let go of the database and its lock; what was not committed is lost."""

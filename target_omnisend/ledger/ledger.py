@@ -148,7 +148,11 @@ class Ledger:
         self._change(segment, dict.fromkeys(emails))
 
     def flush(self) -> None:
-        """Have everything so far on the disk when this returns."""
+        """Have everything so far on the disk when this returns, where the next run looks for it.
+
+        Raises:
+            RunFailed: when it cannot be written, or the file is another one.
+        """
         places = self._segments.values()
         if changes := [(place.id, place.unwritten) for place in places if place.unwritten]:
             with self._database.guard():
@@ -160,6 +164,7 @@ class Ledger:
                 place.unwritten.clear()
         if sum(len(place.unmerged) for place in places) >= UNMERGED:
             self._merge()
+        self._database.check_is_there()
 
     # -- who left ----------------------------------------------------------------------
 

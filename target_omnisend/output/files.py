@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
+import tempfile
 import typing as t
 
 from target_omnisend.errors import ExitCode, RunFailed
@@ -14,6 +16,8 @@ if t.TYPE_CHECKING:
 
 _NOT_THERE: t.Final = (errno.ENOENT, errno.ENOTDIR, errno.EACCES)
 """What looking at a path may answer without the path itself being wrong."""
+
+_NEW: t.Final = 0o666
 
 
 def check_folder(folder: Path, *, purpose: str, setting: str) -> None:
@@ -50,18 +54,40 @@ def check_file(path: Path, *, purpose: str, setting: str) -> None:
 def replace(path: Path, text: str) -> None:
     """Write a file whole or not at all: whoever reads it finds the old text or the new.
 
+    The draft has a name that cannot be foreseen, follows no link, and only its owner may read it.
+    In the end the file has the mode of the one it replaces.
+
     Raises:
         OSError: when it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".target-omnisend-{os.getpid()}.tmp")
+    # O_EXCL, O_NOFOLLOW and mode 0600. A name made of the process ID would be taken for ever by
+    # the draft of a run that was killed: in a container the ID is always the same.
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".target-omnisend-", suffix=".tmp")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+            file.write(text)
+            os.fchmod(descriptor, _mode_for(path))
+        os.replace(draft, path)  # noqa: PTH105 - no path was made of it
     except BaseException:
         with contextlib.suppress(OSError):
-            draft.unlink()
+            os.unlink(draft)  # noqa: PTH108 - as above
         raise
+
+
+def _mode_for(path: Path) -> int:
+    """The mode of the file that is there, or of one that the system would make."""
+    with contextlib.suppress(OSError):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            return stat.S_IMODE(mode)
+    return _NEW & ~_umask()
+
+
+def _umask() -> int:
+    now = os.umask(0o077)  # it can only be read by setting it
+    os.umask(now)
+    return now
 
 
 def existing_part(path: Path) -> Path:

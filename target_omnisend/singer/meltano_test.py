@@ -1,4 +1,4 @@
-"""What `meltano config test target-omnisend` sends is nobody's, and goes nowhere.
+"""The records that `meltano config test target-omnisend` sends belong to no person and go nowhere.
 
 Source: Meltano 4.4.1, `meltano/core/plugin_test_service.py`.
 """
@@ -9,7 +9,18 @@ import typing as t
 
 from singer_sdk import BatchSink
 
-STREAM: t.Final = "meltano_test_stream"
+if t.TYPE_CHECKING:
+    from collections.abc import Collection
+
+_STREAM: t.Final = "meltano_test_stream"
+
+
+def is_meltanos(stream: str, columns: Collection[str], email_column: str | None) -> bool:
+    """Whether a stream is Meltano's test, which has columns and no e-mail address among them.
+
+    Any stream can have that name: with the mapped e-mail column it is a stream like others.
+    """
+    return stream == _STREAM and bool(columns) and email_column not in columns
 
 
 class MeltanosTestSink(BatchSink):

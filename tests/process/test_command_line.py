@@ -59,6 +59,35 @@ def test_meltanos_test_of_the_settings_sends_nothing(command: Command, sandbox: 
     assert command(*messages, api_key="wrong").code == 3
 
 
+@pytest.mark.parametrize(
+    "columns", [{}, {"properties": {"id": {"type": "integer"}, "email": {"type": "string"}}}]
+)
+def test_a_stream_named_like_meltanos_test_is_a_stream_like_others(
+    command: Command, sandbox: Sandbox, columns: dict[str, Any]
+) -> None:
+    test = "meltano_test_stream"
+    messages = [
+        {**schema(test, keys=["id"]), "schema": {"type": "object", "properties": {}, **columns}},
+        {"type": "RECORD", "stream": test, "record": {"id": 1, "email": "member1@example.com"}},
+        {"type": "RECORD", "stream": test, "record": {"id": 2, "email": None}},
+    ]
+    ran = command(*messages, membership="property")
+    assert (ran.code, ran.counts["accepted"], ran.counts["rejected"]) == (0, 1, 1), ran.log
+    assert set(sandbox.store.contacts) == {"member1@example.com"}
+
+
+def test_the_e_mail_column_of_meltanos_test_is_the_mapped_one(
+    command: Command, sandbox: Sandbox
+) -> None:
+    test = "meltano_test_stream"
+    mapped = {"mapping": {"email": "name"}}
+    columns = {"id": {"type": "integer"}, "email": {"type": "string"}, "name": {"type": "string"}}
+    named = {**schema(test), "schema": {"type": "object", "properties": columns}}
+    one = {"type": "RECORD", "stream": test, "record": {"name": "member1@example.com"}}
+    assert command(named, one, membership="property", streams={test: mapped}).code == 0
+    assert set(sandbox.store.contacts) == {"member1@example.com"}
+
+
 def test_settings_come_from_the_environment(command: Command, sandbox: Sandbox) -> None:
     settings = {
         "API_KEY": "sandbox-key",

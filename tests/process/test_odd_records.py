@@ -113,7 +113,9 @@ def test_the_rest_of_a_message_costs_one_record_at_the_most(
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_value_costs_one_record_at_the_most(rehearsal: Rehearsal, value: Any) -> None:
     ran = rehearsal(schema(), *people(1, 2), _line(json.dumps(value)), state(at=1), **EVERYTHING)
     assert (ran.code, ran.states, ran.counts["received"]) == (0, [{"at": 1}], 2), ran.log

@@ -240,3 +240,26 @@ def _assert_it_hangs_and_two_signals_end_it(process: subprocess.Popen[bytes]) ->
 def _unread(descriptor: int) -> int:
     answer = fcntl.ioctl(descriptor, termios.FIONREAD, struct.pack("i", 0))
     return int(struct.unpack("i", answer)[0])
+
+
+EVIL = "x\x1b]0;owned\x07\x1b[2J\x9b1m\r\n2026-01-01 | ERROR | forged"
+
+
+@pytest.mark.parametrize("variables", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0"}], ids=["UTF-8", "C"])
+def test_names_from_elsewhere_do_not_command_the_terminal(
+    command: Command, variables: dict[str, str]
+) -> None:
+    messages = [schema(EVIL), record("member1@example.com", EVIL), record("none", EVIL)]
+    settings = {
+        "mapping": {"email": "email", "city": f"city{EVIL}"},
+        "streams": {EVIL: {"segment": f"VIP {EVIL}", "tags": []}},
+        "segment": None,
+        "report_path": "report.json",
+    }
+    text = "\n".join(map(json.dumps, messages)).encode()
+    ran = command.run("--config", command.config(**settings), text=text, variables=variables)
+    assert (ran.code, ran.counts["received"]) == (0, 2), ran.log
+    odd = {one for one in ran.log if not one.isprintable()} - {"\n"}
+    assert odd == set()
+    assert [line for line in ran.log.splitlines() if line.startswith("2026-01-01")] == []
+    assert ran.log.count(r"\x1b]0;owned\x07") > 3

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -95,3 +98,35 @@ def failing_after(calls: int) -> Callable[[Database], Any]:
 def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:
     Rehearsal(tmp_path)(schema(), *people(3), ledger_url=f"sqlite:///{tmp_path}/l.db")
     assert (tmp_path / "l.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_ledger_that_is_deleted_in_mid_run_lets_no_further_state_pass(
+    command: Command, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger.db"
+    config = command.config(ledger_url=f"sqlite:///{ledger}", membership="property")
+    with (
+        (tmp_path / "log").open("w+") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "target_omnisend", "--config", config],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        ) as process,
+    ):
+        assert process.stdin
+        assert process.stdout
+        for message in [schema(), *people(200), state(at=1)]:
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+        process.stdin.flush()
+        first = process.stdout.readline()
+        ledger.unlink()
+        for message in [*people(200, 200), state(at=2)]:
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+        rest, _ = process.communicate(timeout=60)
+        log.seek(0)
+        told = log.read()
+    assert (process.returncode, json.loads(first), rest) == (1, {"at": 1}, b""), told
+    assert told.count("was deleted or replaced in the middle of the run") == 2
+    assert "exit code 1" in told.splitlines()[-1]

@@ -334,3 +334,60 @@ def test_other_tables_do_not_matter(tmp_path: Path, opened: Opener) -> None:
     with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
         database.execute("CREATE TABLE customers (email text)")
     opened(f"sqlite:///{tmp_path}/warehouse.db")
+
+
+def _gone(path: Path) -> None:
+    path.unlink()
+
+
+def _replaced(path: Path) -> None:
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+
+
+def _moved(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+def _without_its_log(path: Path) -> None:
+    path.with_name("ledger.db-wal").unlink()
+
+
+@pytest.mark.parametrize("happens", [_gone, _replaced, _moved, _without_its_log])
+@pytest.mark.parametrize("written", [True, False], ids=["something to write", "nothing to write"])
+def test_a_file_that_is_not_the_one_opened_is_noticed_before_a_state_passes(
+    tmp_path: Path, opened: Opener, happens: Callable[[Path], None], *, written: bool
+) -> None:
+    path = tmp_path / "here" / "ledger.db"
+    ledger = opened(f"sqlite:///{path}")
+    ledger.confirm("VIP", [(ANN, ONE)])
+    ledger.flush()
+    happens(path)
+    if written:
+        ledger.confirm("VIP", [(BOB, ONE)])
+    for _ in range(2):
+        with refused(ExitCode.FAULT, "was deleted or replaced in the middle of the run"):
+            ledger.flush()
+
+
+def test_a_ledger_of_a_relative_path_is_watched_where_it_was_opened(
+    tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ledger = opened("sqlite:///ledger.db")
+    monkeypatch.chdir("/")
+    ledger.confirm("VIP", [(ANN, ONE)])
+    ledger.flush()
+    (tmp_path / "ledger.db").unlink()
+    with refused(ExitCode.FAULT, "was deleted or replaced"):
+        ledger.flush()
+
+
+def test_merging_and_writing_much_is_no_replacing(tmp_path: Path, opened: Opener) -> None:
+    ledger = opened(f"sqlite:///{tmp_path}/ledger.db")
+    for page in range(60):
+        ledger.confirm("VIP", [(f"n{page}-{n}@example.com", ONE) for n in range(2_000)])
+        ledger.flush()
+    assert ledger.count("VIP") == 120_000
+    ledger.flush()
