@@ -13,6 +13,7 @@ from target_omnisend.delivery.segment_creator import has_property, has_tag
 from target_omnisend.mapping.contact import Contact
 from target_omnisend.mapping.mapper import MemberMapper
 from target_omnisend.mapping.normalize import segment_property, tag
+from target_omnisend.mapping.properties import NOTHING_DECLARED, Declared
 
 if t.TYPE_CHECKING:
     import datetime as dt
@@ -20,12 +21,17 @@ if t.TYPE_CHECKING:
 
     from target_omnisend.config.settings import Settings, StreamSettings
 
-MAPPING_VERSION: t.Final = 1
+MAPPING_VERSION: t.Final = 2
 """To be raised when the same record comes to be mapped to another contact than before."""
 
 
-def compile_mapping(run: Settings, stream: StreamSettings, now: dt.datetime) -> MemberMapper:
-    """The mapper of a stream's records.
+def compile_mapping(
+    run: Settings,
+    stream: StreamSettings,
+    now: dt.datetime,
+    declared: Declared = NOTHING_DECLARED,
+) -> MemberMapper:
+    """The mapper of a stream's records, of which its schema declares types.
 
     Raises:
         ValueError: for settings that no record can be mapped with, as a plain sentence.
@@ -37,6 +43,8 @@ def compile_mapping(run: Settings, stream: StreamSettings, now: dt.datetime) -> 
         default_status=run.subscription_status,
         send_welcome_message=run.send_welcome_message,
         null_policy=run.null_policy,
+        date_formats=run.date_formats,
+        declared=declared,
         consent_not_after=now,
     )
 
@@ -113,23 +121,29 @@ def settings_hashes(run: Settings, stream: StreamSettings) -> dict[str, str]:
         "subscription_status": run.subscription_status,
         "send_welcome_message": run.send_welcome_message,
         "null_policy": run.null_policy,
+        "date_formats": run.date_formats,
         "the way of mapping": MAPPING_VERSION,
     }
     return {name: _digest(value, 8).hexdigest() for name, value in deciding.items()}
 
 
-def hopeless(run: Settings, stream: StreamSettings, columns: Container[str]) -> list[str]:
-    """Why each single record of a stream will be refused, if it will be."""
-    sentences = []
-    if stream.mapping["email"] not in columns:
-        sentences.append("every record will be refused, since mapping.email names no column of it.")
+def hopeless(stream: StreamSettings, columns: Container[str]) -> list[str]:
+    """Why every record of a stream that has these columns is rejected, if it is."""
+    if stream.mapping["email"] in columns:
+        return []
+    return ["every record is rejected, because mapping.email names a column that no record has."]
+
+
+def hopeless_without_dates(run: Settings, stream: StreamSettings) -> list[str]:
+    """Why records without a status of their own are rejected, if they are."""
     dated = "subscription_changed_at" in stream.mapping
-    if run.subscription_status != "nonSubscribed" and not dated:
-        sentences.append(
-            f"members will be refused that have no status of their own: 'subscription_status: "
-            f"{run.subscription_status}' needs mapping.subscription_changed_at."
-        )
-    return sentences
+    if run.subscription_status == "nonSubscribed" or dated:
+        return []
+    sentence = (
+        "records without a status of their own are rejected: 'subscription_status: "
+        f"{run.subscription_status}' needs mapping.subscription_changed_at."
+    )
+    return [sentence]
 
 
 def settings_mark(hashes: Mapping[str, str]) -> bytes:

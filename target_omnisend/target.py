@@ -37,12 +37,16 @@ from target_omnisend.singer.batch_files import BatchFiles
 from target_omnisend.singer.batch_messages import records_of
 from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
 from target_omnisend.singer.reader import MessageReader, spell_out
+from target_omnisend.singer.schemas import complete, make_flattenable
 from target_omnisend.sinks import SegmentSink
 from target_omnisend.streams import (
     compile_mapping,
     member_tags,
     mixed_segments,
 )
+
+if t.TYPE_CHECKING:
+    from target_omnisend.singer.column_watch import ColumnWatch
 
 
 class TargetOmnisend(Target):
@@ -68,6 +72,8 @@ class TargetOmnisend(Target):
             SettingsError: for settings that cannot be used.
         """
         self.interrupt = Interrupt()
+        self.watches: dict[str, ColumnWatch] = {}
+        self._bare: set[str] = set()
         logging.getLogger("singer_sdk.mapper").addFilter(_quotes_no_value)
         super().__init__(**kwargs)
         # A drain only cuts batches, under one lock: threads of the SDK's would gain nothing.
@@ -147,13 +153,22 @@ class TargetOmnisend(Target):
             InvalidJSONSchema: when it cannot be read.
         """
         if isinstance(schema := message_dict.get("schema"), dict):
-            spell_out(schema)
+            self._make_readable(schema, message_dict)
         try:
             super()._process_schema_message(message_dict)
         except (TypeError, AttributeError, KeyError):
             if self.config.get("stream_maps"):  # they may be to blame
                 raise
             raise InvalidJSONSchema("holds a schema that cannot be read") from None
+
+    def _make_readable(self, schema: dict[str, t.Any], message: dict[str, t.Any]) -> None:
+        keys = message.get("key_properties") or ()
+        if "properties" not in schema and not keys:
+            self._bare.add(str(message.get("stream")))
+        complete(schema, keys)
+        spell_out(schema)
+        if self.config.get("flattening_enabled"):
+            make_flattenable(schema)
 
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         """Hand the state to the delivery: the SDK would emit it before it is true."""
@@ -179,9 +194,21 @@ class TargetOmnisend(Target):
             self._process_record_message(record)
 
     def process_endofpipe(self) -> None:
-        """Drain, then wait until every record has its verdict."""
+        """Drain, then wait until every record has its verdict.
+
+        Raises:
+            InvalidJSONSchema: a stream told neither a column nor a key, and sent no record.
+        """
+        for watch in self.watches.values():
+            watch.end()
+        if any(not self._has_records(stream) for stream in self._bare):
+            raise InvalidJSONSchema("lacks 'properties', and its stream has no record")
         super().process_endofpipe()
         self.run.finish()
+
+    def _has_records(self, stream: str) -> bool:
+        names = [stream_map.stream_alias for stream_map in self.mapper.stream_maps[stream]]
+        return any(self.run.outcome.stream(name).received for name in names)
 
     # -- command line ------------------------------------------------------------------
 

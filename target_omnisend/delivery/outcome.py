@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from target_omnisend.errors import ExitCode, RunFailed
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 THROUGHPUT_SECONDS = 10
 """Width of the slots in which accepted contacts are counted."""
+
+
+_NOTHING = (None, "")
 
 
 @dataclass(slots=True)
@@ -21,7 +28,8 @@ class StreamCounts:
 
     `sent` counts contacts that Omnisend has taken in a batch, each once, whatever became of them.
     `created` and `updated` count those accepted whose batch told which; Omnisend tells it
-    only where items are read one by one.
+    only where items are read one by one. `left_out` counts the values that `warnings` counts, by
+    code and column; `given` counts the records that had a value, for these columns alone.
     """
 
     received: int = 0
@@ -35,6 +43,8 @@ class StreamCounts:
     removed: int = 0
     sent: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    given: Counter[str] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -46,6 +56,20 @@ class StreamCounts:
         """Count a refused record."""
         self.rejected += 1
         self.rejections[code] += 1
+
+    def leave_out(self, values: Iterable[tuple[str, str]]) -> None:
+        """Count values that were left out or altered, each by code and column."""
+        for code, column in values:
+            self.warnings[code] += 1
+            self.left_out[code, column] += 1
+            # Values are counted from the first that is left out: each record before had one.
+            self.given.setdefault(column, self.received - 1)
+
+    def give(self, record: Mapping[str, object]) -> None:
+        """Count the values of a record in columns of which some values were left out."""
+        for column in self.given:
+            if record.get(column) not in _NOTHING:
+                self.given[column] += 1
 
     def numbers(self) -> dict[str, int]:
         """The counts as the report shows them."""

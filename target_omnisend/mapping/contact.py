@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -15,18 +15,30 @@ NEVER_NEWER: Final = "2000-01-01T00:00:00Z"
 _ENCODER = msgspec.json.Encoder()
 
 
+class LeftOut(NamedTuple):
+    """A value that was left out of a contact, or altered.
+
+    Attributes:
+        code: one of the documented codes, such as ``phone_invalid``.
+        column: the source column that holds the value.
+    """
+
+    code: str
+    column: str
+
+
 class Contact(msgspec.Struct, frozen=True, gc=False):
     """A member as Omnisend will receive it.
 
     Attributes:
         email: the normalised address, by which records are merged and answers are matched.
         body: JSON of one item of a contacts batch.
-        warnings: a code for each value left out or altered, once per occurrence.
+        warnings: each value that was left out or altered.
     """
 
     email: str
     body: bytes
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[LeftOut, ...] = ()
 
 
 class Rejection(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from functools import partial
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from target_omnisend.mapping.contact import (
     MAX_BODY_BYTES,
     Contact,
     Identifier,
+    LeftOut,
     Rejection,
     channels,
     encode,
@@ -23,17 +24,25 @@ from target_omnisend.mapping.fields import (
     Body,
     Record,
     add_address,
-    property_or_warning,
+    add_birthdate,
     text_or_warning,
 )
+from target_omnisend.mapping.properties import (
+    NOTHING_DECLARED,
+    Declared,
+    Named,
+    adding,
+    column_of,
+    compile_properties,
+)
+from target_omnisend.mapping.size import shortened
 
 if TYPE_CHECKING:
     import msgspec
 
-Step: TypeAlias = Callable[[Record, Body, list[str]], Rejection | None]
-"""Adds its fields to the body and its warnings to the list, or refuses the record."""
+Step: TypeAlias = Callable[[Record, Body, list[LeftOut]], None]
+"""Adds its fields to the body and its warnings to the list."""
 
-MAX_TEXT: Final = 2_048  # Omnisend's reference, "Custom properties"
 PLAIN_FIELDS: Final = MappingProxyType(
     {
         "first_name": "firstName",
@@ -56,7 +65,6 @@ FIELDS: Final = (
 )
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-_ABSENT: Final = object()
 _UNENCODABLE: Final = object()
 _NON_SUBSCRIBED: Final = channels("email", "nonSubscribed")
 _LEEWAY: Final = timedelta(days=1)
@@ -73,22 +81,26 @@ class MemberMapper:
         self,
         mapping: Mapping[str, str | Sequence[str]],
         *,
-        custom_properties: Mapping[str, str] = _NOTHING,
+        custom_properties: Mapping[str, Named] = _NOTHING,
         constant_properties: Mapping[str, Any] = _NOTHING,
         default_status: str = "nonSubscribed",
         send_welcome_message: bool = False,
         null_policy: str = "skip",
+        date_formats: Sequence[str] = (),
+        declared: Declared = NOTHING_DECLARED,
         consent_not_after: datetime | None = None,
     ) -> None:
         """Compile a mapping.
 
         Args:
             mapping: contact field -> column; ``address`` may name several.
-            custom_properties: Omnisend property -> column.
+            custom_properties: Omnisend property -> column, or -> column and type.
             constant_properties: Omnisend property -> its value for every member.
             default_status: e-mail channel status of members without one of their own.
             send_welcome_message: whether Omnisend may send its stock welcome message.
             null_policy: ``skip``, or ``clear`` to remove properties whose column is null.
+            date_formats: patterns of dates, tried after ISO 8601.
+            declared: what the stream's schema says of its columns.
             consent_not_after: now; a consent dated more than a day later is refused, for it would
                 make Omnisend ignore every change until then.
 
@@ -106,15 +118,26 @@ class MemberMapper:
         self._dated = bool(self._status) or self._default_status != "nonSubscribed"
         self._not_after = consent_not_after and dates.in_utc(consent_not_after) + _LEEWAY
         self._welcome = send_welcome_message
-        self._null_policy = null_policy
+        self._formats = tuple(date_formats)
+        self._today = consent_not_after.date() if consent_not_after else date.max
         self._plain = tuple(
             (key, column)
             for field, key in PLAIN_FIELDS.items()
             if (column := self.columns.get(f"mapping.{field}"))
         )
-        self._properties = tuple(custom_properties.items())
-        self._constants = dict(constant_properties)
-        self._steps = tuple(self._compile(mapping))
+        properties = compile_properties(custom_properties, declared, self._formats)
+        self._properties = {made.name: made.column for made in properties}
+        self._steps = [*self._compile(mapping)]
+        if properties or constant_properties:
+            clear = null_policy == "clear"
+            self._steps.append(
+                adding(
+                    properties,
+                    dict(constant_properties),
+                    clear=clear,
+                    empty_is_null=clear and declared.only_text,
+                )
+            )
 
     def map(self, record: Record) -> Contact | Rejection:
         """The contact of a record, or why there is none. Raises nothing, whatever the record."""
@@ -132,31 +155,45 @@ class MemberMapper:
             email = self._address(record)
             if isinstance(email, Rejection):
                 return email
-        warnings: list[str] = []
+        warnings: list[LeftOut] = []
         channel = self._consent(record, warnings) if self._dated else _NON_SUBSCRIBED
         if isinstance(channel, Rejection):
             return channel
         body: Body = {"identifiers": [Identifier("email", email, channel, self._welcome)]}
         for key, column in self._plain:
             value = record.get(column)
-            value = value.strip() if type(value) is str else text_or_warning(value, warnings)
+            if type(value) is str:
+                value = value.strip()
+            else:
+                value = text_or_warning(column, record, warnings)
             if value:
                 body[key] = value
         for step in self._steps:
-            if refused := step(record, body, warnings):
-                return refused
-        return _sealed(email, body, warnings)
+            step(record, body, warnings)
+        encoded = encode(body)
+        if len(encoded) > MAX_BODY_BYTES:
+            encoded = shortened(body, self._fields(), self._properties, warnings)
+        return Contact(email, encoded, tuple(warnings))
+
+    def _fields(self) -> dict[str, str]:
+        """The column, or the first of several, of each field that can be long."""
+        named = {**PLAIN_FIELDS, "country": "country"}
+        columns = ((key, f"mapping.{field}") for field, key in named.items())
+        return {
+            key: self.columns.get(setting) or self.columns.get(f"{setting}.0", "")
+            for key, setting in columns
+        }
 
     def _compile(self, mapping: Mapping[str, str | Sequence[str]]) -> Iterator[Step]:
         """The steps this mapping needs; a telephone number follows the country it may need."""
         address = mapping.get("address", "")
         if not isinstance(address, str):
             yield partial(add_address, tuple(address))
-        for field, step in STEPS.items():
+        born = partial(normalize.birthdate, formats=self._formats, before=self._today)
+        steps: dict[str, Callable[..., None]] = {**STEPS, "birthdate": partial(add_birthdate, born)}
+        for field, step in steps.items():
             if column := self.columns.get(f"mapping.{field}"):
                 yield partial(step, column)
-        if self._properties or self._constants:
-            yield self._add_properties
 
     def _address(self, record: Record) -> str | Rejection:
         value = record.get(self._email)
@@ -170,13 +207,13 @@ class MemberMapper:
             return Rejection("email_invalid", self._email, "This is not an e-mail address.")
         return email or Rejection("email_missing", self._email, "The record has no e-mail address.")
 
-    def _consent(self, record: Record, warnings: list[str]) -> msgspec.Raw | Rejection:
+    def _consent(self, record: Record, warnings: list[LeftOut]) -> msgspec.Raw | Rejection:
         status = self._mapped_status(record, warnings) or self._default_status
         if status == "nonSubscribed":
             return _NON_SUBSCRIBED
         try:
             changed_at = dates.in_utc(
-                dates.moment(record[self._changed_at] if self._changed_at else None)
+                dates.moment(record[self._changed_at] if self._changed_at else None, self._formats)
             )
         except (ValueError, KeyError):
             return self._undated("A status needs the record's own date of its last change.")
@@ -184,39 +221,17 @@ class MemberMapper:
             return self._undated("The status has changed at a date in the future.")
         return channels("email", status, dates.rfc3339(changed_at))
 
-    def _mapped_status(self, record: Record, warnings: list[str]) -> str:
+    def _mapped_status(self, record: Record, warnings: list[LeftOut]) -> str:
         if not self._status:
             return ""
         try:
             return normalize.subscription_status(record.get(self._status))
         except ValueError:
-            warnings.append("subscription_status_unknown")
+            warnings.append(LeftOut("subscription_status_unknown", self._status))
             return "nonSubscribed"  # not the default, which may be a subscription
 
     def _undated(self, message: str) -> Rejection:
         return Rejection("consent_date_missing", self._changed_at or None, message)
-
-    def _add_properties(self, record: Record, body: Body, warnings: list[str]) -> Rejection | None:
-        properties: dict[str, Any] = {}
-        for name, column in self._properties:
-            value = record.get(column, _ABSENT)
-            if value is _ABSENT:
-                continue
-            if value is None:
-                if self._null_policy == "clear":
-                    properties[name] = None
-                continue
-            value = property_or_warning(value, warnings)
-            if isinstance(value, str) and len(value) > MAX_TEXT:
-                return Rejection(
-                    "value_too_long", column, f"A property holds at most {MAX_TEXT:,} characters."
-                )
-            if value is not None:
-                properties[name] = value
-        properties |= self._constants
-        if properties:
-            body["customProperties"] = properties
-        return None
 
 
 def missing_columns(mapper: MemberMapper, available: Iterable[str]) -> list[str]:
@@ -236,14 +251,15 @@ def _hint(column: str, names: list[str]) -> str:
 
 
 def _columns(
-    mapping: Mapping[str, str | Sequence[str]], custom_properties: Mapping[str, str]
+    mapping: Mapping[str, str | Sequence[str]], custom_properties: Mapping[str, Named]
 ) -> Iterator[tuple[str, str]]:
     for field, named in mapping.items():
         if isinstance(named, str):
             yield f"mapping.{field}", named
         else:
             yield from ((f"mapping.{field}.{n}", column) for n, column in enumerate(named))
-    yield from ((f"custom_properties.{name}", column) for name, column in custom_properties.items())
+    for name, column in custom_properties.items():
+        yield f"custom_properties.{name}", column_of(column)
 
 
 def _check(mapping: Mapping[str, str | Sequence[str]], properties: Iterable[str]) -> None:
@@ -256,12 +272,3 @@ def _check(mapping: Mapping[str, str | Sequence[str]], properties: Iterable[str]
             raise ValueError(f"mapping.{field} must be one column; only address may be several.")
     for name in properties:
         normalize.check_property_name(name)
-
-
-def _sealed(email: str, body: Body, warnings: list[str]) -> Contact | Rejection:
-    encoded = encode(body)
-    if len(encoded) > MAX_BODY_BYTES:
-        return Rejection(
-            "value_too_long", None, f"A contact holds at most {MAX_BODY_BYTES:,} bytes."
-        )
-    return Contact(email, encoded, tuple(warnings))

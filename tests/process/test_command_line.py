@@ -198,7 +198,7 @@ def test_each_stream_may_have_settings_of_its_own(command: Command, sandbox: San
     assert contacts["member3"].tags == ("c",)
 
 
-def test_a_mapped_column_that_the_stream_lacks_is_told_at_its_schema(command: Command) -> None:
+def test_a_mapped_column_that_neither_schema_nor_records_have_is_named(command: Command) -> None:
     ran = command(
         schema(fist_name={}),
         record("member1@example.com", fist_name="Ada"),
