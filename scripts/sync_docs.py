@@ -67,6 +67,7 @@ ENV_EXAMPLES = {
     "data_privacy_consent": "false",  # nobody agrees by copying a file
     "mapping": '{"email": "email", "first_name": "first_name", "country": "country"}',
     "custom_properties": '{"loyaltyTier": "loyalty_tier"}',
+    "date_formats": '["%d/%m/%Y"]',
     "segment": "VIP customers",
     "tags": '["source: warehouse"]',
     "ledger_url": "sqlite:///output/ledger.db",

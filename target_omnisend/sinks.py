@@ -6,34 +6,38 @@ import threading
 import typing as t
 from fnmatch import fnmatch
 
-import jsonschema_rs
+import msgspec
 from singer_sdk import BatchSink, metrics
-from singer_sdk.exceptions import InvalidJSONSchema, MissingKeyPropertiesError
+from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.mapper import CustomStreamMap
 
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.model import Origin, fingerprint
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.mapping.address import email_key
-from target_omnisend.mapping.contact import Contact, Rejection
+from target_omnisend.mapping.contact import Contact, LeftOut, Rejection
 from target_omnisend.mapping.deletion import is_deletion, marker_columns
 from target_omnisend.mapping.mapper import missing_columns
 from target_omnisend.mapping.normalize import is_encodable
-from target_omnisend.singer.bounded_schema import validator
+from target_omnisend.singer.column_check import ColumnCheck
+from target_omnisend.singer.column_watch import ColumnWatch
 from target_omnisend.singer.reader import decode
+from target_omnisend.singer.schemas import declared
 from target_omnisend.streams import (
     compile_leaver,
     compile_mapping,
     hopeless,
+    hopeless_without_dates,
     loader_of,
     settings_mark,
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from singer_sdk.mapper import StreamMap
 
+    from target_omnisend.mapping.properties import Declared
     from target_omnisend.target import TargetOmnisend
 
 
@@ -58,10 +62,11 @@ class SegmentSink(BatchSink):
         settings = target.settings.for_stream(stream_name)
         self._reader = target.reader
         self._runner = target.run.runner
-        self._is_valid = self._compile_schema()
+        types = declared(self.schema)
+        stream_maps = _own_maps(target, {self._reader.stream or stream_name, stream_name})
         try:
             segment = target.run.segments.of_stream(stream_name)
-            mapper = compile_mapping(target.settings, settings, target.run.utc_now)
+            mapper = compile_mapping(target.settings, settings, target.run.utc_now, types)
         except ValueError as error:
             # The settings were checked: it is the stream's name that makes no segment.
             raise RunFailed(
@@ -69,18 +74,24 @@ class SegmentSink(BatchSink):
                 f"The name of stream '{stream_name}' cannot name its segment ({error}); "
                 "give the stream a 'segment' under 'streams'.",
             ) from None
-        about = {"stream_name": stream_name, "segment": settings.segment}
-        for sentence in missing_columns(mapper, self.schema["properties"]):
-            self.logger.warning("Stream '%s': %s", stream_name, sentence, extra=about)
-        for sentence in hopeless(target.settings, settings, self.schema["properties"]):
-            self.logger.error("Stream '%s': %s", stream_name, sentence, extra=about)
-        self._map = mapper.map
+        self._mapper, self._map, self._settings = mapper, mapper.map, settings
+        columns = frozenset(mapper.columns.values())
+        # The types of what a stream map makes are the SDK's guesses.
+        made = {column for own in stream_maps for column in own}
+        self._check = self._compile_schema(columns - made, types)
+        self._costly = _costly_columns(settings.mapping)
+        watch = ColumnWatch(columns, self._report_missing)
+        self._watch = target.watches.setdefault(stream_name, watch)
+        self._watch.find(self.schema["properties"])
+        for sentence in hopeless_without_dates(target.settings, settings):
+            self._complain(sentence)
         self._leaver = compile_leaver(settings)
         self._email_column = str(settings.mapping["email"])
         self._version: t.Any = None
         self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
         self._counts = target.run.outcome.stream(stream_name)
-        if _is_filtered(target, {self._reader.stream or stream_name, stream_name}):
+        if any(own.get("__filter__") for own in stream_maps):
+            # A filter can keep some of the stream's people back.
             target.run.incomplete[settings.segment] = doubts.FILTERED
         self._mark = settings_mark(segment.settings) if target.run.ledger else None
         self._mirrored = segment.mirrored
@@ -112,21 +123,40 @@ class SegmentSink(BatchSink):
             if record.get(column) and is_deletion(record[column]):
                 self._delete(record)
                 return
-        if self._is_valid is not None and not self._is_valid(record):
-            self._refuse_invalid(record)
-            return
-        made = self._map(record)
+        if self._watch.is_open:
+            self._watch.look(record)
+        made = self._contact_of(record)
         if not isinstance(made, Contact):
             self._refuse(record, made)
             return
         if made.status_given:
             self._counts.statuses += 1
         if made.warnings:
-            self._counts.warnings.update(made.warnings)
+            self._counts.leave_out(made.warnings)
+        if self._counts.given:
+            self._counts.give(record)
         mark = self._mark and fingerprint(self._mark, made.body)
         self._bring(hash(made.email))
         line = self._reader.line
         self._runner.admit(self._origin, made.email, made.body, line, mark, made.consent)
+
+    def _contact_of(self, record: dict[str, t.Any]) -> Contact | Rejection:
+        if self._check is None or self._check.fits(record):
+            return self._map(record)
+        return self._contact_of_what_fits(record, self._check.unfit(record))
+
+    def _contact_of_what_fits(
+        self, record: dict[str, t.Any], unfit: dict[str, str]
+    ) -> Contact | Rejection:
+        """The contact without values that do not fit the schema; few columns cost the record."""
+        for column in self._costly & unfit.keys():
+            message = f"does not fit the stream's schema at {unfit[column]}"
+            return Rejection("record_invalid", column, message)
+        made = self._map({name: value for name, value in record.items() if name not in unfit})
+        if isinstance(made, Rejection):
+            return made
+        left_out = [LeftOut("value_unfit", column) for column in unfit]
+        return msgspec.structs.replace(made, warnings=(*made.warnings, *left_out))
 
     def _delete(self, record: dict[str, t.Any]) -> None:
         """A record that says it was deleted: the person loses the membership."""
@@ -197,32 +227,20 @@ class SegmentSink(BatchSink):
 
     # -- set-up ------------------------------------------------------------------------
 
-    def _compile_schema(self) -> Callable[[dict[str, t.Any]], bool] | None:
-        if not self.validate_schema:
-            return None
-        try:
-            self._schema_check = validator(self.schema)
-        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError):
-            raise InvalidJSONSchema("holds a schema that is not a JSON schema") from None
-        return self._fits
+    def _compile_schema(self, columns: frozenset[str], types: Declared) -> ColumnCheck | None:
+        return ColumnCheck(self.schema, columns, types.types) if self.validate_schema else None
 
-    def _fits(self, record: dict[str, t.Any]) -> bool:
-        try:
-            return self._schema_check.is_valid(record)
-        except (ValueError, OverflowError):  # half a surrogate pair: for the mapping to judge
-            return True
+    def _report_missing(self, found: set[str]) -> None:
+        """Name the mapped columns that neither the schema nor the first records have."""
+        about = {"stream_name": self.stream_name, "segment": self._settings.segment}
+        for sentence in missing_columns(self._mapper, found):
+            self.logger.warning("Stream '%s': %s", self.stream_name, sentence, extra=about)
+        for sentence in hopeless(self._settings, found):
+            self._complain(sentence)
 
-    def _refuse_invalid(self, record: dict[str, t.Any]) -> None:
-        try:
-            error = next(iter(self._schema_check.iter_errors(record)))
-        except (ValueError, OverflowError):  # a value that can be judged but not told of
-            message = "does not fit the stream's schema"
-            self._refuse(record, Rejection("record_invalid", None, message))
-            return
-        field = ".".join(str(part) for part in error.instance_path)
-        rule = ".".join(str(part) for part in error.schema_path)
-        message = f"does not fit the stream's schema at {rule}"
-        self._refuse(record, Rejection("record_invalid", field or None, message))
+    def _complain(self, sentence: str) -> None:
+        about = {"stream_name": self.stream_name, "segment": self._settings.segment}
+        self.logger.error("Stream '%s': %s", self.stream_name, sentence, extra=about)
 
     def _remake(self, line: bytes, email: str) -> bytes:
         """Map a message again whose contact was let go when its batch was taken."""
@@ -231,7 +249,7 @@ class SegmentSink(BatchSink):
         if self.include_sdc_metadata_properties:
             self._add_sdc_metadata_to_record(record, message, {})
         deleted = any(is_deletion(record.get(column)) for column in self._markers)
-        made = self._leaver.map(record) if deleted else self._map(record)
+        made = self._leaver.map(record) if deleted else self._contact_of(record)
         if isinstance(made, Contact) and made.email == email:
             return made.body
         raise RunFailed(
@@ -244,6 +262,12 @@ class SegmentSink(BatchSink):
 class _Untold(metrics.Timer):
     def __exit__(self, *_: object) -> None:
         """Say nothing."""
+
+
+def _costly_columns(mapping: Mapping[str, str | list[str]]) -> frozenset[str]:
+    """Columns whose value costs the record if it does not fit: e-mail and consent."""
+    fields = ("email", "subscription_status", "subscription_changed_at")
+    return frozenset(str(mapping[field]) for field in fields if field in mapping)
 
 
 def _one_at_a_time(stream_map: StreamMap) -> Callable[[dict[str, t.Any]], dict[str, t.Any] | None]:
@@ -264,18 +288,17 @@ def _one_at_a_time(stream_map: StreamMap) -> Callable[[dict[str, t.Any]], dict[s
     return stream_map.transform
 
 
-def _is_filtered(target: TargetOmnisend, names: set[str]) -> bool:
-    """Whether a stream map's `__filter__` may keep some of the stream's people back.
+def _own_maps(target: TargetOmnisend, names: set[str]) -> list[dict[str, t.Any]]:
+    """The settings of stream maps that concern a stream.
 
     A map has the name of the stream that the tap sends or, with `__source__`, the name it makes.
     """
     maps = target.config.get("stream_maps") or {}
-    return any(
-        isinstance(own, dict)
-        and own.get("__filter__")
-        and any(fnmatch(name, pattern) for name in names)
+    return [
+        own
         for pattern, own in maps.items()
-    )
+        if isinstance(own, dict) and any(fnmatch(name, pattern) for name in names)
+    ]
 
 
 def _stream_map(target: TargetOmnisend, stream: str | None, alias: str) -> StreamMap:

@@ -18,6 +18,7 @@ from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.mapping.contact import Contact
 from target_omnisend.mapping.mapper import MemberMapper
 from target_omnisend.mapping.normalize import segment_property, tag
+from target_omnisend.mapping.properties import NOTHING_DECLARED, Declared
 from target_omnisend.marks import Earlier, Marks, shown_by
 
 if t.TYPE_CHECKING:
@@ -28,14 +29,19 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger("target-omnisend")
 
-MAPPING_VERSION: t.Final = 1
+MAPPING_VERSION: t.Final = 2
 """To be raised when the same record comes to be mapped to another contact than before."""
 
 
 def compile_mapping(
-    run: Settings, stream: StreamSettings, now: Callable[[], dt.datetime]
+    run: Settings,
+    stream: StreamSettings,
+    now: Callable[[], dt.datetime],
+    declared: Declared = NOTHING_DECLARED,
 ) -> MemberMapper:
-    """The mapper of a stream's records; `now` tells the present moment.
+    """The mapper of a stream's records, of which its schema declares types.
+
+    `now` tells the present moment.
 
     Raises:
         ValueError: for settings that no record can be mapped with, as a plain sentence.
@@ -47,6 +53,8 @@ def compile_mapping(
         default_status=run.subscription_status,
         send_welcome_message=run.send_welcome_message,
         null_policy=run.null_policy,
+        date_formats=run.date_formats,
+        declared=declared,
         now=now,
     )
 
@@ -192,6 +200,7 @@ def settings_hashes(run: Settings, stream: StreamSettings) -> dict[str, str]:
         "subscription_status": run.subscription_status,
         "send_welcome_message": run.send_welcome_message,
         "null_policy": run.null_policy,
+        "date_formats": run.date_formats,
         "the way of mapping": MAPPING_VERSION,
     }
     return {name: _short_hash(value) for name, value in deciding.items()}
@@ -202,18 +211,23 @@ def loader_of(hashes: Mapping[str, str]) -> str:
     return _digest([hashes[name] for name in ("mapping", "custom_properties")], 8).hexdigest()
 
 
-def hopeless(run: Settings, stream: StreamSettings, columns: Container[str]) -> list[str]:
-    """Why each single record of a stream will be refused, if it will be."""
-    sentences = []
-    if stream.mapping["email"] not in columns:
-        sentences.append("every record will be refused, since mapping.email names no column of it.")
+def hopeless(stream: StreamSettings, columns: Container[str]) -> list[str]:
+    """Why every record of a stream that has these columns is rejected, if it is."""
+    if stream.mapping["email"] in columns:
+        return []
+    return ["every record is rejected, because mapping.email names a column that no record has."]
+
+
+def hopeless_without_dates(run: Settings, stream: StreamSettings) -> list[str]:
+    """Why records without a status of their own are rejected, if they are."""
     dated = "subscription_changed_at" in stream.mapping
-    if run.subscription_status != "nonSubscribed" and not dated:
-        sentences.append(
-            f"members will be refused that have no status of their own: 'subscription_status: "
-            f"{run.subscription_status}' needs mapping.subscription_changed_at."
-        )
-    return sentences
+    if run.subscription_status == "nonSubscribed" or dated:
+        return []
+    sentence = (
+        "records without a status of their own are rejected: 'subscription_status: "
+        f"{run.subscription_status}' needs mapping.subscription_changed_at."
+    )
+    return [sentence]
 
 
 def settings_mark(hashes: Mapping[str, str]) -> bytes:

@@ -50,6 +50,7 @@ from target_omnisend.singer.batch_messages import records_of
 from target_omnisend.singer.completeness import under_way, unfinished
 from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
 from target_omnisend.singer.reader import MessageReader, raw_value, spell_out
+from target_omnisend.singer.schemas import complete, make_flattenable
 from target_omnisend.sinks import SegmentSink
 from target_omnisend.streams import (
     compile_mapping,
@@ -59,6 +60,8 @@ from target_omnisend.streams import (
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection
+
+    from target_omnisend.singer.column_watch import ColumnWatch
 
 
 class TargetOmnisend(Target):
@@ -84,6 +87,8 @@ class TargetOmnisend(Target):
             SettingsError: for settings that cannot be used.
         """
         self.interrupt = Interrupt()
+        self.watches: dict[str, ColumnWatch] = {}
+        self._bare: set[str] = set()
         logging.getLogger("singer_sdk.mapper").addFilter(_quotes_no_value)
         super().__init__(**kwargs)
         # A drain only cuts batches, under one lock: threads of the SDK's would gain nothing.
@@ -179,7 +184,7 @@ class TargetOmnisend(Target):
             InvalidJSONSchema: when it cannot be read.
         """
         if isinstance(schema := message_dict.get("schema"), dict):
-            spell_out(schema)
+            self._make_readable(schema, message_dict)
         try:
             super()._process_schema_message(message_dict)
         except (TypeError, AttributeError, KeyError):
@@ -202,6 +207,15 @@ class TargetOmnisend(Target):
             super()._process_record_message(message_dict)
         except RecursionError:  # decoding bears more levels than flattening, say
             super()._process_record_message(self.reader.decode_less())
+
+    def _make_readable(self, schema: dict[str, t.Any], message: dict[str, t.Any]) -> None:
+        keys = message.get("key_properties") or ()
+        if "properties" not in schema and not keys:
+            self._bare.add(str(message.get("stream")))
+        complete(schema, keys)
+        spell_out(schema)
+        if self.config.get("flattening_enabled"):
+            make_flattenable(schema)
 
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         """Hand the state's text to the delivery: the SDK would emit it before it is true."""
@@ -230,7 +244,15 @@ class TargetOmnisend(Target):
             self._process_record_message(record)
 
     def process_endofpipe(self) -> None:
-        """Drain, then wait until every record has its verdict."""
+        """Drain, then wait until every record has its verdict.
+
+        Raises:
+            InvalidJSONSchema: a stream told neither a column nor a key, and sent no record.
+        """
+        for watch in self.watches.values():
+            watch.end()
+        if any(not self._has_records(stream) for stream in self._bare):
+            raise InvalidJSONSchema("lacks 'properties', and its stream has no record")
         super().process_endofpipe()
         self._doubt_what_is_not_over()
         self.run.finish()
@@ -249,6 +271,10 @@ class TargetOmnisend(Target):
         for source in unfinished(self._state):
             for stream_map in self.mapper.stream_maps.get(source, ()):
                 self.run.doubt(stream_map.stream_alias, doubts.under_way(source))
+
+    def _has_records(self, stream: str) -> bool:
+        names = [stream_map.stream_alias for stream_map in self.mapper.stream_maps[stream]]
+        return any(self.run.outcome.stream(name).received for name in names)
 
     # -- command line ------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from target_omnisend.api.answers import Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.commands.session import Run
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.mapping.properties import column_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,6 +105,6 @@ def _columns(own: StreamSettings) -> str:
         if field != "email"
         for column in ([columns] if isinstance(columns, str) else columns)
     ]
-    more = sorted({*optional, *own.custom_properties.values()})
+    more = sorted({*optional, *map(column_of, own.custom_properties.values())})
     used = f"; the columns {', '.join(more)} are used where they are" if more else ""
     return f"each record needs the column {needed} with an e-mail address{used}"

@@ -17,7 +17,7 @@ CONTACT_FIELDS: t.Final = {
     "address": "Column with the street address, or a list of columns that are joined.",
     "city": "Column with the city.",
     "state": "Column with the state or region.",
-    "country": "Column with the country: a name in any language, ISO alpha-2 or alpha-3.",
+    "country": "Column with the country: a name in any language, or a code of ISO 3166-1.",
     "postal_code": "Column with the postal code.",
     "phone": "Column with the phone number.",
     "birthdate": "Column with the date of birth.",
@@ -28,6 +28,8 @@ CONTACT_FIELDS: t.Final = {
 STATUSES: t.Final = ("nonSubscribed", "subscribed", "unsubscribed")
 MEMBERSHIPS: t.Final = ("tag", "property", "none")
 SYNC_MODES: t.Final = ("upsert", "mirror")
+
+PROPERTY_TYPES: t.Final = ("text", "number", "boolean", "date", "list")
 
 _column_or_columns = th.CustomType({"type": ["string", "array"], "items": {"type": "string"}})
 
@@ -47,13 +49,31 @@ def _mapping() -> th.ObjectType:
     )
 
 
+def _property() -> th.CustomType:
+    """A property's column, alone or with the type that its values shall have."""
+    return th.CustomType(
+        {
+            "type": ["string", "object"],
+            "properties": {
+                "column": {"type": "string", "minLength": 1},
+                "type": {"type": ["string", "null"], "enum": [*PROPERTY_TYPES, None]},
+            },
+            "required": ["column"],
+            "additionalProperties": False,
+        }
+    )
+
+
 def _per_stream() -> list[th.Property[t.Any]]:
     """Settings that `streams` may give for one stream."""
     return [
         th.Property(
             "custom_properties",
-            th.ObjectType(additional_properties=th.StringType),
-            description="Omnisend custom property name → column.",
+            th.ObjectType(additional_properties=_property()),
+            description='Omnisend custom property name → column, or → `{"column": …, '
+            '"type": …}` with one of the types '
+            f"{', '.join(f'`{name}`' for name in PROPERTY_TYPES)}. Taps of files know only text, "
+            "and Omnisend compares values of one type only.",
         ),
         th.Property(
             "segment",
@@ -145,6 +165,12 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "that comes has its own under `streams`.",
     ),
     _custom_properties,
+    th.Property(
+        "date_formats",
+        th.ArrayType(th.StringType(min_length=1)),
+        description="Patterns of dates (those of `strptime`, such as `%d/%m/%Y`), tried after "
+        "ISO 8601 for `birthdate`, `subscription_changed_at` and properties of type `date`.",
+    ),
     _segment,
     _membership("tag"),
     _tags,
@@ -185,7 +211,7 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         allowed_values=["skip", "clear"],
         default="skip",
         description="`skip` leaves what Omnisend has; `clear` removes a custom property whose "
-        "column is null.",
+        "column is null or, from taps that know only text, empty.",
     ),
     th.Property(
         "max_rejected_percent",

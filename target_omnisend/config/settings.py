@@ -18,7 +18,7 @@ class StreamSettings:
 
     segment: str
     mapping: Mapping[str, str | list[str]]
-    custom_properties: Mapping[str, str]
+    custom_properties: Mapping[str, str | Mapping[str, str | None]]
     membership: str
     tags: tuple[str, ...]
     create_segment: bool
@@ -37,7 +37,8 @@ class Settings:
     api_url: str
     api_version: str
     mapping: Mapping[str, str | list[str]]
-    custom_properties: Mapping[str, str]
+    custom_properties: Mapping[str, str | Mapping[str, str | None]]
+    date_formats: tuple[str, ...]
     segment: str | None
     membership: str
     tags: tuple[str, ...]
@@ -74,6 +75,7 @@ class Settings:
             api_version=config["api_version"],
             mapping=config.get("mapping") or {},
             custom_properties=config.get("custom_properties") or {},
+            date_formats=tuple(config.get("date_formats") or ()),
             segment=config.get("segment"),
             membership=config["membership"],
             tags=tuple(config.get("tags") or ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import math
 import os
@@ -39,6 +40,7 @@ def problems_of(config: Mapping[str, t.Any]) -> list[str]:
         *_number_problems(config),
         *_path_problems(config),
         *_membership_problems(config),
+        *_pattern_problems(config),
     ]
 
 
@@ -171,3 +173,22 @@ def _membership_problems(config: Mapping[str, t.Any]) -> list[str]:
         if here["create_segment"] and here["membership"] == "none":
             problems.append(f"Setting 'create_segment'{where} needs a tag or property to go by.")
     return problems
+
+
+def _pattern_problems(config: Mapping[str, t.Any]) -> list[str]:
+    usable = all(_is_pattern_of_a_day(pattern) for pattern in config.get("date_formats") or ())
+    return [] if usable else [_PATTERN_PROBLEM]
+
+
+def _is_pattern_of_a_day(pattern: str) -> bool:
+    """Whether a date that is written by the pattern can be read by it."""
+    day = dt.datetime(1987, 11, 23)  # noqa: DTZ001 - a day on paper
+    try:
+        return dt.datetime.strptime(day.strftime(pattern), pattern).date() == day.date()  # noqa: DTZ007
+    except (ValueError, re.error):
+        return False
+
+
+_PATTERN_PROBLEM: t.Final = (
+    "Setting 'date_formats' should hold patterns with a day, a month and a year, such as %d/%m/%Y."
+)

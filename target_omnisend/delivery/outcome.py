@@ -9,8 +9,12 @@ from __future__ import annotations
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from target_omnisend.errors import ExitCode, RunFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 THROUGHPUT_SECONDS = 10
 """Width of the slots in which accepted contacts are counted."""
@@ -25,6 +29,9 @@ EARLY_PERCENT: t.Final = 50.0
 """Above this share of rejected records a run ends before its input does."""
 
 
+_NOTHING = (None, "")
+
+
 @dataclass(slots=True)
 class StreamCounts:
     """Verdicts of one stream's records.
@@ -34,6 +41,8 @@ class StreamCounts:
     only where items are read one by one. `not_sent` counts records that no call carried because
     the run ended early; `not_removed` members whose membership Omnisend did not take back;
     `skipped` records for which there is nothing to do; `statuses` those with a status of their own.
+    `left_out` counts the values that `warnings` counts, by code and column; `given` counts the
+    records that had a value, for these columns alone.
     """
 
     received: int = 0
@@ -51,6 +60,8 @@ class StreamCounts:
     sent: int = 0
     statuses: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
+    given: Counter[str] = field(default_factory=Counter)
     rejections: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -68,6 +79,20 @@ class StreamCounts:
         """Count a rejected record."""
         self.rejected += 1
         self.rejections[code] += 1
+
+    def leave_out(self, values: Iterable[tuple[str, str]]) -> None:
+        """Count values that were left out or altered, each by code and column."""
+        for code, column in values:
+            self.warnings[code] += 1
+            self.left_out[code, column] += 1
+            # Values are counted from the first that is left out: each record before had one.
+            self.given.setdefault(column, self.received - 1)
+
+    def give(self, record: Mapping[str, object]) -> None:
+        """Count the values of a record in columns of which some values were left out."""
+        for column in self.given:
+            if record.get(column) not in _NOTHING:
+                self.given[column] += 1
 
     def numbers(self) -> dict[str, int]:
         """The counts by their names in the report."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,13 +18,25 @@ UNDATED: Final = f"{NEVER_NEWER} nonSubscribed"
 _ENCODER = msgspec.json.Encoder()
 
 
+class LeftOut(NamedTuple):
+    """A value that was left out of a contact, or altered.
+
+    Attributes:
+        code: one of the documented codes, such as ``phone_invalid``.
+        column: the source column that holds the value.
+    """
+
+    code: str
+    column: str
+
+
 class Contact(msgspec.Struct, frozen=True, gc=False):
     """A member as Omnisend will receive it.
 
     Attributes:
         email: the normalised address, by which records are merged and answers are matched.
         body: JSON of one item of a contacts batch.
-        warnings: a code for each value left out or altered, once per occurrence.
+        warnings: each value that was left out or altered.
         consent: date and e-mail status in the body, as text. The greater of two consents counts:
             the newer one and, of one date, the one that restricts more.
         status_given: the record had a status of its own, known or not.
@@ -32,7 +44,7 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
 
     email: str
     body: bytes
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[LeftOut, ...] = ()
     consent: str = UNDATED
     status_given: bool = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from difflib import get_close_matches
 from functools import partial
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from target_omnisend.mapping.contact import (
     UNDATED,
     Contact,
     Identifier,
+    LeftOut,
     Rejection,
     channels,
     encode,
@@ -23,19 +25,27 @@ from target_omnisend.mapping.fields import (
     Body,
     Record,
     add_address,
-    property_or_warning,
+    add_birthdate,
     text_or_warning,
 )
+from target_omnisend.mapping.properties import (
+    NOTHING_DECLARED,
+    Declared,
+    Named,
+    adding,
+    column_of,
+    compile_properties,
+)
+from target_omnisend.mapping.size import shortened
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import msgspec
 
-Step: TypeAlias = Callable[[Record, Body, list[str]], Rejection | None]
-"""Adds its fields to the body and its warnings to the list, or refuses the record."""
+Step: TypeAlias = Callable[[Record, Body, list[LeftOut]], None]
+"""Adds its fields to the body and its warnings to the list."""
 
-MAX_TEXT: Final = 2_048  # Omnisend's reference, "Custom properties"
 PLAIN_FIELDS: Final = MappingProxyType(
     {
         "first_name": "firstName",
@@ -58,7 +68,6 @@ FIELDS: Final = (
 )
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-_ABSENT: Final = object()
 _UNENCODABLE: Final = object()
 
 
@@ -85,24 +94,26 @@ class MemberMapper:
         self,
         mapping: Mapping[str, str | Sequence[str]],
         *,
-        custom_properties: Mapping[str, str] = _NOTHING,
+        custom_properties: Mapping[str, Named] = _NOTHING,
         constant_properties: Mapping[str, Any] = _NOTHING,
         default_status: str = "nonSubscribed",
         send_welcome_message: bool = False,
         null_policy: str = "skip",
         date_formats: Sequence[str] = (),
+        declared: Declared = NOTHING_DECLARED,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         """Compile a mapping.
 
         Args:
             mapping: contact field -> column; ``address`` may name several.
-            custom_properties: Omnisend property -> column.
+            custom_properties: Omnisend property -> column, or -> column and type.
             constant_properties: Omnisend property -> its value for every member.
             default_status: e-mail channel status of members without one of their own.
             send_welcome_message: whether Omnisend may send its stock welcome message.
             null_policy: ``skip``, or ``clear`` to remove properties whose column is null.
-            date_formats: patterns of `strptime`, tried after ISO 8601.
+            date_formats: patterns of dates, tried after ISO 8601.
+            declared: what the stream's schema says of its columns.
             now: tells the present moment; a consent dated later is rejected, for it would make
                 Omnisend ignore each change until then.
 
@@ -120,15 +131,26 @@ class MemberMapper:
         self._dated = bool(self._status) or self._default_status != consent.NON_SUBSCRIBED
         self._given_at = partial(consent.given_at, formats=date_formats, now=now)
         self._welcome = send_welcome_message
-        self._null_policy = null_policy
+        self._formats = tuple(date_formats)
+        self._today = now().date() if now else date.max
         self._plain = tuple(
             (key, column)
             for field, key in PLAIN_FIELDS.items()
             if (column := self.columns.get(f"mapping.{field}"))
         )
-        self._properties = tuple(custom_properties.items())
-        self._constants = dict(constant_properties)
-        self._steps = tuple(self._compile(mapping))
+        properties = compile_properties(custom_properties, declared, self._formats)
+        self._properties = {made.name: made.column for made in properties}
+        self._steps = [*self._compile(mapping)]
+        if properties or constant_properties:
+            clear = null_policy == "clear"
+            self._steps.append(
+                adding(
+                    properties,
+                    dict(constant_properties),
+                    clear=clear,
+                    empty_is_null=clear and declared.only_text,
+                )
+            )
 
     def map(self, record: Record) -> Contact | Rejection:
         """The contact of a record, or why there is none. Raises nothing, whatever the record."""
@@ -146,7 +168,7 @@ class MemberMapper:
             email = self._address(record)
             if isinstance(email, Rejection):
                 return email
-        warnings: list[str] = []
+        warnings: list[LeftOut] = []
         given = self._consent(record, warnings) if self._dated else _NOTHING_GIVEN
         if isinstance(given, Rejection):
             return given
@@ -154,24 +176,38 @@ class MemberMapper:
         body: Body = {"identifiers": [identifier]}
         for key, column in self._plain:
             value = record.get(column)
-            value = value.strip() if type(value) is str else text_or_warning(value, warnings)
+            if type(value) is str:
+                value = value.strip()
+            else:
+                value = text_or_warning(column, record, warnings)
             if value:
                 body[key] = value
         for step in self._steps:
-            if refused := step(record, body, warnings):
-                return refused
-        return _sealed(email, body, warnings, given)
+            step(record, body, warnings)
+        encoded = encode(body)
+        if len(encoded) > MAX_BODY_BYTES:
+            encoded = shortened(body, self._fields(), self._properties, warnings)
+        return Contact(email, encoded, tuple(warnings), given.consent, given.mapped)
+
+    def _fields(self) -> dict[str, str]:
+        """The column, or the first of several, of each field that can be long."""
+        named = {**PLAIN_FIELDS, "country": "country"}
+        columns = ((key, f"mapping.{field}") for field, key in named.items())
+        return {
+            key: self.columns.get(setting) or self.columns.get(f"{setting}.0", "")
+            for key, setting in columns
+        }
 
     def _compile(self, mapping: Mapping[str, str | Sequence[str]]) -> Iterator[Step]:
         """The steps this mapping needs; a telephone number follows the country it may need."""
         columns = mapping.get("address", "")
         if not isinstance(columns, str):
             yield partial(add_address, tuple(columns))
-        for field, step in STEPS.items():
+        born = partial(normalize.birthdate, formats=self._formats, before=self._today)
+        steps: dict[str, Callable[..., None]] = {**STEPS, "birthdate": partial(add_birthdate, born)}
+        for field, step in steps.items():
             if column := self.columns.get(f"mapping.{field}"):
                 yield partial(step, column)
-        if self._properties or self._constants:
-            yield self._add_properties
 
     def _address(self, record: Record) -> str | Rejection:
         value = record.get(self._email)
@@ -185,12 +221,12 @@ class MemberMapper:
             return Rejection("email_invalid", self._email, "This is not an e-mail address.")
         return email or Rejection("email_missing", self._email, "The record has no e-mail address.")
 
-    def _consent(self, record: Record, warnings: list[str]) -> _Given | Rejection:
+    def _consent(self, record: Record, warnings: list[LeftOut]) -> _Given | Rejection:
         own = record.get(self._status) if self._status else None
         try:
             status = consent.status(own)
         except ValueError:
-            warnings.append("subscription_status_unknown")
+            warnings.append(LeftOut("subscription_status_unknown", self._status))
             return _UNKNOWN_GIVEN  # not the default, which may be a subscription
         mapped = bool(status)
         status = status or self._default_status
@@ -201,28 +237,6 @@ class MemberMapper:
         except consent.UndatedError as error:
             return Rejection("consent_date_missing", self._changed_at or None, str(error))
         return _Given(channels("email", status, at), f"{at} {status}", mapped)
-
-    def _add_properties(self, record: Record, body: Body, warnings: list[str]) -> Rejection | None:
-        properties: dict[str, Any] = {}
-        for name, column in self._properties:
-            value = record.get(column, _ABSENT)
-            if value is _ABSENT:
-                continue
-            if value is None:
-                if self._null_policy == "clear":
-                    properties[name] = None
-                continue
-            value = property_or_warning(value, warnings)
-            if isinstance(value, str) and len(value) > MAX_TEXT:
-                return Rejection(
-                    "value_too_long", column, f"A property holds at most {MAX_TEXT:,} characters."
-                )
-            if value is not None:
-                properties[name] = value
-        properties |= self._constants
-        if properties:
-            body["customProperties"] = properties
-        return None
 
 
 def missing_columns(mapper: MemberMapper, available: Iterable[str]) -> list[str]:
@@ -242,14 +256,15 @@ def _hint(column: str, names: list[str]) -> str:
 
 
 def _columns(
-    mapping: Mapping[str, str | Sequence[str]], custom_properties: Mapping[str, str]
+    mapping: Mapping[str, str | Sequence[str]], custom_properties: Mapping[str, Named]
 ) -> Iterator[tuple[str, str]]:
     for field, named in mapping.items():
         if isinstance(named, str):
             yield f"mapping.{field}", named
         else:
             yield from ((f"mapping.{field}.{n}", column) for n, column in enumerate(named))
-    yield from ((f"custom_properties.{name}", column) for name, column in custom_properties.items())
+    for name, column in custom_properties.items():
+        yield f"custom_properties.{name}", column_of(column)
 
 
 def _check(mapping: Mapping[str, str | Sequence[str]], properties: Iterable[str]) -> None:
@@ -262,12 +277,3 @@ def _check(mapping: Mapping[str, str | Sequence[str]], properties: Iterable[str]
             raise ValueError(f"mapping.{field} must be one column; only address may be several.")
     for name in properties:
         normalize.check_property_name(name)
-
-
-def _sealed(email: str, body: Body, warnings: list[str], given: _Given) -> Contact | Rejection:
-    encoded = encode(body)
-    if len(encoded) > MAX_BODY_BYTES:
-        return Rejection(
-            "value_too_long", None, f"A contact holds at most {MAX_BODY_BYTES:,} bytes."
-        )
-    return Contact(email, encoded, tuple(warnings), given.consent, given.mapped)

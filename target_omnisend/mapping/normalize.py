@@ -20,6 +20,7 @@ from target_omnisend.mapping import dates
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+EARLIEST_BIRTH: Final = date(1900, 1, 1)
 MAX_TAG: Final = 128  # Omnisend's PHP SDK
 MAX_PROPERTY_NAME: Final = 128  # Omnisend's reference, "Custom properties"
 _MAX_DIGITS: Final = 100  # "1E+1000000" is a short Decimal and a long text
@@ -63,17 +64,23 @@ def gender(value: Any) -> str:
     return _GENDERS.get(word, "")
 
 
-def birthdate(value: Any, formats: Sequence[str] = ()) -> str:
+def birthdate(value: Any, formats: Sequence[str] = (), before: date = date.max) -> str:
     """``YYYY-MM-DD`` of a date or date-time as it is written, or "" for nothing.
 
-    `formats` are patterns of `strptime`, tried after ISO 8601.
+    Args:
+        value: a date, or text.
+        formats: patterns of `strptime`, tried after ISO 8601.
+        before: today.
 
     Raises:
-        ValueError: not a date of the calendar.
+        ValueError: not a date of the calendar, before 1900, or not before today.
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return ""
-    return dates.moment(value, formats).date().isoformat()
+    born = dates.moment(value, formats).date()
+    if not EARLIEST_BIRTH <= born < before:
+        raise ValueError("not the date of birth of a person who lives")
+    return born.isoformat()
 
 
 def phone(value: Any, region: str | None) -> str:

@@ -26,8 +26,9 @@ REJECTIONS: t.Final[dict[str, Code]] = {
         "Correct the address.",
     ),
     "record_invalid": Code(
-        "The record does not fit the schema that its tap wrote.",
-        "`field` and `message` say where: mend the record or the schema, or set "
+        "The e-mail address or the consent of the record does not fit the schema that its tap "
+        "wrote.",
+        "`field` and `message` say where: correct the record or the schema, or set "
         "`validate_records: false`.",
     ),
     "consent_date_missing": Code(
@@ -35,11 +36,6 @@ REJECTIONS: t.Final[dict[str, Code]] = {
         "or lies in the future.",
         "Give the date at which the person decided, with its time zone; `message` says what is "
         "wrong with it.",
-    ),
-    "value_too_long": Code(
-        "A custom property holds more than 2,048 characters, or the whole contact more than "
-        "900,000 bytes.",
-        "Shorten it, or leave it out of `custom_properties`.",
     ),
     "omnisend_refused": Code(
         "Omnisend refused this contact for good.",
@@ -58,12 +54,12 @@ WARNINGS: t.Final[dict[str, Code]] = {
         "Write it as +44 20 7946 0000, or map `country` too.",
     ),
     "birthdate_invalid": Code(
-        "A date of birth is no date of the past.",
-        "Write it as 1990-12-31.",
+        "A date of birth is not a date, is before 1900, or is not before today.",
+        "Write it as 1990-12-31, or name its pattern in `date_formats`.",
     ),
     "country_unknown": Code(
         "A country is neither an ISO code nor a name that is known; it was sent as it stands.",
-        "Use ISO codes such as GB, or the country's name.",
+        "Use ISO codes such as GB, GBR or 826, or the country's name.",
     ),
     "gender_unknown": Code(
         "A gender is none that Omnisend knows.",
@@ -78,6 +74,20 @@ WARNINGS: t.Final[dict[str, Code]] = {
     "value_unusable": Code(
         "A value is no text, number or truth value (a list, an object, or half a character).",
         "Map a column that holds plain values, or flatten the record.",
+    ),
+    "value_mistyped": Code(
+        "A value cannot be made the type that `custom_properties`, or the tap for its column, "
+        "says.",
+        "Correct the value or the type; for dates, name their pattern in `date_formats`.",
+    ),
+    "value_unfit": Code(
+        "A value does not fit the schema that its tap wrote for its column.",
+        "Correct the value or the schema, or set `validate_records: false`.",
+    ),
+    "value_too_long": Code(
+        "A custom property holds more than 2,048 characters; or the whole contact more than "
+        "900,000 bytes, of which this was one of the longest values.",
+        "Shorten it, or do not map its column.",
     ),
 }
 """Why a value was left out or altered; its contact was sent without it."""

@@ -58,12 +58,12 @@ def test_each_record_of_a_file_has_its_verdict(
     contacts = sandbox.store.contacts
     assert set(contacts) == emails(1, 2, 5, 6, 7, 8)
     assert {one.tags for one in contacts.values()} == {("VIP",)}
-    assert command.rejections() == {"email_invalid": 1, "record_invalid": 1}
+    assert command.rejections() == {"email_invalid": 2}
     (rejects,) = command.rejects_path.glob("*.jsonl")
     assert bad in rejects.read_bytes(), "as it was"
     assert first.exists()
 
-    mended = rejects.read_bytes().replace(b" at ", b"@").replace(b'"4"', b"4")
+    mended = rejects.read_bytes().replace(b" at ", b"@")
     rejects.write_bytes(mended.replace(b'"x"', b'"member4@example.com"'))
     again = command.run("--config", command.config(), "--input", str(rejects))
     assert again.counts == {"received": 2, "accepted": 2}, again.log

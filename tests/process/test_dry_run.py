@@ -33,15 +33,20 @@ def test_it_says_what_would_become_of_each_record(
 ) -> None:
     ran = _dry(
         command,
-        schema(first={"type": "string"}, tel={}),
+        schema(first={"type": "string"}, tel={}, consent={"type": "string"}),
         *people(250),
         record("member7@example.com"),
         record(None),
         record("nobody"),
-        record("member300@example.com", first=5),
+        record("member300@example.com", consent=5),
         record("member301@example.com", first="Wilhelmina", tel="12"),
         state(read=254),
-        mapping={"email": "email", "first_name": "first", "phone": "tel"},
+        mapping={
+            "email": "email",
+            "first_name": "first",
+            "phone": "tel",
+            "subscription_status": "consent",
+        },
         report_path=str(tmp_path / "report.json"),
         max_rejected_percent=0,
     )

@@ -49,10 +49,11 @@ SETTINGS: dict[str, Any] = {
 FAULTS: dict[str, dict[str, Any]] = {
     "email_missing": {"email": ""},
     "email_invalid": {"email": "Quillon Zembla"},
-    "record_invalid": {"spent": "Quillon"},
+    "record_invalid": {"consent": 17},
     "consent_date_missing": {"consent": "subscribed", "consent_at": None},
-    "value_too_long": {"note": "Quillon " * 300},
 }
+LEFT_OUT: list[dict[str, Any]] = [{"spent": "Quillon"}, {"note": "Quillon " * 300}]
+"""Values that cost themselves alone."""
 SEEDED: list[dict[str, Any]] = [
     {
         "email": f"member{n}@example.com",
@@ -90,6 +91,8 @@ def _messages() -> list[dict[str, Any]]:
     for n in range(MEMBERS):
         if n % 33 == 32 and bad:
             made.append(_member(n, **bad.pop()))
+        elif n in {21, 22}:
+            made.append(_member(n, **LEFT_OUT[n - 21]))
         elif n % 100 == 99:
             made.append(_member(n, email=f" Member{n - 9}@Example.com ", town="Subotica"))
         else:
@@ -146,10 +149,12 @@ def _check_contacts(contacts: Any, messages: list[dict[str, Any]]) -> None:
         status = theirs.get("status") or member["consent"] or "nonSubscribed"
         tags = {"VIP", "source: warehouse", *theirs.get("tags", ())}
         properties = {**theirs.get("customProperties", {}), "spent": member["spent"]}
+        if member["spent"] == "Quillon":
+            del properties["spent"]
         if (
             contact.email_status != status
             or set(contact.tags) != tags
-            or contact.properties != properties
+            or (contact.properties or {}) != properties
             or contact.postal_code != theirs.get("postalCode", "")
             or (contact.first_name, contact.city) != (member["first"], member["town"])
             or contact.country_code != "RS"

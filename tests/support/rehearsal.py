@@ -57,6 +57,7 @@ class Ran:
         counts: the report's totals.
         calls: writing calls by endpoint, and all others that were made.
         segments: what the report says of segments in Omnisend.
+        left_out: values that were left out, by code and column.
     """
 
     code: int = -9
@@ -66,6 +67,7 @@ class Ran:
     streams: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     segments: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def writes(self) -> dict[str, int]:
@@ -154,6 +156,7 @@ class Rehearsal:
                 target.interrupt.close()
         ran.log = "\n".join(heard)
         ran.counts = target.run.outcome.total().numbers()
+        ran.left_out = target.run.outcome.total().left_out
         ran.streams = {name: one.numbers() for name, one in target.run.outcome.streams.items()}
         if "runner" in target.run.__dict__:
             ran.segments = target.run.runner.made_segments

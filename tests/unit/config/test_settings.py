@@ -259,3 +259,39 @@ def test_streams_of_one_segment_show_it_in_the_same_way() -> None:
     other = {"segment": "VIP", "membership": "property"}
     assert "'VIP'" in problems_of(streams={"a": one, "b": other})
     target_of(streams={"a": other, "b": other})
+
+
+@pytest.mark.parametrize("kind", ["text", "number", "boolean", "date", "list", None])
+def test_a_property_can_have_a_type(kind: str | None) -> None:
+    named = {"p": {"column": "c", "type": kind}, "q": "d"}
+    assert settings_of(custom_properties=named).custom_properties == named
+    own = {"members": {"custom_properties": named}}
+    assert settings_of(streams=own).for_stream("members").custom_properties == named
+
+
+@pytest.mark.parametrize(
+    ("named", "path"),
+    [
+        ({"column": "c", "type": VALUE}, "custom_properties.p.type"),
+        ({"type": "date"}, "custom_properties.p.column"),
+        ({"column": "c", "kind": "date"}, "custom_properties.p"),
+        ({"column": 5}, "custom_properties.p.column"),
+        (5, "custom_properties.p"),
+    ],
+)
+def test_a_property_that_cannot_be_used_is_named(named: object, path: str) -> None:
+    problems = problems_of(custom_properties={"p": named})
+    assert f"'{path}'" in problems
+    assert VALUE not in problems
+
+
+@pytest.mark.parametrize("pattern", ["%d/%m/%Y", "%Y%m%d", "%d.%m.%y", "%d %b %Y %H:%M", "%x"])
+def test_a_pattern_of_a_day_is_a_date_format(pattern: str) -> None:
+    assert settings_of(date_formats=[pattern]).date_formats == (pattern,)
+
+
+@pytest.mark.parametrize("pattern", [VALUE, "%d/%m", "%Y", "%", "%d/%m/%Y %q", "DD/MM/YYYY", "%H"])
+def test_a_pattern_without_a_whole_day_is_none(pattern: str) -> None:
+    problems = problems_of(date_formats=["%d/%m/%Y", pattern])
+    assert problems.startswith("Setting 'date_formats' should hold patterns with a day")
+    assert VALUE not in problems

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_omnisend.delivery.outcome import Outcome
+from target_omnisend.delivery.outcome import Outcome, StreamCounts
 from target_omnisend.errors import ExitCode, RunFailed
 
 VERDICTS = ("accepted", "rejected", "duplicates", "unchanged")
@@ -128,3 +128,16 @@ def test_the_exit_code_is_that_of_the_gravest_thing(
     outcome.failure = RunFailed(failure, "Because.") if failure is not None else None
     outcome.stopped_by = signal
     assert outcome.exit_code == code
+
+
+def test_values_that_are_left_out_are_counted_by_code_and_column() -> None:
+    counts = StreamCounts()
+    for n in range(10):
+        counts.received += 1
+        if n in {6, 8}:
+            counts.leave_out([("phone_invalid", "tel"), ("value_unfit", "town")][: n - 5])
+        if counts.given:
+            counts.give({"tel": None if n == 7 else "12", "town": "Paris"})
+    assert counts.warnings == {"phone_invalid": 2, "value_unfit": 1}
+    assert counts.left_out == {("phone_invalid", "tel"): 2, ("value_unfit", "town"): 1}
+    assert counts.given == {"tel": 9, "town": 10}

@@ -82,8 +82,12 @@ def test_every_rejection_code_that_the_source_gives_is_listed_and_no_other() -> 
 
 
 def test_every_warning_code_that_the_source_gives_is_listed_and_no_other() -> None:
-    appends = [call for call in _calls("append") if ast.unparse(call.func) == "warnings.append"]
-    assert set[str]().union(*(_codes(call.args[0]) for call in appends)) == set(WARNINGS)
+    given = set[str]().union(*(_codes(call.args[0]) for call in _calls("LeftOut")))
+    for tree in _trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "code":
+                given |= _codes(node.value) if isinstance(node.value, ast.IfExp) else set()
+    assert given == set(WARNINGS)
 
 
 def test_every_exit_code_is_listed_and_no_other() -> None:

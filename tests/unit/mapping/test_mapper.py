@@ -13,6 +13,7 @@ import pytest
 
 from target_omnisend.mapping.contact import MAX_BODY_BYTES, UNDATED, Contact, Rejection
 from target_omnisend.mapping.mapper import FIELDS, MemberMapper, missing_columns
+from target_omnisend.mapping.properties import Declared
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CONSENT = {
@@ -37,8 +38,12 @@ def body(record: dict[str, Any], mapping: dict[str, Any], **settings: Any) -> di
     return result | ({"identifiers": identifiers} if identifiers else {})
 
 
-def warnings(record: dict[str, Any], mapping: dict[str, Any]) -> tuple[str, ...]:
-    return contact(record, mapping).warnings
+def codes(sent: Contact) -> list[str]:
+    return [left_out.code for left_out in sent.warnings]
+
+
+def warnings(record: dict[str, Any], mapping: dict[str, Any]) -> list[str]:
+    return codes(contact(record, mapping))
 
 
 def refusal(record: dict[str, Any], mapping: dict[str, Any], **settings: Any) -> Rejection:
@@ -123,14 +128,14 @@ def test_a_record_with_a_bad_address_is_refused_without_showing_it(value: object
 @pytest.mark.parametrize("field", [f for f in FIELDS if f != "email"])
 def test_an_empty_value_is_left_out_without_a_warning(field: str, empty: str | None) -> None:
     assert body({"c": empty}, {field: "c"}) == {}
-    assert warnings({"c": empty}, {field: "c"}) == ()
+    assert warnings({"c": empty}, {field: "c"}) == []
 
 
 @pytest.mark.parametrize("value", [True, ["x"], {"x": 1}, float("nan"), "x\ud800"])
 @pytest.mark.parametrize("field", ["first_name", "address", "city", "postal_code", "country"])
 def test_what_is_no_text_is_left_out_with_a_warning(field: str, value: object) -> None:
     assert body({"c": value}, {field: "c"}) == {}
-    assert warnings({"c": value}, {field: "c"}) == ("value_unusable",)
+    assert contact({"c": value}, {field: "c"}).warnings == (("value_unusable", "c"),)
 
 
 def test_a_lone_surrogate_costs_only_its_own_value() -> None:
@@ -139,7 +144,7 @@ def test_a_lone_surrogate_costs_only_its_own_value() -> None:
     sent = contact(record, {"first_name": "a", "city": "b"}, **settings)
     assert json.loads(sent.body)["customProperties"] == {"number": 1}
     assert json.loads(sent.body)["city"] == "Vilnius"
-    assert sent.warnings == ("value_unusable", "value_unusable")
+    assert sent.warnings == (("value_unusable", "a"), ("value_unusable", "c"))
 
 
 def test_numbers_become_text_in_text_fields() -> None:
@@ -163,6 +168,10 @@ def test_an_address_of_several_columns_leaves_out_empty_parts() -> None:
         ("phone", [], "phone_invalid", {}),
         ("birthdate", "1990-02-30", "birthdate_invalid", {}),
         ("birthdate", 1990, "birthdate_invalid", {}),
+        ("birthdate", "0000-00-00", "birthdate_invalid", {}),
+        ("birthdate", "0001-01-01 00:00:00", "birthdate_invalid", {}),
+        ("birthdate", "1899-12-31", "birthdate_invalid", {}),
+        ("birthdate", "04/05/1990", "birthdate_invalid", {}),
         ("gender", "unknown", "gender_unknown", {}),
     ],
 )
@@ -170,12 +179,34 @@ def test_a_bad_detail_never_costs_the_contact(
     field: str, value: object, code: str, kept: dict[str, str]
 ) -> None:
     assert body({"c": value}, {field: "c"}) == kept
-    assert warnings({"c": value}, {field: "c"}) == (code,)
+    assert contact({"c": value}, {field: "c"}).warnings == ((code, "c"),)
+
+
+@pytest.mark.parametrize(
+    ("born", "sent"),
+    [
+        ("2026-05-31", {"birthdate": "2026-05-31"}),
+        ("2026-06-01", {}),  # today
+        ("2071-06-01", {}),
+        ("1900-01-01", {"birthdate": "1900-01-01"}),
+    ],
+)
+def test_a_birthday_is_not_today_or_later(born: str, sent: dict[str, str]) -> None:
+    assert body({"c": born}, {"birthdate": "c"}, consent_not_after=NOW) == sent
+
+
+def test_a_pattern_says_whether_the_day_or_the_month_comes_first() -> None:
+    formats = {"date_formats": ["%d/%m/%Y", "%d.%m.%y"]}
+    assert body({"c": "04/05/1990"}, {"birthdate": "c"}, **formats) == {"birthdate": "1990-05-04"}
+    assert body({"c": "24.05.90"}, {"birthdate": "c"}, **formats) == {"birthdate": "1990-05-24"}
+    assert body({"c": "1990-05-04"}, {"birthdate": "c"}, **formats) == {"birthdate": "1990-05-04"}
+    record = {"status": "subscribed", "changed": "04/05/2024"}
+    assert channel(record, CONSENT, **formats)["statusChangedAt"] == "2024-05-04T00:00:00Z"
 
 
 def test_a_warning_comes_once_for_each_occurrence() -> None:
     mapping = {"city": "x", "state": "x", "gender": "x"}
-    assert warnings({"x": True}, mapping) == ("value_unusable", "value_unusable", "gender_unknown")
+    assert warnings({"x": True}, mapping) == ["value_unusable", "value_unusable", "gender_unknown"]
 
 
 def test_a_national_telephone_number_needs_the_members_country() -> None:
@@ -215,7 +246,8 @@ def test_a_status_in_unknown_words_subscribes_nobody(status: object) -> None:
     record = {"status": status, "changed": "2026-01-02"}
     sent = contact(record, CONSENT, default_status="subscribed")
     assert b'"nonSubscribed","statusChangedAt":"2000-01-01T00:00:00Z"' in sent.body
-    assert (sent.warnings, sent.status_given) == (("subscription_status_unknown",), True)
+    assert sent.status_given
+    assert sent.warnings == (("subscription_status_unknown", "status"),)
 
 
 @pytest.mark.parametrize("status", ["NEVER_SUBSCRIBED", "pending", "not_subscribed"])
@@ -307,16 +339,37 @@ def test_by_default_an_empty_property_is_left_as_omnisend_has_it(value: object) 
         ({}, {}),
     ],
 )
-def test_a_null_column_removes_its_property_under_clear(record: Any, sent: Any) -> None:
-    assert body(record, {}, **PROPERTIES, null_policy="clear") == sent
-    assert contact(record, {}, **PROPERTIES, null_policy="clear").warnings == ()
+@pytest.mark.parametrize("declared", [Declared(), Declared({"tier": "number"})])
+def test_a_null_column_removes_its_property_under_clear(
+    record: Any, sent: Any, declared: Declared
+) -> None:
+    settings = {**PROPERTIES, "null_policy": "clear", "declared": declared}
+    assert body(record, {}, **settings) == sent
+    assert contact(record, {}, **settings).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("record", "policy", "sent"),
+    [
+        ({"tier": ""}, "clear", {"customProperties": {"tier": None}}),
+        ({"tier": "  "}, "clear", {"customProperties": {"tier": None}}),
+        ({"tier": "gold"}, "clear", {"customProperties": {"tier": "gold"}}),
+        ({}, "clear", {}),
+        ({"tier": ""}, "skip", {}),
+    ],
+)
+def test_an_empty_text_is_null_for_taps_that_know_only_text(
+    record: Any, policy: str, sent: Any
+) -> None:
+    declared = Declared(only_text=True)
+    assert body(record, {}, **PROPERTIES, null_policy=policy, declared=declared) == sent
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**64, Decimal("NaN"), b"x"])
 def test_a_value_no_property_can_hold_is_left_out_with_a_warning(value: object) -> None:
     sent = contact({"tier": value}, {}, **PROPERTIES)
     assert b"customProperties" not in sent.body
-    assert sent.warnings == ("value_unusable",)
+    assert sent.warnings == (("value_unusable", "tier"),)
 
 
 def test_constant_properties_go_last_and_win() -> None:
@@ -330,9 +383,10 @@ def test_constant_properties_go_last_and_win() -> None:
 
 
 @pytest.mark.parametrize("value", ["x" * 2049, {"x": "x" * 2048}])
-def test_a_property_too_long_for_omnisend_is_refused(value: object) -> None:
-    refused = refusal({"mail": "anna@example.com", "tier": value}, {}, **PROPERTIES)
-    assert (refused.code, refused.field) == ("value_too_long", "tier")
+def test_a_property_too_long_for_omnisend_is_left_out(value: object) -> None:
+    sent = contact({"tier": value, "b": "Vilnius"}, {"city": "b"}, **PROPERTIES)
+    assert sent.warnings == (("value_too_long", "tier"),)
+    assert body({"tier": value, "b": "Vilnius"}, {"city": "b"}, **PROPERTIES) == {"city": "Vilnius"}
 
 
 def test_a_property_of_the_greatest_length_passes() -> None:
@@ -341,10 +395,23 @@ def test_a_property_of_the_greatest_length_passes() -> None:
     }
 
 
-def test_a_contact_too_large_for_a_batch_is_refused() -> None:
-    record = {"mail": "anna@example.com", "city": "x" * MAX_BODY_BYTES}
-    refused = refusal(record, {"city": "city"})
-    assert (refused.code, refused.field) == ("value_too_long", None)
+def test_a_contact_too_large_for_a_batch_loses_its_longest_values() -> None:
+    record = {
+        "a": "x" * MAX_BODY_BYTES,
+        "b": "Vilnius",
+        "c": ["y" * 1_000] * 1_000,
+        "d": ["z" * 900] * 900,
+    }
+    settings = {
+        "custom_properties": {"many": "c", "more": "d"},
+        "constant_properties": {"segment_vip": True},
+    }
+    sent = contact(record, {"address": ["a", "e"], "city": "b"}, **settings)
+    assert set(sent.warnings) == {("value_too_long", "a"), ("value_too_long", "c")}
+    assert json.loads(sent.body)["city"] == "Vilnius"
+    assert set(json.loads(sent.body)["customProperties"]) == {"more", "segment_vip"}
+    assert "address" not in json.loads(sent.body)
+    assert len(sent.body) <= MAX_BODY_BYTES
 
 
 def test_columns_tells_which_setting_uses_which_column() -> None:
