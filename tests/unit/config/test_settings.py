@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_omnisend.config.environment import ENVIRONMENT_PREFIX
-from target_omnisend.config.settings import Settings, SettingsError, did_you_mean
+from target_omnisend.config.settings import Settings, SettingsError
+from target_omnisend.names import did_you_mean
 from target_omnisend.target import TargetOmnisend
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def test_the_column_with_the_email_is_required() -> None:
         ({"mapping": VALUE}, "'mapping'"),
         ({"mapping": {"email": ["a", VALUE]}}, "'mapping.email'"),
         ({"mapping": {"email": "e", "frist_name": VALUE}}, "'frist_name'"),
-        ({"custom_properties": {"a": 7}}, "'custom_properties.a'"),
+        ({"custom_properties": {"a": 7}}, "'custom_properties.…'"),
         ({"segment": ""}, "'segment'"),
         ({"membership": VALUE}, "'membership'"),
         ({"tags": VALUE}, "'tags'"),
@@ -247,9 +248,20 @@ def test_wrong_settings_end_the_command_with_3(
     assert (code, "'membership'" in said, VALUE in said) == (3, True, False)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("emial", "; did you mean 'email'?"), ("xyz", "")])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("emial", "; did you mean 'email'?"),
+        ("EMAIL", "; did you mean 'email'?"),
+        ("E-Mail", "; did you mean 'email'?"),
+        ("postal code", "; did you mean 'PostalCode'?"),
+        ("xyz", ""),
+        ("name", ""),
+        ("mode", ""),
+    ],
+)
 def test_the_nearest_name_is_suggested(name: str, hint: str) -> None:
-    assert did_you_mean(name, ["email", "city"]) == hint
+    assert did_you_mean(name, ["email", "city", "PostalCode", "remote_id"]) == hint
 
 
 def test_streams_of_one_segment_show_it_in_the_same_way() -> None:

@@ -319,8 +319,16 @@ def test_a_missing_column_is_named_with_its_nearest_neighbour() -> None:
         ({"city": "c"}, {}, r"mapping\.email is required"),
         ({"email": "m", "frist_name": "n"}, {}, r"mapping\.frist_name .* mean 'first_name'"),
         ({"email": "m", "city": ["a", "b"]}, {}, r"mapping\.city must be one column"),
-        ({"email": "m"}, {"custom_properties": {"a b": "c"}}, "'a b' is no name"),
-        ({"email": "m"}, {"constant_properties": {"a-b": 1}}, "'a-b' is no name"),
+        (
+            {"email": "m"},
+            {"custom_properties": {"a b": "c"}},
+            "name number 1: a custom",
+        ),
+        (
+            {"email": "m"},
+            {"constant_properties": {"a-b": 1}},
+            "name number 1: a custom",
+        ),
         ({"email": "m"}, {"default_status": "yes"}, "not a channel status"),
     ],
 )
