@@ -18,7 +18,7 @@ MEMBERS = 60_000
 
 
 def main() -> None:
-    """Export a segment of which a few are refused, and look at what the run says of itself."""
+    """Export a segment of which a few are rejected, and look at what the run says of itself."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines = folder / "members.jsonl"

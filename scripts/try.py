@@ -41,7 +41,7 @@ def main() -> int:
         if code := run_meltano(asked.meltano, site):
             say(f"Meltano ended with exit code {code}; its reasons are above.")
             return code
-        say("", "What arrived", *arrived(site), *refused(set(REJECTS.glob("*.jsonl")) - before))
+        say("", "What arrived", *arrived(site), *rejected(set(REJECTS.glob("*.jsonl")) - before))
         if asked.keep:
             say(f"Look at it: {site}/ (Ctrl-C ends it)")
             wait_for_interrupt()
@@ -114,15 +114,15 @@ def arrived(site: str) -> list[str]:
     ]
 
 
-def refused(files: set[Path]) -> list[str]:
-    """Counts of refused records by code, and where they are, in sentences."""
+def rejected(files: set[Path]) -> list[str]:
+    """Counts of rejected records by code, and where they are, in sentences."""
     codes: Counter[str] = Counter()
     for file in files:
         with file.open(encoding="utf-8") as lines:
             messages = [json.loads(line) for line in lines]
         codes.update(m["rejection"]["code"] for m in messages if m["type"] == "RECORD")
     where = [f"  in {file.relative_to(ROOT)}" for file in sorted(files)]
-    return [f"  {codes.total()} records refused: {counts(codes)}", *where] if codes else []
+    return [f"  {codes.total()} records rejected: {counts(codes)}", *where] if codes else []
 
 
 def counts(counter: Counter[str]) -> str:

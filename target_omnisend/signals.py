@@ -8,6 +8,7 @@ import select
 import signal
 import sys
 import threading
+import time
 import typing as t
 from concurrent.futures import Future
 
@@ -29,6 +30,9 @@ their standard output."""
 HURRIED_SECONDS: t.Final = 5.0
 """The same after a second signal."""
 
+
+_CHUNK: t.Final = 1 << 18
+"""Bytes read at once."""
 
 _STANDARD_ERROR: t.Final = 2
 
@@ -127,6 +131,16 @@ class Interrupt:
         self.wait_for_input(self._read_end)
         os.read(self._read_end, 1)  # so that it wakes nothing else
         return done.result()
+
+    def discard(self, descriptor: int, seconds: float) -> None:
+        """Read a descriptor and throw all of it away: to its end, to a signal, or for so long."""
+        end = time.monotonic() + seconds
+        while self.number is None and (left := end - time.monotonic()) > 0:
+            ready = select.select([descriptor, self._read_end], [], [], left)[0]
+            if self._read_end in ready:  # what `fail` wrote, or a signal
+                os.read(self._read_end, 1)
+            if descriptor in ready and not os.read(descriptor, _CHUNK):
+                return
 
     def close(self) -> None:
         """Close the pipe."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import sys
 import typing as t
+from functools import partial
 
 import click
 from singer_sdk import Sink, Target
@@ -15,30 +17,34 @@ from singer_sdk.exceptions import (
 )
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
-from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
+from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand, _ConfigInput
 
 from target_omnisend.commands.check import Check
+from target_omnisend.commands.closing import end_unstarted
 from target_omnisend.commands.dry_run import DryRun
-from target_omnisend.commands.session import Run
+from target_omnisend.commands.session import Run, nothing
 from target_omnisend.config.environment import (
     check_environment,
     read_environment,
+    readable,
     tidied,
     unreadable,
+    with_environment,
 )
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
 from target_omnisend.config.validation import (
     SettingsError,
     describe,
-    did_you_mean,
     missing_mapping,
+    no_setting,
 )
 from target_omnisend.delivery import doubts
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.output.stdio import (
     check_open,
     stand_in_for_the_log,
+    tap,
     unusable_logging,
     write_line,
 )
@@ -62,6 +68,9 @@ if t.TYPE_CHECKING:
     from collections.abc import Collection
 
     from target_omnisend.singer.column_watch import ColumnWatch
+
+UNREADABLE: t.Final = "target_omnisend.unreadable"
+"""Where the command line's context keeps why the config files cannot be read."""
 
 
 class TargetOmnisend(Target):
@@ -135,10 +144,7 @@ class TargetOmnisend(Target):
         if problems and raise_errors:
             raise SettingsError(problems)
         for name in sorted(set(self._config) - set(schema["properties"])):
-            hint = did_you_mean(name, schema["properties"])
-            self.logger.warning(
-                "There is no setting '%s'%s", name, hint or ".", extra={"setting": name}
-            )
+            self.logger.warning("%s", no_setting(name, schema["properties"]))
         return problems
 
     @classproperty
@@ -296,11 +302,15 @@ class TargetOmnisend(Target):
     def cb_config(
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
-        """Read the settings' files and, for `ENV`, the environment."""
+        """Read the settings' files and, for `ENV`, the environment.
+
+        What cannot be read is said by `invoke`, which knows what the command is to do.
+        """
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError, RecursionError):
-            sys.exit(cls._complain(unreadable(value)))
+            ctx.meta[UNREADABLE] = unreadable(value)
+            return readable(value)
 
     @classmethod
     def invoke(  # type: ignore[override]
@@ -322,7 +332,10 @@ class TargetOmnisend(Target):
             raise click.UsageError("--check and --retire do not go together.")
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
+        reads_input = not check and retire is None and file_input is None
         try:
+            if error := click.get_current_context().meta.get(UNREADABLE):
+                raise error
             cls.append_builtin_config(cls.config_jsonschema)
             check_environment(config, cls.config_jsonschema)
             target = cls(
@@ -331,19 +344,28 @@ class TargetOmnisend(Target):
                 parse_env_config=config.parse_env,
             )
         except SettingsError as error:
-            sys.exit(cls._complain(error))
+            interrupt = Interrupt()
+            interrupt.install()
+            code = end_unstarted(
+                error.problems,
+                {} if dry_run else with_environment(config),
+                version=cls.plugin_version,
+                wait=partial(_let_the_tap_end, interrupt) if reads_input else nothing,
+            )
+            sys.exit(code)
         run = target.run
         if isinstance(run, Check):
             sys.exit(run.execute(run.describe))
-        check_open(reading=file_input is None and retire is None)
+        check_open(reading=reads_input)
         if retire is not None:
             sys.exit(run.execute(lambda: run.retire(retire)))
-        sys.exit(run.execute(lambda: target.read(file_input)))
+        failed = partial(_let_the_tap_end, target.interrupt) if reads_input else nothing
+        sys.exit(run.execute(lambda: target.read(file_input), failed=failed))
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Add our own options to the SDK's."""
-        command = super().get_singer_command()
+        command = _Command.of(super().get_singer_command(), cls.logger)
         command.params += [
             click.Option(
                 ["--check"],
@@ -365,12 +387,6 @@ class TargetOmnisend(Target):
             ),
         ]
         return command
-
-    @classmethod
-    def _complain(cls, error: SettingsError) -> int:
-        for problem in error.problems:
-            cls.logger.error(problem, extra={"exit_code": int(ExitCode.SETTINGS)})
-        return ExitCode.SETTINGS
 
     def read(self, file_input: t.IO[str] | None) -> None:
         """Read messages to their end, and see them settled.
@@ -402,6 +418,39 @@ class TargetOmnisend(Target):
             self.run.outcome.failure = self.run.outcome.failure or failure
         except Exception as error:  # noqa: BLE001 - raised again in any case
             raise of_stream_maps(error, self.reader) or error from None
+
+
+class _Command(SingerCommand):
+    """A command whose last line names the exit code for a wrong command line too."""
+
+    @classmethod
+    def of(cls, command: click.Command, logger: logging.Logger) -> _Command:
+        """The same command."""
+        return cls(
+            name=command.name,
+            callback=command.callback,
+            params=command.params,
+            help=command.help,
+            context_settings=command.context_settings,
+            logger=logger,
+        )
+
+    def main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Run it."""
+        try:
+            return super().main(*args, **kwargs)
+        except SystemExit as end:
+            if end.code == ExitCode.USAGE:
+                self.logger.error(  # noqa: TRY400 - not a fault
+                    "Wrong use of the command line; exit code 2; see target-omnisend --help."
+                )
+            raise
+
+
+def _let_the_tap_end(interrupt: Interrupt) -> None:
+    """After a failure, go on reading for a while: a tap whose pipe breaks covers our sentence."""
+    if (pipe := tap(os.environ)) is not None:
+        interrupt.discard(*pipe)
 
 
 def _quotes_no_value(record: logging.LogRecord) -> bool:

@@ -13,7 +13,7 @@ import dagster as dg
 
 PROJECT = Path(os.environ.get("MELTANO_PROJECT_ROOT", "/srv/segments"))
 BRANDS = ["north", "south"]
-FUTILE = {3: "settings or credentials", 4: "too many refused", 6: "too many would be removed"}
+FUTILE = {3: "settings or credentials", 4: "too many rejected", 6: "too many would be removed"}
 """Exit codes after which a retry would only fail again: somebody has to look first."""
 
 

@@ -91,7 +91,8 @@ class Check(Run):
         else:
             what = "a run can start; nothing was sent or written."
         code = int(self.outcome.exit_code)
-        logger.info("Check, exit code %d: %s", code, what, extra={"exit_code": code})
+        level = logging.ERROR if code else logging.INFO
+        logger.log(level, "Check, exit code %d: %s", code, what, extra={"exit_code": code})
 
 
 _FACTS: t.Final = ("name", "website", "currency")

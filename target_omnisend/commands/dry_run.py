@@ -12,11 +12,12 @@ from functools import cached_property
 import msgspec
 
 from target_omnisend.api.budget import Endpoint
+from target_omnisend.commands.closing import say_last
 from target_omnisend.commands.session import Run
 from target_omnisend.delivery.virtual_runner import Rehearsal
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.mapping.contact import NEVER_NEWER
-from target_omnisend.report.summary import by_code, fields
+from target_omnisend.report.summary import by_code
 
 if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -123,7 +124,7 @@ class DryRun(Run):
             sentence = "Dry run, segment '%s', stream '%s': %s; %s."
             logger.info(sentence, segment, name, _would(counts), self._calls(name), extra=about)
         self._warn_of_unknown_statuses()
-        clauses = [f"{self.outcome.total().received} read, {_would(self.outcome.total())}"]
+        clauses = [f"{self.outcome.total().received} received, {_would(self.outcome.total())}"]
         if "runner" in self.__dict__:
             if any(self._sent(None)):
                 clauses.append(f"for several streams together: {self._calls(None)}")
@@ -133,7 +134,7 @@ class DryRun(Run):
             clauses.append(f"{_about(self.runner.seconds)} at {share:.0%} of Omnisend's limits")
         clauses += [f"exit code {self.outcome.exit_code}", *self._why()]
         clauses += ["nothing was sent or written"]
-        logger.info("Dry run: %s.", "; ".join(clauses), extra=fields(self.outcome))
+        say_last(self.outcome, f"Dry run: {'; '.join(clauses)}.")
 
     def _why(self) -> list[str]:
         if self.outcome.stopped_by is not None:
@@ -183,17 +184,19 @@ def _masked(value: t.Any, key: str = "") -> t.Any:
 
 
 def _would(counts: StreamCounts) -> str:
-    parts = [f"{counts.accepted} would be sent"]
+    parts = [f"{counts.accepted} would be accepted"]
     if counts.rejected:
-        parts.append(f"{counts.rejected} would be refused ({by_code(counts.rejections)})")
+        parts.append(f"{counts.rejected} would be rejected ({by_code(counts.rejections)})")
     others = {
+        "duplicates": counts.duplicates,
         "unchanged": counts.unchanged,
-        "duplicates merged": counts.duplicates,
         "skipped": counts.skipped,
-        "would leave": counts.removed,
-        "values left out": counts.warnings.total(),
+        "would be removed": counts.removed,
     }
-    return ", ".join([*parts, *(f"{number} {what}" for what, number in others.items() if number)])
+    parts += [f"{number} {what}" for what, number in others.items() if number]
+    if left_out := counts.warnings.total():
+        parts.append(f"{left_out} would be left out ({by_code(counts.warnings)})")
+    return ", ".join(parts)
 
 
 def _about(seconds: float) -> str:

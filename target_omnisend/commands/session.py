@@ -15,6 +15,7 @@ from pathlib import Path
 
 from target_omnisend.api import clock
 from target_omnisend.api.client import OmnisendClient
+from target_omnisend.commands.closing import named, save_report, say_last
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
@@ -28,8 +29,8 @@ from target_omnisend.mapping.address import email_key
 from target_omnisend.marks import retiring, shown_by
 from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.progress.reporter import progress_of
-from target_omnisend.report.data import build, check_writable, write
-from target_omnisend.report.summary import by_stream, fields, in_all, unknown_statuses
+from target_omnisend.report.data import build, check_writable
+from target_omnisend.report.summary import by_stream, in_all, unknown_statuses
 from target_omnisend.signals import Stopped
 from target_omnisend.streams import Segments, conditions, make_segment
 
@@ -43,6 +44,10 @@ if t.TYPE_CHECKING:
     from target_omnisend.signals import Interrupt
 
 logger = logging.getLogger("target-omnisend")
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 class Run:
@@ -91,7 +96,7 @@ class Run:
 
     @cached_property
     def rejects(self) -> RejectsFile:
-        """Where refused records go."""
+        """Where rejected records go."""
         return RejectsFile(Path(self.settings.rejects_path), self._id, clock.utc_now)
 
     @cached_property
@@ -103,7 +108,7 @@ class Run:
         """
         if self.settings.report_path is None:
             return None
-        path = Path(self.settings.report_path)
+        path = named(self.settings.report_path, run_id=self._id, started_at=self.started_at)
         check_writable(path)
         return path
 
@@ -210,8 +215,11 @@ class Run:
 
     # -- its course --------------------------------------------------------------------
 
-    def execute(self, work: Callable[[], None]) -> int:
-        """Do the work to its end, or to whatever ends it early; the exit code."""
+    def execute(self, work: Callable[[], None], *, failed: Callable[[], None] = nothing) -> int:
+        """Do the work to its end, or to whatever ends it early; the exit code.
+
+        `failed` is called when that is a failure, before the last line.
+        """
         # Open entries are many, long-lived and in no cycle: looking for garbage among them, or
         # among the modules, as often as the default would costs a tenth of the reading.
         gc.freeze()
@@ -219,6 +227,8 @@ class Run:
         with ExitStack() as telling:
             self._carry_out(work, telling)
             self._judge_rejections()
+            if self.outcome.failure is not None and self.outcome.stopped_by is None:
+                failed()
             self._interrupt.ignore()
         self._close_ledger()
         self._tell()
@@ -374,14 +384,12 @@ class Run:
         self._warn_of_unknown_statuses()
         rejects = self.rejects.path if self.outcome.total().rejected else None
         seconds = (clock.utc_now() - self.started_at).total_seconds()
-        logger.info(
+        say_last(
+            self.outcome,
             in_all(self.outcome, rejects=rejects, report=report),
-            extra={
-                **fields(self.outcome),
-                "rejects": rejects,
-                "report": report,
-                "seconds": round(seconds, 1),
-            },
+            rejects=rejects,
+            report=report,
+            seconds=round(seconds, 1),
         )
 
     def _segment_of(self, stream: str) -> str:
@@ -396,8 +404,11 @@ class Run:
         path: Path | None = self.__dict__.get("report_file")
         if path is None:  # it is not wanted, or the run ended because it cannot be written
             return None
+        return save_report(path, self._report)
+
+    def _report(self) -> dict[str, t.Any]:
         told = "runner" in self.__dict__
-        report = build(
+        return build(
             self.outcome,
             self.runner.lanes if told else {},
             run_id=self._id,
@@ -409,15 +420,6 @@ class Run:
             rejects_file=self.rejects.path if self.outcome.total().rejected else None,
             retired=self._retired,
         )
-        try:
-            write(path, report)
-        except Exception as error:  # noqa: BLE001 - it tells the outcome, and changes nothing
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            logger.warning(
-                "The report cannot be written (%s).", reason, extra={"report": str(path)}
-            )
-            return None
-        return str(path)
 
 
 def _say_why(failure: RunFailed) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import typing as t
 from decimal import Decimal
+from pathlib import Path
 
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._util import read_json_file
+from singer_sdk.plugin_base import _ConfigInput
 
 from target_omnisend.config.blanks import not_blank_in_environment, without_blanks
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CONTACT_FIELDS, STREAM_SETTINGS
 from target_omnisend.config.stream_names import join_stream_names
-from target_omnisend.config.validation import SettingsError
-
-if t.TYPE_CHECKING:
-    from singer_sdk.plugin_base import _ConfigInput
+from target_omnisend.config.validation import SettingsError, can_be_path
 
 ENVIRONMENT_PREFIX: t.Final = "TARGET_OMNISEND_"
 
@@ -77,20 +79,56 @@ def check_environment(config: _ConfigInput, schema: dict[str, t.Any]) -> None:
         raise SettingsError(problems)
 
 
+def readable(paths: tuple[str, ...]) -> _ConfigInput:
+    """The settings of those config files that can be read."""
+    read = _ConfigInput(parse_env="ENV" in paths)
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
+            read.config.update(_ConfigInput.from_cli_args(path).config)
+    return read
+
+
+def with_environment(config: _ConfigInput) -> dict[str, t.Any]:
+    """The settings, and where they are read from the environment, the report's path from there."""
+    name = f"{ENVIRONMENT_PREFIX}REPORT_PATH"
+    given = {"report_path": os.environ[name]} if config.parse_env and name in os.environ else {}
+    return {**config.config, **given}
+
+
+def report_path_of(config: t.Mapping[str, t.Any]) -> str | None:
+    """Where the report goes by settings that were not checked; None for a path that is not one."""
+    path = config.get("report_path")
+    usable = isinstance(path, str) and path.endswith(".json") and can_be_path(path)
+    return path if usable else None
+
+
 def unreadable(paths: tuple[str, ...]) -> SettingsError:
     """Why the config files could not be read."""
     for path in paths:
         try:
-            if path.lstrip().startswith("{"):  # it may hold the key
-                return SettingsError(
-                    ["--config takes the path of a config file, and not the settings themselves."]
-                )
             if path != "ENV":
                 dict(read_json_file(path))
         except OSError as error:
             # The SDK raises one without its reason for a file that is missing.
             reason = error.strerror or "there is no such file"
-            return SettingsError([f"The config file {path} cannot be read ({reason})."])
+            cure = "" if _is_name(path) else " --config takes the path of a file and no settings."
+            return SettingsError(
+                [f"The config file{_quoted(path)} cannot be read ({reason}).{cure}"]
+            )
         except (ValueError, TypeError, RecursionError):
-            return SettingsError([f"The config file {path} does not hold a JSON object."])
+            return SettingsError([f"The config file{_quoted(path)} does not hold a JSON object."])
     return SettingsError(["The config files cannot be read."])
+
+
+def _quoted(path: str) -> str:
+    return f" {path}" if _is_name(path) else ""
+
+
+def _is_name(path: str) -> bool:
+    """Whether it names a file: otherwise it can be the settings themselves, or a key."""
+    if re.fullmatch(r"[\w./~ @+-]{1,400}\.json", path):
+        return True
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False

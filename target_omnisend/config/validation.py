@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import math
 import os
 import re
@@ -11,6 +10,7 @@ import typing as t
 
 from target_omnisend.config.address import address_problems
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CREDENTIALS, STREAM_SETTINGS
+from target_omnisend.names import did_you_mean, nearest
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,28 +44,41 @@ def problems_of(config: Mapping[str, t.Any]) -> list[str]:
     ]
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the nearest known name, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
+def no_setting(name: str, known: Iterable[str]) -> str:
+    """What to say of a name among the settings that is not a setting's.
+
+    It is shown only if it is a slip for one that is: any other can be a key in the wrong place.
+    """
+    if nearest(name, known):
+        return f"There is no setting '{name}'{did_you_mean(name, known)}"
+    return (
+        "A name among the settings is not a setting's. Compare the names with those of "
+        "`target-omnisend --about`."
+    )
+
+
+def _no_field(path: str, name: str, error: ValidationError) -> str:
+    known = error.schema["properties"]
+    if path.startswith("streams.") and isinstance(error.instance[name], dict):
+        return f"Setting '{path}' has no field '{name}'{_of_split_stream(path, name, known)}"
+    if nearest(name, known):
+        return f"Setting '{path}' has no field '{name}'{did_you_mean(name, known)}"
+    return f"Setting '{path}' has a field that it does not know. It knows {', '.join(known)}."
 
 
 def describe(error: ValidationError) -> str:
     """Say in a sentence what a schema violation means, without the offending value."""
-    path = ".".join(str(part) for part in error.absolute_path)
     rule, expected = error.validator, error.validator_value
+    inside = rule in {"required", "additionalProperties"}
+    path = _place(error.absolute_path, inside=inside)
     if rule == "required":
         return _missing(path, error)
     if rule == "anyOf":  # only the credentials have it
         name = CREDENTIALS[0]
         return f"Setting '{name}' is missing. {error.schema['properties'][name]['description']}"
     if rule == "additionalProperties":
-        known = error.schema["properties"]
-        strangers = sorted(set(error.instance) - set(known))
-        return " ".join(
-            f"Setting '{path}' has no field '{name}'{_hint(path, name, error)}"
-            for name in strangers
-        )
+        strangers = sorted(set(error.instance) - set(error.schema["properties"]))
+        return " ".join(_no_field(path, name, error) for name in strangers)
     if expectation := _EXPECTATIONS.get(rule):
         return f"Setting '{path}' {expectation(expected)}."
     return f"Setting '{path}' is not usable. {error.schema.get('description', '')}".rstrip()
@@ -81,15 +94,28 @@ def missing_mapping(config: Mapping[str, t.Any]) -> list[str]:
     return [f"Setting 'mapping' is missing. {text}"]
 
 
-def _hint(path: str, name: str, error: ValidationError) -> str:
-    hint = did_you_mean(name, error.schema["properties"])
-    if not path.startswith("streams.") or not isinstance(error.instance[name], dict):
-        return hint or "."
+def _of_split_stream(path: str, name: str, known: Iterable[str]) -> str:
     whole = f"{path.removeprefix('streams.')}.{name}"
     return (
-        f"{hint or '.'} Meltano splits the name of a stream at its dots: if the stream is "
-        f"'{whole}', give it at least one of {', '.join(sorted(STREAM_SETTINGS))}."
+        f"{did_you_mean(name, known) or '.'} Meltano splits the name of a stream at its dots: if "
+        f"the stream is '{whole}', give it at least one of {', '.join(sorted(STREAM_SETTINGS))}."
     )
+
+
+def _place(path: Iterable[str | int], *, inside: bool) -> str:
+    """Where in the settings; a name at its end that the operator chose is not shown.
+
+    It can be a key in the wrong place. With something `inside` it is a stream's name.
+    """
+    schema: t.Any = CONFIG_JSONSCHEMA
+    parts, chosen = [], False
+    for part in path:
+        known = schema.get("properties", {}) if isinstance(schema, dict) else {}
+        chosen = isinstance(part, str) and part not in known
+        schema = known.get(part) or (schema or {}).get("additionalProperties")
+        schema = schema if isinstance(schema, dict) else {}
+        parts.append(str(part))
+    return ".".join([*parts[:-1], "…"] if chosen and not inside else parts)
 
 
 def _missing(path: str, error: ValidationError) -> str:
@@ -152,11 +178,12 @@ def _path_problems(config: Mapping[str, t.Any]) -> list[str]:
     return [
         f"Setting '{name}' has a character that no path can have."
         for name in ("rejects_path", "report_path", "ledger_url")
-        if not _can_be_path(config.get(name) or "")
+        if not can_be_path(config.get(name) or "")
     ]
 
 
-def _can_be_path(text: str) -> bool:
+def can_be_path(text: str) -> bool:
+    """Whether any file system takes it for a path."""
     try:
         return b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:  # half a character

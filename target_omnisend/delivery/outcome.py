@@ -164,8 +164,12 @@ class Outcome:
 
     @property
     def failed_by_rejections(self) -> bool:
-        """Whether the rejected records make this run, at its end, a failed one."""
-        return self.nothing_arrived or self.too_many_rejected()
+        """Whether the rejected records make this run, at its end, a failed one.
+
+        As long as one is unconfirmed, it can still be one that Omnisend has.
+        """
+        nothing = self.nothing_arrived and not self.total().unconfirmed
+        return nothing or self.too_many_rejected()
 
     def _are_rejected(self, percent: float, fewest: int) -> bool:
         streams = list(self.streams.values())  # at once, as above

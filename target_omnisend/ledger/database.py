@@ -6,6 +6,7 @@ import errno
 import hashlib
 import logging
 import os
+import re
 import typing as t
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -170,6 +171,8 @@ class Database:
             reason = type(cause).__name__
         for secret in filter(None, (self._url.password, *map(self._url.query.get, _SECRETS))):
             reason = reason.replace(str(secret), "***")
+        if self._url.drivername == POSTGRES and self._opening:
+            reason = _without_names(reason, self._url)
         where = f"The ledger in {_name(self._url)}"
         if _is_locked(cause) and self._opening:
             return RunFailed(
@@ -281,15 +284,27 @@ def _check_writable(path: Path) -> None:
 def _unwritable(path: Path, error: OSError) -> RunFailed:
     return RunFailed(
         ExitCode.SETTINGS,
-        f"The ledger {path} cannot be written to ({error.strerror}); check 'ledger_url' "
-        "and the permissions of file and folder.",
+        f"The ledger {_shown(str(path))} cannot be written to ({error.strerror}); check "
+        "'ledger_url' and the permissions of file and folder.",
     )
 
 
 def _name(url: sa.URL) -> str:
-    if url.drivername == POSTGRES:
-        return f"PostgreSQL's database {url.database or url.username or ''}"
-    return str(url.database)
+    return "PostgreSQL" if url.drivername == POSTGRES else _shown(url.database or "")
+
+
+def _shown(path: str) -> str:
+    """A file's path, unless it looks like a part of another database's URL."""
+    return path if re.fullmatch(r"[^@:]*", path) else "that 'ledger_url' names"
+
+
+def _without_names(reason: str, url: sa.URL) -> str:
+    """What the server or its driver says, without what it quotes of the URL."""
+    reason = re.sub(r'"[^"]*"|\([^()]*\d\.\d[^()]*\)', "…", reason)
+    for part in (url.username, url.host, url.database):
+        if part:
+            reason = re.sub(rf"\b{re.escape(part)}\b", "…", reason)
+    return reason
 
 
 def _lock_key(text: str) -> int:

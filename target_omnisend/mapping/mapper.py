@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from difflib import get_close_matches
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -37,6 +36,7 @@ from target_omnisend.mapping.properties import (
     compile_properties,
 )
 from target_omnisend.mapping.size import shortened
+from target_omnisend.names import did_you_mean
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -244,15 +244,10 @@ def missing_columns(mapper: MemberMapper, available: Iterable[str]) -> list[str]
     names = sorted(available)
     return [
         f"{setting} names the column {column!r}, which the stream does not have"
-        + _hint(column, names)
+        + (did_you_mean(column, names) or ".")
         for setting, column in mapper.columns.items()
         if column not in names
     ]
-
-
-def _hint(column: str, names: list[str]) -> str:
-    close = get_close_matches(column, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else "."
 
 
 def _columns(
@@ -272,8 +267,11 @@ def _check(mapping: Mapping[str, str | Sequence[str]], properties: Iterable[str]
         raise ValueError("mapping.email is required: it names the column of the e-mail address.")
     for field, named in mapping.items():
         if field not in FIELDS:
-            raise ValueError(f"mapping.{field} is unknown{_hint(field, list(FIELDS))}")
+            raise ValueError(f"mapping.{field} is unknown{did_you_mean(field, FIELDS) or '.'}")
         if field != "address" and not isinstance(named, str):
             raise ValueError(f"mapping.{field} must be one column; only address may be several.")
-    for name in properties:
-        normalize.check_property_name(name)
+    for number, name in enumerate(properties, 1):
+        try:
+            normalize.check_property_name(name)
+        except ValueError as error:  # not with the name: it can be a key in the wrong place
+            raise ValueError(f"custom_properties, name number {number}: {error}") from None

@@ -204,8 +204,8 @@ def check_property_name(name: str) -> None:
     """
     if not re.fullmatch(r"[A-Za-z0-9_]{1,128}", name):
         raise ValueError(
-            f"{name!r} is no name for a custom property: it needs 1 to {MAX_PROPERTY_NAME} "
-            "characters, each an ASCII letter, digit or underscore"
+            f"a custom property's name needs 1 to {MAX_PROPERTY_NAME} characters, each an ASCII "
+            "letter, digit or underscore"
         )
     if name == "externalCreated":
         raise ValueError("Omnisend keeps the custom property 'externalCreated' for itself")

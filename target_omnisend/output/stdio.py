@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import typing as t
 
@@ -11,6 +12,12 @@ import click
 from target_omnisend.errors import ExitCode, RunFailed
 
 _STANDARD_ERROR: t.Final = 2
+
+DISCARD_SECONDS: t.Final = 10.0
+"""For so long a failed run reads what its tap still writes, and throws it away."""
+
+DISCARD_VARIABLE: t.Final = "TARGET_OMNISEND_DISCARD_SECONDS"
+"""For tests, which cannot wait so long: the environment variable with another number."""
 
 
 def stand_in_for_the_log() -> None:
@@ -25,6 +32,22 @@ def stand_in_for_the_log() -> None:
             os.dup2(nowhere, _STANDARD_ERROR)
             os.close(nowhere)
         sys.stderr = open(_STANDARD_ERROR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def tap(environment: t.Mapping[str, str]) -> tuple[int, float] | None:
+    """The pipe that a tap writes to, and for how many seconds a failed run goes on reading it.
+
+    Meltano shows a tap's broken pipe, with two tracebacks, in front of why the target failed.
+    A file or a terminal needs no reader.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+        mode = os.fstat(descriptor).st_mode
+    except (AttributeError, OSError, ValueError):  # closed, or a test's own
+        return None
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return None
+    return descriptor, float(environment.get(DISCARD_VARIABLE, DISCARD_SECONDS))
 
 
 def check_open(*, reading: bool) -> None:
@@ -50,11 +73,12 @@ def write_line(text: bytes) -> None:
         RunFailed: when standard output does not take it.
     """
     try:
-        if (raw := getattr(sys.stdout, "buffer", None)) is not None:
-            # Not through its text layer, whose encoding is the operator's.
-            raw.write(text + b"\n")
-        else:  # the SDK's own tests put a text of theirs in its place
+        raw = getattr(sys.stdout, "buffer", None)
+        if raw is None or sys.stdout.isatty():
+            # A text stream of the SDK's own tests, or a terminal, whose display makes room for it.
             sys.stdout.write(f"{text.decode()}\n")
+        else:  # not through its text layer, whose encoding is the operator's
+            raw.write(text + b"\n")
         sys.stdout.flush()
     except (OSError, ValueError) as error:
         _give_up()
@@ -70,7 +94,7 @@ def unusable_logging() -> int:
     """Say, without a log, that there can be none; the exit code."""
     sys.stderr.write(
         "The log cannot be set up: check TARGET_OMNISEND_LOGLEVEL or LOGLEVEL (DEBUG, INFO, "
-        "WARNING or ERROR), or the file that SINGER_SDK_LOG_CONFIG names.\n"
+        "WARNING or ERROR), or the file that SINGER_SDK_LOG_CONFIG names; exit code 3.\n"
     )
     return ExitCode.SETTINGS
 

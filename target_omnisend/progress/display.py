@@ -102,10 +102,10 @@ def picture(snapshot: Snapshot, pace: Pace, seconds: float) -> RenderableType:
     """A few lines, of 60 characters or as many as there are."""
     total = snapshot.total
     counts = {
-        "read": total.received,
+        "received": total.received,
         "sent": total.sent,
         "accepted": total.accepted,
-        "refused": total.rejected,
+        "rejected": total.rejected,
         "unchanged": total.unchanged,
     }
     if total.removed:
@@ -116,7 +116,7 @@ def picture(snapshot: Snapshot, pace: Pace, seconds: float) -> RenderableType:
     table.add_row(*counts, style="dim")
     table.add_row(
         *(
-            Text(f"{number:,}", style="bold red" if name == "refused" and number else "bold")
+            Text(f"{number:,}", style="bold red" if name == "rejected" and number else "bold")
             for name, number in counts.items()
         )
     )

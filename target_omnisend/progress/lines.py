@@ -12,10 +12,10 @@ def sentence(snapshot: Snapshot, pace: Pace) -> str:
     """How far the run is, in words."""
     total = snapshot.total
     parts = [
-        f"{total.received} read",
+        f"{total.received} received",
         f"{total.sent} sent",
         f"{total.accepted} accepted",
-        f"{total.rejected} refused",
+        f"{total.rejected} rejected",
         f"{total.unchanged} unchanged",
     ]
     if total.removed:

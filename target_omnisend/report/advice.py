@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
 
 
 def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:
-    """The cure of how the run ended, then of each code of refusal, then how to send them again."""
+    """The cure of how the run ended, of each rejection's code, and how to send them again."""
     total = outcome.total()
     steps = []
     if outcome.exit_code:
@@ -22,14 +22,14 @@ def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:
     elif not total.received and not total.removed:
         steps.append("If you expected people, look at the source: it gave no records.")
     steps += [
-        f"{count:,} refused with `{code}`: {REJECTIONS[code].cure}"
+        f"{count:,} rejected with `{code}`: {REJECTIONS[code].cure}"
         for code, count in total.rejections.most_common()
         if code in REJECTIONS
     ]
     if total.rejected and rejects_file:
         steps.append(
-            f"The refused records are in `{rejects_file}`; once they are mended, send them with "
-            f"`--input {rejects_file}`, beside the options of this run."
+            f"The rejected records are in `{rejects_file}`; once they are corrected, send them "
+            f"with `--input {rejects_file}`, beside the options of this run."
         )
     steps += [
         f"{count:,} values left out or altered with `{code}`: {WARNINGS[code].cure}"

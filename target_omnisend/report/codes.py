@@ -38,7 +38,7 @@ REJECTIONS: t.Final[dict[str, Code]] = {
         "wrong with it.",
     ),
     "omnisend_refused": Code(
-        "Omnisend refused this contact for good.",
+        "Omnisend rejected this contact for good.",
         "Omnisend's own reason is in `message` and `field`: mend what it names.",
     ),
     "omnisend_unavailable": Code(
@@ -46,7 +46,7 @@ REJECTIONS: t.Final[dict[str, Code]] = {
         "Send it again later: the rejects file can be sent as it is.",
     ),
 }
-"""Why a record was refused; it stands in the rejects file."""
+"""Why a record was rejected; it stands in the rejects file."""
 
 WARNINGS: t.Final[dict[str, Code]] = {
     "phone_invalid": Code(

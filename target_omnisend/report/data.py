@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import typing as t
 
 from target_omnisend.api.budget import Endpoint, allowance
@@ -33,7 +34,7 @@ def build(
     started_at: dt.datetime,
     ended_at: dt.datetime,
     segments: Mapping[str, Mapping[str, t.Any]],
-    settings: Settings,
+    settings: Settings | None,
     rejects_file: Path | None = None,
     retired: str | None = None,
 ) -> dict[str, t.Any]:
@@ -47,8 +48,8 @@ def build(
         started_at: in UTC.
         ended_at: in UTC.
         segments: of Omnisend, that were found or made: name → {"id", "count"}.
-        settings: of the run.
-        rejects_file: where refused records are, if there are any.
+        settings: of the run; None when they cannot be used.
+        rejects_file: where rejected records are, if there are any.
         retired: the segment whose membership was taken back, if that was the work.
     """
     total = outcome.total()
@@ -68,6 +69,7 @@ def build(
         "streams": {
             name: {**_shown_as(settings, name, retired), **counts.reported()}
             for name, counts in outcome.streams.items()
+            if settings
         },
         "segments": segments,
         "rejections": dict(total.rejections.most_common()),
@@ -84,8 +86,8 @@ def build(
             if lane.tally.sent
         },
         "throughput": outcome.throughput,
-        "ceiling": ceiling(outcome, settings.quota_share),
-        "settings": shown(settings),
+        "ceiling": ceiling(outcome, settings.quota_share) if settings else 0,
+        "settings": shown(settings) if settings else {},
     }
 
 
@@ -136,7 +138,9 @@ def shown(settings: Settings) -> dict[str, t.Any]:
     named = (field.name for field in dataclasses.fields(settings) if field.repr)
     values = {name: getattr(settings, name) for name in named}
     if settings.ledger_url is not None:
-        values["ledger_url"] = f"set ({settings.ledger_url.partition(':')[0].partition('+')[0]})"
+        # Before its first colon there can be a name or a password, when it is not a URL.
+        kind = re.match("(sqlite|postgres(ql)?)[+:]", settings.ledger_url)
+        values["ledger_url"] = f"set ({kind[1]})" if kind else "set"
     return values
 
 

@@ -34,22 +34,25 @@ VERDICTS: t.Final = {
     "accepted": "Omnisend has confirmed them",
     "unchanged": "nothing to send, Omnisend has them already",
     "duplicates": "the same person came twice",
-    "rejected": "kept aside, to be mended",
     "skipped": "there is nothing to do for them",
-    "unconfirmed": "no answer that settles them",
+    "rejected": "kept aside, to be corrected",
+    "unconfirmed": "sent, without an answer that settles them",
+    "not_sent": "never sent, because the run ended early",
 }
-"""What can become of a record; they add up to all that were read."""
+"""What can become of a record; they add up to all that were received."""
 
 COLUMNS: t.Final = {
-    "received": "Read",
+    "received": "Received",
     "accepted": "Accepted",
     "unchanged": "Unchanged",
-    "duplicates": "Merged",
-    "rejected": "Refused",
+    "duplicates": "Duplicates",
     "skipped": "Skipped",
+    "rejected": "Rejected",
     "unconfirmed": "Unconfirmed",
+    "not_sent": "Not sent",
     "tagged": "Tagged",
     "removed": "Removed",
+    "not_removed": "Not removed",
     "warnings": "Left out",
 }
 _ALWAYS: t.Final = ("received", "accepted", "rejected")
@@ -62,7 +65,6 @@ def render(report: Mapping[str, t.Any]) -> str:
     return _template().render(
         report=report,
         verdict=verdict(report),
-        words={"accepted": "accepted", "rejected": "refused", "duplicates": "merged"},
         verdicts=[(name, totals[name], text) for name, text in VERDICTS.items() if totals[name]],
         columns={n: head for n, head in COLUMNS.items() if n in _ALWAYS or totals[n]},
         rejections=_explained(report["rejections"], REJECTIONS),

@@ -13,15 +13,21 @@ if t.TYPE_CHECKING:
 
     from target_omnisend.delivery.outcome import Outcome, StreamCounts
 
+_OTHERS: t.Final = (
+    *("rejected", "duplicates", "unchanged", "skipped", "removed", "not_removed"),
+    *("unconfirmed", "not_sent"),
+)
+"""Counts of the last line that it names only when they are not 0."""
+
 
 def by_stream(outcome: Outcome) -> Iterator[tuple[str, str, dict[str, dict[str, int]]]]:
-    """What was refused and what was left out, by code, for each stream where something was.
+    """What was rejected and what was left out, by code, for each stream where something was.
 
     The stream, the sentence, and the counts as fields.
     """
     for name, counts in outcome.streams.items():
         for what, field, codes in (
-            ("refused", "rejections", counts.rejections),
+            ("rejected", "rejections", counts.rejections),
             ("left out", "warnings", counts.warnings),
         ):
             if codes:
@@ -43,15 +49,22 @@ def unknown_statuses(outcome: Outcome) -> Iterator[tuple[str, str, dict[str, int
 
 def in_all(outcome: Outcome, *, rejects: Path | None, report: str | None) -> str:
     """What happened in the whole run, where rejects and report are, and what to do next."""
-    total = outcome.total()
-    parts = [f"{total.received} read", f"{total.accepted} accepted"]
-    parts += [f"{n} {what}" for n, what in _others(total) if n]
-    clauses = [", ".join(parts), f"exit code {outcome.exit_code}", *_what_next(outcome)]
+    clauses = [counted(outcome.total()), f"exit code {outcome.exit_code}", *_what_next(outcome)]
     if rejects:
-        clauses.append(f"refused records are in {rejects}, mend that file and send it with --input")
+        clauses.append(
+            f"rejected records are in {rejects}, correct that file and send it with --input"
+        )
     if report:
         clauses.append(f"the report is {report}")
     return f"{'; '.join(clauses)}."
+
+
+def counted(total: StreamCounts) -> str:
+    """`400 received, 380 accepted, 10 rejected`, by the words of the report."""
+    others = {name.replace("_", " "): getattr(total, name) for name in _OTHERS}
+    others["left out"] = total.warnings.total()
+    parts = [f"{total.received} received", f"{total.accepted} accepted"]
+    return ", ".join([*parts, *(f"{number} {what}" for what, number in others.items() if number)])
 
 
 def fields(outcome: Outcome) -> dict[str, t.Any]:
@@ -82,15 +95,3 @@ def _what_next(outcome: Outcome) -> list[str]:
 
 def _clause(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:].removesuffix(".").replace("`", "")
-
-
-def _others(total: StreamCounts) -> list[tuple[int, str]]:
-    return [
-        (total.rejected, "refused"),
-        (total.duplicates, "duplicates merged"),
-        (total.unchanged, "unchanged"),
-        (total.skipped, "skipped"),
-        (total.removed, "removed"),
-        (total.unconfirmed, "unconfirmed"),
-        (total.warnings.total(), "values left out"),
-    ]

@@ -14,7 +14,7 @@ WORDS: t.Final = {GOOD: "Good", ATTENTION: "Needs attention", FAILED: "Failed"}
 
 OUTCOMES: t.Final = {
     ExitCode.DONE: "done",
-    ExitCode.REJECTED: "too many records were refused",
+    ExitCode.REJECTED: "too many records were rejected",
     ExitCode.UNCONFIRMED: "some records are unconfirmed",
 }
 """What the report says of a run that came to its end."""
@@ -42,7 +42,7 @@ class Verdict(t.NamedTuple):
 
 
 _ENDED_EARLY: t.Final = {
-    ExitCode.REJECTED: (FAILED, "Too many records were refused"),
+    ExitCode.REJECTED: (FAILED, "Too many records were rejected"),
     ExitCode.UNCONFIRMED: (ATTENTION, "Some records are not confirmed"),
     ExitCode.GUARD: (ATTENTION, "A large removal was held back"),
 }
@@ -64,7 +64,7 @@ def _judged(code: int, totals: Mapping[str, int]) -> tuple[str, str]:
     if totals["rejected"]:
         return (
             ATTENTION,
-            f"Done, but {_count(totals['rejected'], 'record was', 'records were')} refused",
+            f"Done, but {_count(totals['rejected'], 'record was', 'records were')} rejected",
         )
     if totals["received"]:
         return GOOD, "Done: everybody is in Omnisend"

@@ -56,7 +56,7 @@ def test_it_says_what_would_become_of_each_record(
         "accepted": 251,
         "rejected": 3,
         "duplicates": 1,
-        "warnings": 1,
+        "left_out": 1,
     }
     segment = next(line for line in ran.log.splitlines() if "segment 'VIP'" in line)
     assert "stream 'members'" in segment

@@ -57,7 +57,7 @@ def test_a_terminal_shows_progress_below_the_log_and_nothing_of_it_at_the_end(
     assert "a minute" not in last
     assert "POST /contacts/tags: 503; trying again.\n" in last, "said while it was up"
     assert '\n{"read": 301}\n' in last, "STATE has a line of its own"
-    assert re.search(r"\| 301 read, 300 accepted, 1 refused; exit code 0; [^\n]*$", last)
+    assert re.search(r"\| 301 received, 300 accepted, 1 rejected; exit code 0; [^\n]*$", last)
     for line in filter(None, last.splitlines()):
         assert re.match(r"\d{4}-\d\d-\d\d .* \| |\{\"read\": ", line), line
 
@@ -96,7 +96,7 @@ def test_stopped_or_failed_the_terminal_is_as_before(
         assert terminal.display
         assert not terminal.cursor_is_hidden()
         assert COUNTS not in terminal.text
-        assert "read, " in terminal.text.rpartition("METRIC")[2], "said when it was down"
+        assert "received, " in terminal.text.rpartition("METRIC")[2], "said when it was down"
 
 
 def test_an_end_by_force_leaves_the_cursor_to_be_seen(command: Command, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_away_from_a_terminal_every_line_is_json_with_what_it_is_about_as_fields
     lines = [json.loads(line) for line in ran.log.splitlines()]
     ours = [line for line in lines if line["logger_name"].startswith("target-omnisend")]
 
-    (under_way,) = _saying(ours, "Under way: 301 read, 300 sent")
+    (under_way,) = _saying(ours, "Under way: 301 received, 300 sent")
     assert under_way["extra"]["streams"]["members"]["sent"] == 300
     assert under_way["extra"]["counts"]["rejected"] == 1
     assert under_way["extra"]["endpoint"] == "POST /batches"
@@ -158,7 +158,7 @@ def test_away_from_a_terminal_every_line_is_json_with_what_it_is_about_as_fields
     assert summary["extra"]["seconds"] > 10
 
     (missing,) = _saying(ours, "names the column 'town'")
-    (refused,) = _saying(ours, "refused: 1 email_missing")
+    (refused,) = _saying(ours, "rejected: 1 email_missing")
     assert refused["extra"]["rejections"] == {"email_missing": 1}
     assert {(line["stream_name"], line["extra"]["segment"]) for line in (missing, refused)} == {
         ("members", "VIP")
@@ -166,7 +166,8 @@ def test_away_from_a_terminal_every_line_is_json_with_what_it_is_about_as_fields
     (fault,) = _saying(ours, "trying again")
     assert (fault["stream_name"], fault["extra"]["endpoint"]) == ("members", "POST /batches")
     assert fault["extra"]["status"] == 503
-    (bad,) = [line for line in ours if line["level"] == "error"]
+    bad, last = [line for line in ours if line["level"] == "error"]
+    assert last is summary
     assert (bad["extra"]["input_line"], bad["extra"]["exit_code"]) == (304, 1)
     of_a_stream = [line for line in ours if "tream 'members'" in line["message"]]
     assert [line for line in of_a_stream if line["stream_name"] != "members"] == []

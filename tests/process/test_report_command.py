@@ -48,7 +48,7 @@ def test_a_run_with_refusals_leaves_report_and_page(command: Command, tmp_path: 
     assert report["rejects_file"] == str(next(command.rejects_path.glob("*.jsonl")))
     assert report["streams"]["members"]["segment"] == "VIP"
     assert report["settings"]["ledger_url"] == "set (sqlite)"
-    assert "Done, but 1 record was refused" in page
+    assert "Done, but 1 record was rejected" in page
 
 
 def test_a_run_with_a_wrong_key_leaves_one_too(command: Command, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_report_that_can_no_longer_be_written_changes_nothing(
 def test_a_report_that_fails_in_any_way_changes_nothing(tmp_path: Path) -> None:
     night = Rehearsal(tmp_path)
     with patch(
-        "target_omnisend.commands.session.write", side_effect=KeyError("member1@example.com")
+        "target_omnisend.commands.closing.write", side_effect=KeyError("member1@example.com")
     ):
         ran = night(schema(), *people(3), report_path=str(tmp_path / "report.json"))
     assert (ran.code, "The report cannot be written (KeyError)." in ran.log) == (0, True), ran.log

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
             ],
         ),
         ({"mapping": {"first_name": "n"}}, ["Setting 'mapping.email' is missing. Column with"]),
-        ({"custom_properties": {"loyalty tier": "t"}}, ["loyalty tier"]),
+        ({"custom_properties": {"a": "t", "b c": "t"}}, ["custom_properties, name number 2: a"]),
         ({"segment": "x" * 200}, ["128"]),
     ],
 )

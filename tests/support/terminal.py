@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-COUNTS = "read      sent  accepted   refused unchanged"
+COUNTS = "received      sent  accepted  rejected unchanged"
 
 
 class Terminal:

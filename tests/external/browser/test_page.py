@@ -78,6 +78,6 @@ def test_it_says_the_same_without_scripts(browser: Browser, tmp_path: Path) -> N
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(file.as_uri())
-        assert page.locator("h1").inner_text() == "Done, but 22 records were refused"
+        assert page.locator("h1").inner_text() == "Done, but 22 records were rejected"
         assert page.get_by_role("table").count() >= 5
         assert page.get_by_role("img", name="1,800 contacts were confirmed").count() == 1

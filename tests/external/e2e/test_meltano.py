@@ -101,7 +101,7 @@ def test_the_try_command_says_what_arrived(project: Project) -> None:
     output = project.run(sys.executable, "scripts/try.py", "--meltano", str(MELTANO))
 
     assert f"{MEMBERS} contacts, {MEMBERS} of them tagged '{TAG}'" in output
-    assert "10 records refused: 6 email_invalid, 4 email_missing" in output
+    assert "10 records rejected: 6 email_invalid, 4 email_missing" in output
     assert _rejections(project.folder / "output" / "rejects") == REFUSED
 
 

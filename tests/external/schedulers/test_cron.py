@@ -80,7 +80,7 @@ def test_a_run_by_cron_exports_the_segments_and_is_silent(place: Place) -> None:
     output = place.folder / "output"
     assert {path.name for path in (output / "north").iterdir()} >= {"ledger.db", "weekly.json"}
     (log,) = (output / "logs").iterdir()
-    assert "3 read, 3 accepted; exit code 0" in log.read_text()
+    assert "3 received, 3 accepted; exit code 0" in log.read_text()
 
 
 @pytest.mark.usefixtures("scheduled")

@@ -168,7 +168,7 @@ def test_each_list_of_a_file_tap_is_a_segment(shop: Shop) -> None:
     assert contacts["ada@example.com"]["postalCode"] == "01067"
     assert contacts["ada@example.com"]["customProperties"] == {"visits": 3}
     assert contacts["dora@example.com"]["firstName"] == "Dörte"
-    assert "1 refused" in output
+    assert "1 rejected" in output
 
 
 # -- a mapper between ------------------------------------------------------------------

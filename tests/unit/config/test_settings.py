@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from target_omnisend.config.environment import ENVIRONMENT_PREFIX
-from target_omnisend.config.validation import SettingsError, did_you_mean
+from target_omnisend.config.settings import Settings
+from target_omnisend.config.validation import SettingsError
+from target_omnisend.names import did_you_mean
 from target_omnisend.target import TargetOmnisend
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def test_the_column_with_the_email_is_required() -> None:
         ({"mapping": VALUE}, "'mapping'"),
         ({"mapping": {"email": ["a", VALUE]}}, "'mapping.email'"),
         ({"mapping": {"email": "e", "frist_name": VALUE}}, "'frist_name'"),
-        ({"custom_properties": {"a": 7}}, "'custom_properties.a'"),
+        ({"custom_properties": {"a": 7}}, "'custom_properties.…'"),
         ({"segment": 7}, "'segment'"),
         ({"membership": VALUE}, "'membership'"),
         ({"tags": VALUE}, "'tags'"),
@@ -249,9 +251,20 @@ def test_wrong_settings_end_the_command_with_3(
     assert (code, "'membership'" in said, VALUE in said) == (3, True, False)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("emial", "; did you mean 'email'?"), ("xyz", "")])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("emial", "; did you mean 'email'?"),
+        ("EMAIL", "; did you mean 'email'?"),
+        ("E-Mail", "; did you mean 'email'?"),
+        ("postal code", "; did you mean 'PostalCode'?"),
+        ("xyz", ""),
+        ("name", ""),
+        ("mode", ""),
+    ],
+)
 def test_the_nearest_name_is_suggested(name: str, hint: str) -> None:
-    assert did_you_mean(name, ["email", "city"]) == hint
+    assert did_you_mean(name, ["email", "city", "PostalCode", "remote_id"]) == hint
 
 
 def test_streams_of_one_segment_show_it_in_the_same_way() -> None:
@@ -261,8 +274,8 @@ def test_streams_of_one_segment_show_it_in_the_same_way() -> None:
     target_of(streams={"a": other, "b": other})
 
 
-@pytest.mark.parametrize("kind", ["text", "number", "boolean", "date", "list", None])
-def test_a_property_can_have_a_type(kind: str | None) -> None:
+@pytest.mark.parametrize("kind", ["text", "number", "boolean", "date", "list"])
+def test_a_property_can_have_a_type(kind: str) -> None:
     named = {"p": {"column": "c", "type": kind}, "q": "d"}
     assert settings_of(custom_properties=named).custom_properties == named
     own = {"members": {"custom_properties": named}}

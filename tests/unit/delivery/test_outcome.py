@@ -111,6 +111,7 @@ LATE = {"received": 200, "accepted": 199}
         ({"received": 3, "rejected": 1, "skipped": 2}, None, None, 4),
         ({"received": 3, "rejected": 2, "unchanged": 1}, None, None, 0),
         ({"received": 3, "rejected": 2, "accepted": 1}, None, None, 0),
+        ({"received": 3, "rejected": 1}, None, None, 5),
         ({"received": 3, "skipped": 3}, None, None, 0),
         ({"not_removed": 1}, None, None, 5),
         ({"received": 9, "accepted": 5, "not_sent": 4}, None, None, 0),

@@ -235,7 +235,7 @@ def test_nobody_listens(opened: Opener) -> None:
 
 def test_a_database_that_is_not_there(postgres: str, opened: Opener) -> None:
     url = postgres.replace("//tests@", "//tests:s3cret@").replace("/postgres", "/nowhere")
-    with refused(ExitCode.SETTINGS, '"nowhere" does not exist'):
+    with refused(ExitCode.SETTINGS, "database … does not exist"):
         opened(url)
 
 

@@ -192,7 +192,7 @@ def test_a_bad_detail_never_costs_the_contact(
     ],
 )
 def test_a_birthday_is_not_today_or_later(born: str, sent: dict[str, str]) -> None:
-    assert body({"c": born}, {"birthdate": "c"}, consent_not_after=NOW) == sent
+    assert body({"c": born}, {"birthdate": "c"}, now=lambda: NOW) == sent
 
 
 def test_a_pattern_says_whether_the_day_or_the_month_comes_first() -> None:
@@ -440,8 +440,16 @@ def test_a_missing_column_is_named_with_its_nearest_neighbour() -> None:
         ({"city": "c"}, {}, r"mapping\.email is required"),
         ({"email": "m", "frist_name": "n"}, {}, r"mapping\.frist_name .* mean 'first_name'"),
         ({"email": "m", "city": ["a", "b"]}, {}, r"mapping\.city must be one column"),
-        ({"email": "m"}, {"custom_properties": {"a b": "c"}}, "'a b' is no name"),
-        ({"email": "m"}, {"constant_properties": {"a-b": 1}}, "'a-b' is no name"),
+        (
+            {"email": "m"},
+            {"custom_properties": {"a b": "c"}},
+            "name number 1: a custom",
+        ),
+        (
+            {"email": "m"},
+            {"constant_properties": {"a-b": 1}},
+            "name number 1: a custom",
+        ),
         ({"email": "m"}, {"default_status": "yes"}, "not a channel status"),
     ],
 )

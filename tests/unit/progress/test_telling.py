@@ -97,8 +97,8 @@ def test_a_line_says_it_in_words_and_in_fields() -> None:
     last = snapshot(30.0, 0.5, received=40, sent=30, accepted=10, rejected=2, unchanged=3)
     run = pace(first, last)
     assert sentence(last, run) == (
-        "Under way: 40 read, 30 sent, 10 accepted, 2 refused, 3 unchanged; 20 accepted a minute; "
-        "25 % of the limit on POST /batches in use; about 2 min left."
+        "Under way: 40 received, 30 sent, 10 accepted, 2 rejected, 3 unchanged; 20 accepted a "
+        "minute; 25 % of the limit on POST /batches in use; about 2 min left."
     )
     told = fields(last, run)
     assert told["streams"]["vip"]["rejected"] == told["counts"]["rejected"] == 2
@@ -164,7 +164,7 @@ def test_on_a_terminal_there_are_pictures_and_no_lines(caplog: pytest.LogCapture
 def test_elsewhere_there_is_a_line_each_time(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with Progress(lambda: snapshot(0.0, received=7), seconds=0.01) as progress:
-        while caplog.text.count("Under way: 7 read") < 3:
+        while caplog.text.count("Under way: 7 received") < 3:
             progress._over.wait(0.01)
     assert caplog.records[0].counts["received"] == 7  # type: ignore[attr-defined]
 
@@ -218,7 +218,7 @@ def test_the_largest_numbers_fit_the_narrowest_terminal() -> None:
     with console.capture() as capture:
         console.print(picture(last, pace(first, last), 40_000.0))
     lines = Text.from_ansi(capture.get()).plain.splitlines()
-    assert lines[0].split() == ["read", "sent", "accepted", "refused", "unchanged", "removed"]
+    assert lines[0].split() == ["received", "sent", "accepted", "rejected", "unchanged", "removed"]
     assert lines[1].split()[3:] == ["99,999", "1,000,000", "1,000,000"]
     assert lines[2].endswith("limit in use 25 % (POST /batches)")
     assert (lines[3][-4:], len(lines)) == ("left", 4)

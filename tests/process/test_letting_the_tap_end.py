@@ -1,0 +1,140 @@
+"""A failed run reads and throws away what its tap still writes: its pipe must not break."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.command import record, schema
+
+from target_omnisend.output.stdio import DISCARD_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.command import Command
+
+LINES = 5_000
+"""More than a pipe holds, with `LINE`."""
+
+LINE = json.dumps(record(None, note="x" * 200)).encode() + b"\n"
+
+
+class Tap:
+    """Writes into the target until its pipe breaks; `wrote` lines."""
+
+    def __init__(self, command: Command, seconds: float, **settings: Any) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "target_omnisend", "--config", command.config(**settings)],
+            cwd=command.folder,
+            env={**os.environ, DISCARD_VARIABLE: str(seconds)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.wrote = 0
+        self.broken = False
+
+    def write(self, pause: float = 0.0) -> None:
+        """All lines, the last of them after a pause."""
+        assert self.process.stdin is not None
+        lines = [json.dumps(schema()).encode() + b"\n", *[LINE] * LINES]
+        try:
+            for line in lines:
+                self.process.stdin.write(line)
+                self.wrote += 1
+            self.process.stdin.flush()
+            time.sleep(pause)
+            self.process.stdin.write(LINE)
+            self.process.stdin.close()
+        except BrokenPipeError:
+            self.broken = True
+
+    def end(self) -> tuple[int, str]:
+        """The exit code and the last line."""
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        log = self.process.stderr.read().decode()
+        return self.process.wait(60), log.splitlines()[-1]
+
+
+@pytest.fixture
+def taps() -> Iterator[list[Tap]]:
+    started: list[Tap] = []
+    yield started
+    for tap in started:
+        tap.process.kill()
+        tap.process.wait()
+        for pipe in (tap.process.stdin, tap.process.stdout, tap.process.stderr):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [({"api_key": "wrong"}, 3), ({"membership": "group"}, 3), ({}, 4)],
+    ids=["key", "setting", "rejected"],
+)
+def test_the_taps_pipe_does_not_break(
+    command: Command, taps: list[Tap], settings: dict[str, Any], code: int
+) -> None:
+    tap = Tap(command, 30, **settings)
+    taps.append(tap)
+    tap.write(pause=1)
+    ended, last = tap.end()
+
+    assert (tap.broken, tap.wrote, ended) == (False, LINES + 1, code), last
+    assert f"exit code {code}" in last
+
+
+def test_a_tap_that_writes_for_ever_is_left_in_the_end(command: Command, taps: list[Tap]) -> None:
+    tap = Tap(command, 0.5, membership="group")
+    taps.append(tap)
+    assert tap.process.stdin is not None
+    with pytest.raises(BrokenPipeError):
+        tap.process.stdin.writelines(itertools.repeat(LINE))
+    assert tap.end()[0] == 3
+
+
+@pytest.mark.parametrize("settings", [{"api_key": "wrong"}, {"membership": "group"}], ids=repr)
+def test_a_signal_ends_it_at_once(
+    command: Command, taps: list[Tap], settings: dict[str, Any]
+) -> None:
+    tap = Tap(command, 3_000, **settings)
+    taps.append(tap)
+    log: list[bytes] = []
+    assert tap.process.stderr is not None
+    errors = iter(tap.process.stderr.readline, b"")
+    for line in errors:
+        log.append(line)
+        if b"ERROR" in line:
+            break
+    reader = threading.Thread(target=lambda: log.extend(errors))
+    reader.start()
+    tap.process.send_signal(signal.SIGTERM)
+    code = tap.process.wait(60)  # of the signal, if that is seen first
+    reader.join()
+    assert f"exit code {code}".encode() in log[-1]
+
+
+def test_a_file_is_not_read_to_its_end(command: Command) -> None:
+    text = command.folder / "input.jsonl"
+    text.write_bytes(LINE * LINES)
+    with text.open("rb") as source:
+        done = subprocess.run(
+            [sys.executable, "-m", "target_omnisend", "--config", command.config(api_key="")],
+            check=False,
+            cwd=command.folder,
+            stdin=source,
+            stderr=subprocess.PIPE,
+        )
+        assert (done.returncode, os.lseek(source.fileno(), 0, os.SEEK_CUR)) == (3, 0)
