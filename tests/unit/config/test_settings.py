@@ -289,7 +289,7 @@ def test_a_property_can_have_a_type(kind: str) -> None:
         ({"type": "date"}, "custom_properties.p.column"),
         ({"column": "c", "kind": "date"}, "custom_properties.p"),
         ({"column": 5}, "custom_properties.p.column"),
-        (5, "custom_properties.p"),
+        (5, "custom_properties.…"),
     ],
 )
 def test_a_property_that_cannot_be_used_is_named(named: object, path: str) -> None:
