@@ -552,4 +552,6 @@ _UNSETTLED: t.Final = Refusal(None, None, "", "Omnisend did not say what became 
 
 def _whole(answer: Answer) -> Refusal:
     """What the answer to a call says about its only item."""
-    return Refusal(answer.status, next(iter(answer.fields), None), "", answer.fault, None)
+    field = next(iter(answer.fields), None)
+    final = answer.kind is Kind.FORBIDDEN
+    return Refusal(answer.status, field, "", answer.fault, None, final=final)

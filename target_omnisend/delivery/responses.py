@@ -16,18 +16,23 @@ _TRANSIENT: t.Final = frozenset({403, 408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why Omnisend refused one item. `message` may quote the person's data: never log it."""
+    """Why Omnisend rejected one item. `message` can quote the person's data: never log it.
+
+    `final` says that the same item was tried often enough, whatever its status.
+    """
 
     status: int | None
     field: str | None
     code: str
     message: str
     item_id: str | None
+    final: bool = False
 
     @property
     def transient(self) -> bool:
         """Whether the same item may succeed when sent again."""
-        return self.status is None or self.status in _TRANSIENT or self.status >= 500
+        passing = self.status is None or self.status in _TRANSIENT or self.status >= 500
+        return passing and not self.final
 
     @property
     def reason(self) -> str:
