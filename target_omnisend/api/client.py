@@ -69,7 +69,7 @@ class OmnisendClient:
             + b",".join(items)
             + b"]}",
         )
-        return _with(answer, "batchID", str)
+        return _with_id(answer, "batchID")
 
     def list_batches(self, since: dt.date, offset: int) -> Answer:
         """`GET /batches`: one page of `PAGE` contact batches, without items."""
@@ -87,12 +87,12 @@ class OmnisendClient:
 
     def batch(self, batch_id: str) -> Answer:
         """`GET /batches/{id}`."""
-        return _with(self._call("GET", f"/batches/{quote(batch_id, safe='')}"), "batchID", str)
+        return _with_id(self._call("GET", f"/batches/{quote(batch_id, safe='')}"), "batchID")
 
     def batch_items(self, batch_id: str) -> Answer:
         """`GET /batches/{id}/items`: the batch with its errors and responses."""
         path = f"/batches/{quote(batch_id, safe='')}/items"
-        return _with(self._call("GET", path), "batchID", str)
+        return _with_id(self._call("GET", path), "batchID")
 
     def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
         """`POST /contacts/tags`: every tag to every contact; 202 without a body."""
@@ -114,7 +114,7 @@ class OmnisendClient:
     def create_segment(self, name: str, condition_groups: Sequence[t.Any]) -> Answer:
         """`POST /segments`. Body: the segment."""
         body = msgspec.json.encode({"name": name, "conditionGroups": condition_groups})
-        return _with(self._call("POST", "/segments", body=body), "segmentID", str)
+        return _with_id(self._call("POST", "/segments", body=body), "segmentID")
 
     def segment_statistics(self, segment_id: str) -> Answer:
         """`GET /segments/{id}/statistics`. Body: {contactsCount}."""
@@ -169,6 +169,14 @@ def _with(answer: Answer, key: str, kind: type) -> Answer:
     if isinstance(value, kind) and value != "":
         return answer
     return Answer(Kind.RETRY, answer.status, fault=f"an answer without {key}")
+
+
+def _with_id(answer: Answer, key: str) -> Answer:
+    """The same for an ID, which can be written as a number."""
+    value = answer.body.get(key) if isinstance(answer.body, dict) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        answer.body[key] = str(value)
+    return _with(answer, key, str)
 
 
 def _decode(content: bytes) -> tuple[t.Any, bool]:
