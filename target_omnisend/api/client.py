@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
 
 from target_omnisend.api.answers import Answer, Kind, read_problem
+from target_omnisend.api.transport import Adapter, TooLargeError, body_of, set_deadline
 
 if t.TYPE_CHECKING:
     import datetime as dt
@@ -35,7 +35,10 @@ class OmnisendClient:
         timeout: float,
         connections: int,
     ) -> None:
-        """Open a session; `timeout` is in seconds, for each call; `authorization` is the header."""
+        """Open a session.
+
+        `timeout` is in seconds, for a whole call; `authorization` is the header.
+        """
         self._url = url
         self._timeout = timeout
         self._headers = {
@@ -47,10 +50,12 @@ class OmnisendClient:
         }
         self._session = requests.Session()
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+            self._session.mount(scheme, Adapter(pool_maxsize=connections))
         self._templates: dict[str, requests.PreparedRequest] = {}
         # Proxy and certificate settings of the environment, read once and not at each call.
-        self._environment = self._session.merge_environment_settings(url, {}, None, None, None)
+        self._environment = self._session.merge_environment_settings(
+            url, {}, stream=True, verify=None, cert=None
+        )
 
     def current_brand(self) -> Answer:
         """`GET /brands/current`: the store that the key belongs to."""
@@ -142,18 +147,22 @@ class OmnisendClient:
                 request.body = body
                 request.headers["Content-Length"] = str(len(body))
                 request.headers["Content-Type"] = "application/json"
+            set_deadline(self._timeout)
             response = self._session.send(
                 request, timeout=self._timeout, allow_redirects=False, **self._environment
             )
+            content = body_of(response)
+        except TooLargeError:
+            return Answer(Kind.RETRY, response.status_code, fault="an answer that is too large")
         except (requests.RequestException, ValueError, OverflowError) as error:
             # The text of such an error names hosts, URLs and headers; its type says enough.
             # The last two are for what `requests` lets through: odd headers and timeouts.
             return Answer(Kind.RETRY, fault=type(error).__name__)
-        return _read(response)
+        return _read(response, content)
 
 
-def _read(response: requests.Response) -> Answer:
-    body, broken = _decode(response.content)
+def _read(response: requests.Response, content: bytes) -> Answer:
+    body, broken = _decode(content)
     if not 200 <= response.status_code < 300:
         return read_problem(response.status_code, body, response.headers)
     if broken:
