@@ -12,9 +12,10 @@ from singer_sdk import BatchSink, metrics
 from singer_sdk.exceptions import InvalidJSONSchema, MissingKeyPropertiesError
 from singer_sdk.mapper import CustomStreamMap
 
-from target_omnisend.delivery.model import LEAVES
+from target_omnisend.delivery import doubts
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.mapping.contact import Contact, Rejection
+from target_omnisend.mapping.deletion import is_deletion, marker_columns
 from target_omnisend.mapping.mapper import missing_columns
 from target_omnisend.mapping.normalize import email_key, is_encodable
 from target_omnisend.singer.reader import decode
@@ -22,6 +23,7 @@ from target_omnisend.streams import (
     compile_leaver,
     compile_mapping,
     hopeless,
+    loader_of,
     make_segment,
     member_tags,
     settings_hashes,
@@ -80,7 +82,7 @@ class SegmentSink(BatchSink):
         self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
         self._counts = target.run.outcome.stream(stream_name)
         if _is_filtered(target, {self._reader.stream or stream_name, stream_name}):
-            target.run.incomplete.add(settings.segment)
+            target.run.incomplete[settings.segment] = doubts.FILTERED
         hashes = settings_hashes(target.settings, settings)
         self._mark = settings_mark(hashes) if target.run.ledger else None
         self._segment = make_segment(
@@ -90,8 +92,11 @@ class SegmentSink(BatchSink):
             counts=self._counts,
             remake=self._remake,
             settings=hashes,
+            loader=loader_of(hashes),
         )
         self._runner.open_segment(self._segment)
+        self._bring = self._segment.present.append
+        self._markers = marker_columns(self.schema["properties"])
 
     # -- each record -------------------------------------------------------------------
 
@@ -101,8 +106,8 @@ class SegmentSink(BatchSink):
         if self._segment.mirrored and self._reader.version != self._version:
             self._version = self._reader.version
             self._runner.bring(self._segment, self._version)
-        if record.get("_sdc_deleted_at") is not None:
-            self._take_leave(record)
+        if self._is_deleted(record):
+            self._delete(record)
             return
         if self._is_valid is not None and not self._is_valid(record):
             self._refuse_invalid(record)
@@ -114,15 +119,31 @@ class SegmentSink(BatchSink):
         if made.warnings:
             self._counts.warnings.update(made.warnings)
         fingerprint = self._mark and self._mark + blake2b(made.body, digest_size=12).digest()
+        self._bring(hash(made.email))
         self._runner.admit(self._segment, made.email, made.body, self._reader.line, fingerprint)
 
-    def _take_leave(self, record: dict[str, t.Any]) -> None:
+    def _is_deleted(self, record: dict[str, t.Any]) -> bool:
+        for column in self._markers:
+            if (marker := record.get(column)) and is_deletion(marker):
+                return True
+        return False
+
+    def _delete(self, record: dict[str, t.Any]) -> None:
         """A record that says it was deleted: the person loses the membership."""
         made = self._leaver.map(record)
         if isinstance(made, Contact):
-            self._runner.admit(self._segment, made.email, made.body, self._reader.line, LEAVES)
-        else:
-            self._refuse(record, made)
+            self._runner.delete(self._segment, made.email, made.body, self._reader.line)
+            return
+        if not self._counts.skipped:
+            self.logger.warning(
+                "Stream '%s': a deleted record carries no address that can be used, so it is "
+                "skipped. Have the source send the column '%s' (mapping.email) with deleted rows; "
+                "PostgreSQL does so with REPLICA IDENTITY FULL.",
+                self.stream_name,
+                self._email_column,
+                extra=self._segment.about,
+            )
+        self._counts.skipped += 1
 
     def _refuse(self, record: dict[str, t.Any], rejection: Rejection) -> None:
         value = record.get(self._email_column)
@@ -204,8 +225,7 @@ class SegmentSink(BatchSink):
         record = self._transform(message["record"]) or {}
         if self.include_sdc_metadata_properties:
             self._add_sdc_metadata_to_record(record, message, {})
-        leaves = record.get("_sdc_deleted_at") is not None
-        made = self._leaver.map(record) if leaves else self._map(record)
+        made = self._leaver.map(record) if self._is_deleted(record) else self._map(record)
         if isinstance(made, Contact) and made.email == email:
             return made.body
         raise RunFailed(

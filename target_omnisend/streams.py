@@ -84,12 +84,17 @@ def mixed_segments(settings: Settings) -> list[str]:
     """
     problems = []
     ways: dict[str, str] = {}
+    modes: dict[str, bool] = {}
     first: dict[tuple[str, str], str] = {}
     for stream in settings.streams:
         own = settings.for_stream(stream)
         if ways.setdefault(own.segment, own.membership) != own.membership:
             problems.append(
                 f"The streams of segment '{own.segment}' should all have the same 'membership'."
+            )
+        if modes.setdefault(own.segment, own.mirrored) != own.mirrored:
+            problems.append(
+                f"The streams of segment '{own.segment}' should all have the same 'sync_mode'."
             )
         marks = [("property", name) for name in membership_property(own)]
         marks += [("tag", tag(own.segment))] if own.membership == "tag" else []
@@ -116,6 +121,11 @@ def settings_hashes(run: Settings, stream: StreamSettings) -> dict[str, str]:
         "the way of mapping": MAPPING_VERSION,
     }
     return {name: _digest(value, 8).hexdigest() for name, value in deciding.items()}
+
+
+def loader_of(hashes: Mapping[str, str]) -> str:
+    """What tells one loader's source from another's, for the ledger: where its columns go."""
+    return _digest([hashes[name] for name in ("mapping", "custom_properties")], 8).hexdigest()
 
 
 def hopeless(run: Settings, stream: StreamSettings, columns: Container[str]) -> list[str]:

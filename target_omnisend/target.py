@@ -28,6 +28,7 @@ from target_omnisend.config.settings import (
     describe,
     did_you_mean,
 )
+from target_omnisend.delivery import doubts
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.output.stdio import (
     check_open,
@@ -39,6 +40,7 @@ from target_omnisend.signals import Interrupt
 from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
 from target_omnisend.singer.batch_messages import records_of
+from target_omnisend.singer.completeness import under_way, unfinished
 from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
 from target_omnisend.singer.reader import MessageReader, spell_out
 from target_omnisend.sinks import SegmentSink
@@ -79,6 +81,8 @@ class TargetOmnisend(Target):
         self.settings = Settings.from_config(self.config)
         self.reader = t.cast("MessageReader", self.message_reader)
         self.reader.interrupt = self.interrupt
+        self._state: t.Any = None
+        self._has_states = False
         self._batch_files = BatchFiles(self.config.get("batch_config") or {}, self.interrupt)
         self.run = run(
             self.settings,
@@ -162,7 +166,8 @@ class TargetOmnisend(Target):
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         """Hand the state to the delivery: the SDK would emit it before it is true."""
         self._assert_line_requires(message_dict, requires={"value"})
-        self.run.runner.state(message_dict["value"])
+        self._state, self._has_states = message_dict["value"], True
+        self.run.runner.state(self._state)
 
     def _write_state_message(self, state: t.Any) -> None:
         """Emit a state, and do not log it as the SDK would: a bookmark may be an e-mail."""
@@ -185,7 +190,23 @@ class TargetOmnisend(Target):
     def process_endofpipe(self) -> None:
         """Drain, then wait until every record has its verdict."""
         super().process_endofpipe()
+        self._doubt_what_is_not_over()
         self.run.finish()
+
+    def _doubt_what_is_not_over(self) -> None:
+        """Have no mirror remove anybody whose stream the input may not have brought whole."""
+        reader, everywhere = self.reader, ""
+        if reader.is_fed_back:
+            everywhere = doubts.FED_BACK
+        elif stream := under_way(self._state):
+            everywhere = doubts.under_way(stream)
+        elif self._has_states and reader.kind in {"RECORD", "BATCH"}:
+            everywhere = doubts.CUT_OFF
+        for name in self.run.outcome.streams if everywhere else ():
+            self.run.doubt(name, everywhere)
+        for source in unfinished(self._state):
+            for stream_map in self.mapper.stream_maps.get(source, ()):
+                self.run.doubt(stream_map.stream_alias, doubts.under_way(source))
 
     # -- command line ------------------------------------------------------------------
 

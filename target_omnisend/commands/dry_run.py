@@ -165,6 +165,7 @@ def _would(counts: StreamCounts) -> str:
     others = {
         "unchanged": counts.unchanged,
         "duplicates merged": counts.duplicates,
+        "skipped": counts.skipped,
         "would leave": counts.removed,
         "values left out": counts.warnings.total(),
     }

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from target_omnisend.api import clock
 from target_omnisend.api.client import OmnisendClient
+from target_omnisend.delivery import doubts
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
 from target_omnisend.delivery.memory import Memory
@@ -48,7 +49,7 @@ class Run:
         outcome: what became of the records.
         ledger: what earlier runs confirmed; None until the runner is made, and without the
             setting.
-        incomplete: segments of which this run does not bring the whole source.
+        incomplete: why this run does not bring the whole source of a segment, by segment.
         dry: the ledger stays as it is.
     """
 
@@ -72,7 +73,7 @@ class Run:
         self.outcome = Outcome(max_rejected_percent=settings.max_rejected_percent)
         self.started_at = clock.utc_now()
         self.ledger: Ledger | None = None
-        self.incomplete: set[str] = set()
+        self.incomplete: dict[str, str] = {}
         self._retired: str | None = None
         self._id = uuid.uuid4().hex[:8]
         self._version = version
@@ -235,11 +236,16 @@ class Run:
             RunFailed: when the run has ended early.
             Stopped: when a signal came.
         """
-        missing = [name for name in self.settings.streams if name not in self.outcome.streams]
-        self.incomplete |= {self.settings.for_stream(name).segment for name in missing}
+        for name in self.settings.streams:
+            if name not in self.outcome.streams:
+                self.doubt(name, doubts.absent(name))
         self.runner.finish(
             segments=self._wanted_segments(), departures=None if removing else iter(())
         )
+
+    def doubt(self, stream: str, reason: str) -> None:
+        """Remove nobody from a stream's segment, for the first reason that is given."""
+        self.incomplete.setdefault(self.settings.for_stream(stream).segment, reason)
 
     def _wanted_segments(self) -> dict[str, list[t.Any]]:
         used = [self.settings.for_stream(name) for name in self.outcome.streams]
@@ -285,6 +291,7 @@ class Run:
         self.runner.open_segment(segment)
         departures = ((segment, emails) for emails in self.ledger.members(name))
         self.runner.finish(departures=departures)
+        self.ledger.set_feeds(name, ())  # whoever feeds it from here on begins anew
 
     # -- its end -----------------------------------------------------------------------
 

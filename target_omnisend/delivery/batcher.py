@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from target_omnisend.delivery.model import MAX_BYTES, MAX_ITEMS, Batch, Entry, Segment
+from target_omnisend.delivery.model import LEAVES, MAX_BYTES, MAX_ITEMS, Batch, Entry, Segment
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,7 +44,33 @@ class Intake:
         """Take a contact in; of one person's records in a segment the last wins."""
         epoch = self._checkpoint.epoch
         epoch.open += 1
-        entry = Entry(email, line, item, epoch, fingerprint)
+        self.admit_again(segment, Entry(email, line, item, epoch, fingerprint), now)
+
+    def set_aside(
+        self, segment: Segment, email: str, item: bytes, line: bytes, now: float
+    ) -> Entry:
+        """Take a deletion in that `admit_again` will admit; no state passes it until then.
+
+        An older entry of the person that no batch holds yet is dropped: the deletion is newer.
+        """
+        epoch = self._checkpoint.epoch
+        epoch.open += 1
+        waiting = self._later.get(email, {})
+        if older := waiting.pop(segment, None):
+            self._merge(segment, older)
+            segment.waiting -= 1
+            self.held -= 1
+            if not waiting:
+                del self._later[email]
+        if email not in self._later and (older := segment.pending.get(email)):
+            self.take_out(segment, [older])
+            self._merge(segment, older)
+            self.release(email, now)
+        return Entry(email, line, item, epoch, LEAVES)
+
+    def admit_again(self, segment: Segment, entry: Entry, now: float) -> None:
+        """Admit an entry whose epoch counts it already."""
+        email = entry.email
         older = segment.pending.get(email)
         if older is not None and email not in self._later:
             segment.pending[email] = entry

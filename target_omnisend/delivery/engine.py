@@ -17,6 +17,7 @@ from target_omnisend.api.failures import fatal, not_there
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.batcher import Intake
 from target_omnisend.delivery.confirmer import Confirmer
+from target_omnisend.delivery.deletions import Deletions
 from target_omnisend.delivery.failures import all_refused, too_many
 from target_omnisend.delivery.model import LEAVES, MAX_ITEMS, Batch, Entry, Segment
 from target_omnisend.delivery.refusal_breaker import Unanimity
@@ -113,6 +114,7 @@ class Delivery:
         self._checkpoint = checkpoint
         self._rejects = rejects
         self._intake = Intake(checkpoint)
+        self._deletions = Deletions()
         self.admit = self._intake.admit
         self._confirmer = Confirmer(
             self.scheduler,
@@ -145,6 +147,7 @@ class Delivery:
         )
         self._unanimity = Unanimity()
         self._departures: Iterator[tuple[Segment, list[str]]] | None = None
+        self._may_leave = False
         self._wanted_segments: dict[str, list[t.Any]] = {}
         self._closing = False
         self._ended = False
@@ -184,15 +187,29 @@ class Delivery:
     def open_segment(self, segment: Segment) -> None:
         """Announce a segment; its entries may follow."""
         self._intake.segments.append(segment)
+        self._deletions.open(segment)
         if self.memory and segment.settings:
             self.memory.open(segment)
 
     def has_room(self) -> bool:
         """Whether another entry may be admitted."""
         return (
-            self._intake.held < self._limits.max_unconfirmed
+            self._intake.held + self._deletions.count < self._limits.max_unconfirmed
             and self._intake.pending + self._submitter.entries < READ_AHEAD
         )
+
+    def delete(self, segment: Segment, email: str, item: bytes, line: bytes, now: float) -> None:
+        """Take in a record that says it was deleted.
+
+        It is carried out at the end of the input: only then it is known whether another stream
+        of the segment brings the person, and how many would leave in all.
+        """
+        if self.memory and segment.settings:
+            self.memory.mirrors.expect_deletions(segment)
+        entry = self._intake.set_aside(segment, email, item, line, now)
+        if older := self._deletions.add(segment, entry, now):
+            older.epoch.open -= 1
+            segment.counts.duplicates += 1
 
     def reject(
         self,
@@ -209,8 +226,10 @@ class Delivery:
             segment.schema, line, code=code, field=field, message=message, stage="mapping"
         )
         segment.counts.reject(code)
-        if self.memory and email:
-            self.memory.present(segment, email)
+        if email:
+            segment.present.append(hash(email))
+            if self.memory:
+                self.memory.mirrors.see(segment, [email])
         self._stop_if_hopeless(now)
 
     def state(self, value: t.Any) -> None:
@@ -287,6 +306,7 @@ class Delivery:
     def _tick(self, now: float) -> None:
         self._confirmer.tick(now)
         if self._deadline is None:
+            self._delete_early(now)
             self._let_leave(now)
             for segment in self._intake.segments:
                 if segment.pending:
@@ -361,16 +381,12 @@ class Delivery:
         """After a clean run, those who left lose the membership; then segments are made."""
         if not self._closing or self._ended:
             return
-        if self._departures is None:
+        if not self._may_leave:
             if self._intake.held:
                 return
-            failed = self.outcome.lost_batches or self.outcome.too_many_rejected()
-            if self.memory is None or failed:
-                self._departures = iter(())
-            else:
-                self._departures = self.memory.departures()
+            self._begin_leaving(now)
         while self.has_room():
-            segment, emails = next(self._departures, (None, []))
+            segment, emails = next(self._departures or iter(()), (None, []))
             if segment is None:
                 self._ended = not self._intake.held
                 if self._ended:
@@ -379,6 +395,50 @@ class Delivery:
             for email in emails:
                 item = segment.clear(email) if segment.clear else b""
                 self._intake.admit(segment, email, item, b"", now, LEAVES)
+
+    def _begin_leaving(self, now: float) -> None:
+        """Everything else is settled: see who leaves, and whether so many may."""
+        leaving = self._decide_deletions()
+        if self.memory:
+            failed = self.outcome.lost_batches or self.outcome.too_many_rejected()
+            removing = self._departures is None and not failed
+            departures = self.memory.mirrors.departures(_by_segment(leaving), removing=removing)
+            self._departures = departures if self._departures is None else self._departures
+        self._may_leave = True
+        self._admit_deletions(leaving, now)
+
+    def _delete_early(self, now: float) -> None:
+        """Carry deletions out before the end of an input that is long, or has many of them."""
+        if self._closing or not self._deletions.count:
+            return
+        if self._deletions.are_due(now) or (self._is_quiet() and not self.has_room()):
+            leaving = self._decide_deletions()
+            if self.memory:
+                self.memory.mirrors.admit_deletions(_by_segment(leaving))
+            self._admit_deletions(leaving, now)
+
+    def _decide_deletions(self) -> list[tuple[Segment, list[Entry]]]:
+        """The deletions that take a membership back; the others get their verdict."""
+        leaving = []
+        for decided in self._deletions.take():
+            segment, gone, staying = decided.segment, decided.leaving, decided.present
+            if segment.tag is None and segment.clear is None:
+                gone, staying = [], [*staying, *gone]
+            if self.memory and gone:
+                strangers = self.memory.sift(segment, gone)
+                staying = [*staying, *strangers]
+                gone = [entry for entry in gone if entry.before is not None]
+            segment.counts.unchanged += len(staying)
+            segment.counts.duplicates += len(decided.superseded)
+            for entry in (*staying, *decided.superseded):
+                entry.epoch.open -= 1
+            leaving.append((segment, gone))
+        return leaving
+
+    def _admit_deletions(self, leaving: list[tuple[Segment, list[Entry]]], now: float) -> None:
+        for segment, entries in leaving:
+            for entry in entries:
+                self._intake.admit_again(segment, entry, now)
 
     # -- settle ------------------------------------------------------------------------
 
@@ -545,6 +605,14 @@ class Delivery:
         suspicious = self._unanimity.items and not self._unanimity.any_accepted
         if not suspicious or self._ended:
             self._checkpoint.emit_safe()
+
+
+def _by_segment(leaving: list[tuple[Segment, list[Entry]]]) -> dict[str, set[str]]:
+    emails: dict[str, set[str]] = {}
+    for segment, entries in leaving:
+        if entries:
+            emails.setdefault(segment.name, set()).update(entry.email for entry in entries)
+    return emails
 
 
 _UNSETTLED: t.Final = Refusal(None, None, "", "Omnisend did not say what became of it", None)

@@ -31,10 +31,20 @@ def too_many(outcome: Outcome) -> RunFailed:
 
 
 def too_many_leave(name: str, leaving: int, before: int, percent: float) -> RunFailed:
-    """What to tell the user when the mirror guard holds a removal back."""
+    """What to tell the user when the guard holds a removal back."""
     return RunFailed(
         ExitCode.GUARD,
-        f"{leaving} of the {before} members of segment '{name}' are not in the source any more, "
-        f"over max_removed_percent ({percent:g} %); nobody was removed. Check the source; if it "
-        "is right, run again with a higher max_removed_percent.",
+        f"{leaving} of the {before} members of segment '{name}' would lose the membership, more "
+        f"than max_removed_percent ({percent:g} %) allows; the run ended before it removed them. "
+        "Check the source; if it is right, run again with a higher max_removed_percent.",
+    )
+
+
+def mixed_modes(name: str, first: str, second: str) -> RunFailed:
+    """What to tell the user when a segment is to be mirrored for one of its streams alone."""
+    one, other = sorted((first, second))
+    return RunFailed(
+        ExitCode.SETTINGS,
+        f"Streams '{one}' and '{other}' of segment '{name}' have different 'sync_mode'; give all "
+        "streams of a segment the same one.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import typing as t
+from array import array
 from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
@@ -76,6 +77,8 @@ class Segment:
             None if no property does.
         settings: name → short hash of each setting that decides what is sent.
         mirrored: those who left lose the membership.
+        loader: a hash of the settings that tell one loader's source from another's.
+        present: a hash of the address of each person its stream has brought.
         pending: entries that no batch holds yet, by e-mail.
         waiting: number of entries whose person is still in an open batch.
     """
@@ -90,6 +93,8 @@ class Segment:
     clear: Callable[[str], bytes] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     mirrored: bool = False
+    loader: str = ""
+    present: array[int] = field(default_factory=lambda: array("q"))
     pending: dict[str, Entry] = field(default_factory=dict)
     pending_since: float = 0.0
     waiting: int = 0

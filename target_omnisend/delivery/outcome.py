@@ -1,7 +1,7 @@
 """What became of a run: counts a stream, the accounting law, the exit code.
 
-The law: received = accepted + rejected + duplicates + unchanged + unconfirmed. It holds by
-construction, since `unconfirmed` is what has no other verdict.
+The law: received = accepted + rejected + duplicates + unchanged + skipped + unconfirmed. It holds
+by construction, because `unconfirmed` is what has no other verdict.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class StreamCounts:
 
     `sent` counts contacts that Omnisend has taken in a batch, each once, whatever became of them.
     `created` and `updated` count those accepted whose batch told which; Omnisend tells it
-    only where items are read one by one.
+    only where items are read one by one. `skipped` counts those for which there is nothing to do.
     """
 
     received: int = 0
@@ -31,6 +31,7 @@ class StreamCounts:
     rejected: int = 0
     duplicates: int = 0
     unchanged: int = 0
+    skipped: int = 0
     tagged: int = 0
     removed: int = 0
     sent: int = 0
@@ -40,7 +41,8 @@ class StreamCounts:
     @property
     def unconfirmed(self) -> int:
         """Records that have no other verdict."""
-        return self.received - self.accepted - self.rejected - self.duplicates - self.unchanged
+        settled = self.accepted + self.rejected + self.duplicates + self.unchanged + self.skipped
+        return self.received - settled
 
     def reject(self, code: str) -> None:
         """Count a refused record."""
@@ -50,7 +52,7 @@ class StreamCounts:
     def numbers(self) -> dict[str, int]:
         """The counts as the report shows them."""
         names = ("received", "accepted", "created", "updated", "rejected", "duplicates")
-        more = ("unchanged", "unconfirmed", "tagged", "removed")
+        more = ("unchanged", "skipped", "unconfirmed", "tagged", "removed")
         return {name: getattr(self, name) for name in (*names, *more)} | {
             "warnings": self.warnings.total()
         }

@@ -96,10 +96,19 @@ class Runner:
             RunFailed: when the run has ended early.
         """
         with self._lock:
-            if not self._delivery.has_room() or self._delivery.outcome.failure:
-                self._changed.notify()
-                self._wait(self._delivery.has_room)
+            self._make_room()
             self._delivery.admit(segment, email, item, line, self._clock(), fingerprint)
+
+    def delete(self, segment: Segment, email: str, item: bytes, line: bytes) -> None:
+        """Take in a record that says it was deleted; waits for room.
+
+        Raises:
+            Stopped: by `check_stopped`.
+            RunFailed: when the run has ended early.
+        """
+        with self._lock:
+            self._make_room()
+            self._delivery.delete(segment, email, item, line, self._clock())
 
     def reject(
         self,
@@ -172,13 +181,13 @@ class Runner:
         with self._lock:
             if self._delivery.memory:
                 self._delivery.flush(self._clock())
-                self._delivery.memory.bring(segment, version)
+                self._delivery.memory.mirrors.bring(segment, version)
 
     def activate(self, segment: Segment, version: t.Any) -> None:
         """The segment's stream says that this version is whole."""
         with self._lock:
             if self._delivery.memory:
-                self._delivery.memory.activate(segment, version)
+                self._delivery.memory.mirrors.activate(segment, version)
 
     @property
     def made_segments(self) -> Mapping[str, Mapping[str, t.Any]]:
@@ -216,6 +225,11 @@ class Runner:
             while not self._delivery.is_over(self._clock()) and not hurried():
                 self._progress.wait(_TICK)
             self._over = True
+
+    def _make_room(self) -> None:
+        if not self._delivery.has_room() or self._delivery.outcome.failure:
+            self._changed.notify()
+            self._wait(self._delivery.has_room)
 
     def _wait(self, until: Callable[[], bool]) -> None:
         self._check()

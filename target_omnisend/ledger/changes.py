@@ -42,6 +42,7 @@ class Segment:
     mapping: str | None = None
     brought_before: str | None = None
     next_number: int | None = None
+    feeds: set[tuple[str, str]] = field(default_factory=set)
     seen: Seen | None = None
     unwritten: Changes = field(default_factory=dict)
     unmerged: Changes = field(default_factory=dict)

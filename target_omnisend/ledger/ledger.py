@@ -13,7 +13,7 @@ from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
 from target_omnisend.ledger.members import PAGE, Row
-from target_omnisend.ledger.schema import JOURNAL, SEGMENTS
+from target_omnisend.ledger.schema import FEEDS, JOURNAL, SEGMENTS
 from target_omnisend.ledger.seen import Seen
 
 if t.TYPE_CHECKING:
@@ -186,9 +186,13 @@ class Ledger:
         for _, _, number in self._find(place, missing):
             seen.add(number)
 
-    def count_leavers(self, segment: str) -> int:
-        """How many `leavers` would give."""
-        return sum(map(len, self._unseen(segment)))
+    def count_leavers(self, segment: str, besides: Collection[str] = ()) -> int:
+        """How many `leavers` would give, besides some."""
+        return sum(email not in besides for page in self._unseen(segment) for email in page)
+
+    def set_version(self, segment: str, version: str) -> None:
+        """What the run brings is this version from here on; those seen stay seen."""
+        self._update(self._segments[segment], bringing=version)
 
     def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
         """Everybody whom this target made a member and this run did not see.
@@ -205,6 +209,27 @@ class Ledger:
         self._update(place, bringing=None)
         place.brought_before = place.seen = None
 
+    # -- what feeds it -----------------------------------------------------------------
+
+    def feeds(self, segment: str) -> set[tuple[str, str]]:
+        """What ever fed the segment: streams, and the loaders that they came through."""
+        place = self._segments.get(segment)
+        return set(place.feeds) if place else set()
+
+    def add_feed(self, segment: str, stream: str, loader: str) -> None:
+        """Remember, durably, what feeds the segment."""
+        place = self._place(segment)
+        place.feeds.add((stream, loader))
+        self._write_feeds(place, [(stream, loader)])
+
+    def set_feeds(self, segment: str, feeds: Iterable[tuple[str, str]]) -> None:
+        """Remember these, and no others."""
+        place = self._place(segment)
+        place.feeds = set(feeds)
+        with self._database.guard(), self._database.transaction():
+            self._database.connection.execute(FEEDS.delete().where(FEEDS.c.segment == place.id))
+            self._write_feeds(place, place.feeds)
+
     # -- inside ------------------------------------------------------------------------
 
     def _load(self) -> dict[str, Segment]:
@@ -212,7 +237,12 @@ class Ledger:
             SEGMENTS.c.name, SEGMENTS.c.id, SEGMENTS.c.mapping, SEGMENTS.c.bringing
         ).where(SEGMENTS.c.brand == self._brand)
         found = self._database.connection.execute(query).all()
-        return {row.name: Segment(row.id, row.mapping, row.bringing) for row in found}
+        places = {row.name: Segment(row.id, row.mapping, row.bringing) for row in found}
+        by_number = {place.id: place for place in places.values()}
+        for number, stream, loader in self._database.connection.execute(sa.select(FEEDS)):
+            if number in by_number:  # those of other brands are not
+                by_number[number].feeds.add((stream, loader))
+        return places
 
     def _place(self, name: str) -> Segment:
         if name not in self._segments:
@@ -226,6 +256,12 @@ class Ledger:
             self._database.connection.execute(
                 SEGMENTS.update().where(SEGMENTS.c.id == place.id).values(**values)
             )
+
+    def _write_feeds(self, place: Segment, feeds: Collection[tuple[str, str]]) -> None:
+        rows = [{"segment": place.id, "stream": one, "loader": other} for one, other in feeds]
+        if rows:
+            with self._database.guard():
+                self._database.connection.execute(FEEDS.insert(), rows)
 
     def _find(self, place: Segment, emails: Collection[str]) -> Iterator[tuple[str, bytes, int]]:
         for chunk in chunks(emails, KEYS):

@@ -11,9 +11,20 @@ from target_omnisend.errors import ExitCode, RunFailed
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION: t.Final = 1
+VERSION: t.Final = 2
 
-UPGRADES: dict[int, Sequence[str]] = {}
+UPGRADES: dict[int, Sequence[str]] = {
+    1: (
+        """
+        CREATE TABLE target_omnisend_feeds (
+            segment INTEGER NOT NULL,
+            stream TEXT NOT NULL,
+            loader TEXT NOT NULL,
+            PRIMARY KEY (segment, stream, loader)
+        )
+        """,
+    ),
+}
 """By version, the statements that make the next version of it."""
 
 _METADATA: t.Final = sa.MetaData()
@@ -48,6 +59,14 @@ MEMBERS: t.Final = sa.Table(
     sa.Column("given", sa.SmallInteger, nullable=False, comment="1: the target made the member"),
     sa.Column("confirmed_at", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
     sqlite_with_rowid=False,
+)
+
+FEEDS: t.Final = sa.Table(
+    "target_omnisend_feeds",
+    _METADATA,
+    sa.Column("segment", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("stream", sa.Text, primary_key=True, comment="that ever brought a member"),
+    sa.Column("loader", sa.Text, primary_key=True, comment="hash of the settings it came under"),
 )
 
 JOURNAL: t.Final = sa.Table(

@@ -32,11 +32,12 @@ class Counts:
     duplicates: int = 0
     unchanged: int = 0
     removed: int = 0
+    skipped: int = 0
 
     @property
     def settled(self) -> int:
         """Those that have their verdict."""
-        return self.accepted + self.rejected + self.duplicates + self.unchanged
+        return self.accepted + self.rejected + self.duplicates + self.unchanged + self.skipped
 
     def numbers(self) -> dict[str, int]:
         """The counts by their names in the report."""

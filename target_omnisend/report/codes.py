@@ -101,7 +101,7 @@ EXITS: t.Final[dict[str, Code]] = {
         "Run again: no state has passed them, and a repeat changes nothing.",
     ),
     "6": Code(
-        "A mirror would have removed more than `max_removed_percent`, and removed nobody.",
+        "More members would have left than `max_removed_percent` allows, and the run removed nobody.",
         "Check the source; if it is right, run again with a higher `max_removed_percent`.",
     ),
     "130, 143": Code(

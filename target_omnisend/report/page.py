@@ -35,6 +35,7 @@ VERDICTS: t.Final = {
     "unchanged": "nothing to send, Omnisend has them already",
     "duplicates": "the same person came twice",
     "rejected": "kept aside, to be mended",
+    "skipped": "there is nothing to do for them",
     "unconfirmed": "no answer that settles them",
 }
 """What can become of a record; they add up to all that were read."""
@@ -45,6 +46,7 @@ COLUMNS: t.Final = {
     "unchanged": "Unchanged",
     "duplicates": "Merged",
     "rejected": "Refused",
+    "skipped": "Skipped",
     "unconfirmed": "Unconfirmed",
     "tagged": "Tagged",
     "removed": "Removed",

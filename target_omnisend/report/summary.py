@@ -76,6 +76,7 @@ def _others(total: StreamCounts) -> list[tuple[int, str]]:
         (total.rejected, "refused"),
         (total.duplicates, "duplicates merged"),
         (total.unchanged, "unchanged"),
+        (total.skipped, "skipped"),
         (total.removed, "removed"),
         (total.unconfirmed, "unconfirmed"),
         (total.warnings.total(), "values left out"),

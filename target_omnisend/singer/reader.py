@@ -36,6 +36,8 @@ class MessageReader(GenericSingerReader[bytes]):
         number: its line number, from 1.
         stream: the stream it names, if it could be read.
         version: the version of its stream that it belongs to, if it says so.
+        kind: its type; at the end of the input, the last one's.
+        is_fed_back: a rejected record of an earlier run was among the input.
         part: where in a file that the message names, if it is from there.
         read_share: of the input's bytes, where its size is known and tells how much there is to
             read; 1 at its end.
@@ -49,6 +51,8 @@ class MessageReader(GenericSingerReader[bytes]):
         self.number = 0
         self.stream: str | None = None
         self.version: t.Any = None
+        self.kind = ""
+        self.is_fed_back = False
         self.part: object | None = None
         self.read_share: float | None = None
         self._size: int | None = None
@@ -88,6 +92,9 @@ class MessageReader(GenericSingerReader[bytes]):
         self.version = message.get("version")
         if not isinstance(kind, str):
             self._process_unknown_message(message)
+        self.kind = kind
+        if "rejection" in message:
+            self.is_fed_back = True
         part = _PARTS.get(kind)
         if part and not isinstance(message.get(part), dict):
             raise InvalidInputLine(f"lacks an object '{part}'")

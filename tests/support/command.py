@@ -31,6 +31,7 @@ COUNTS = {
     "would be refused": "rejected",
     "duplicates merged": "duplicates",
     "unchanged": "unchanged",
+    "skipped": "skipped",
     "removed": "removed",
     "would leave": "removed",
     "unconfirmed": "unconfirmed",
@@ -149,7 +150,7 @@ class Command:
         assert not re.search(r"member\d|@example\.com", everything), everything
         if " read, " in ran.log:
             counts = ran.counts
-            verdicts = ("accepted", "rejected", "duplicates", "unchanged")
+            verdicts = ("accepted", "rejected", "duplicates", "unchanged", "skipped")
             settled = sum(counts[name] for name in verdicts)
             assert counts["received"] == settled + counts["unconfirmed"], ran.log
 

@@ -55,7 +55,8 @@ def test_with_a_ledger_only_our_members_leave(
             }
         ]
     )
-    more = {"membership": membership, "sync_mode": sync_mode, "ledger_url": url}
+    more: dict[str, Any] = {"membership": membership, "sync_mode": sync_mode, "ledger_url": url}
+    more["max_removed_percent"] = 50
     night(COLUMNS, *people(4), **more)
     ran = night(COLUMNS, *people(2), *gone(2, 3, 8, 9), state(a=1), **more)
     assert (ran.code, ran.states) == (0, [{"a": 1}])
@@ -107,7 +108,56 @@ def test_a_deleted_record_needs_no_more_than_its_address(night: Rehearsal) -> No
     night(COLUMNS, *people(2))
     bad = record("member1@example.com", _sdc_deleted_at=AT, name=5)
     ran = night(schema(name={"type": "string"}), bad, record(None, _sdc_deleted_at=AT))
-    assert (ran.counts["removed"], ran.counts["rejected"]) == (1, 1)
+    assert (ran.code, ran.counts["removed"], ran.counts["skipped"]) == (0, 1, 1)
+
+
+EMPTY: list[Any] = [None, "", "  ", False, 0, 0.0, "0", "false", "FALSE", "null", "None", "NaN"]
+EMPTY += ["\\N", "0000-00-00 00:00:00", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", [], {}]
+
+
+@pytest.mark.parametrize("ledger", [False, True])
+def test_an_empty_marker_deletes_nobody(night: Rehearsal, tmp_path: Path, *, ledger: bool) -> None:
+    more = {"ledger_url": f"sqlite:///{tmp_path}/l"} if ledger else {}
+    columns = schema(_sdc_deleted_at={})
+    members = people(len(EMPTY))
+    night(columns, *members, **more)
+    for one, marker in zip(members, EMPTY, strict=True):
+        one["record"]["_sdc_deleted_at"] = marker
+    ran = night(columns, *members, state(a=2), **more)
+    assert (ran.code, ran.states, ran.counts["removed"]) == (0, [{"a": 2}], 0), ran.log
+    assert len(night.tagged()) == len(EMPTY)
+
+
+@pytest.mark.parametrize("marker", [AT, "2026-11-21", 1764000000, True, "true", 1.5])
+@pytest.mark.parametrize("column", ["_sdc_deleted_at", "_SDC_DELETED_AT", "_Sdc_Deleted_At"])
+def test_a_marker_is_known_in_any_case(night: Rehearsal, column: str, marker: Any) -> None:
+    columns = schema()
+    columns["schema"]["properties"][column] = {}
+    night(columns, *people(2))
+    ran = night(columns, record("member1@example.com", **{column: marker}))
+    assert (ran.counts["removed"], night.tagged()) == (1, {"member0"})
+
+
+def test_a_marker_that_the_schema_leaves_out_is_known_too(night: Rehearsal) -> None:
+    night(schema(), *people(2))
+    ran = night(schema(), record("member1@example.com", _SDC_DELETED_AT=AT))
+    assert (ran.counts["removed"], night.tagged()) == (1, {"member0"})
+
+
+@pytest.mark.parametrize("ledger", [False, True])
+def test_a_deletion_without_an_address_is_skipped(
+    night: Rehearsal, tmp_path: Path, *, ledger: bool
+) -> None:
+    more: dict[str, Any] = {"ledger_url": f"sqlite:///{tmp_path}/l"} if ledger else {}
+    columns = schema(keys=["id"], id={"type": "integer"}, _sdc_deleted_at={})
+    night(columns, *[record(f"member{n}@example.com", id=n) for n in range(3)], **more)
+    bare = {"type": "RECORD", "stream": "members", "record": {"id": 1, "_sdc_deleted_at": AT}}
+    masked = record("[deleted]", id=2, _sdc_deleted_at=AT)
+    ran = night(columns, *[bare] * 150, masked, state(a=2), **more)
+    assert (ran.code, ran.states) == (0, [{"a": 2}]), ran.log
+    assert (ran.counts["skipped"], ran.counts["rejected"], len(night.tagged())) == (151, 0, 3)
+    assert ran.log.count("Have the source send the column 'email'") == 1
+    assert "151 skipped" in ran.log
 
 
 def test_a_removal_that_is_refused_is_kept_among_the_rejects(night: Rehearsal) -> None:

@@ -158,7 +158,7 @@ def test_a_setting_that_decides_what_is_sent_sends_everything(
     ran = night(COLUMNS, *named(20), **settings)
 
     assert ran.counts["accepted"] == 20
-    assert re.search(f"everything is sent again, since .*'{name}'.* changed", ran.log)
+    assert re.search(f"everything is sent again, because .*'{name}'.* changed", ran.log)
     tagged = 0 if name == "membership" else 20
     assert ran.counts["tagged"] == tagged
     again = night(COLUMNS, *named(20), **settings)

@@ -18,7 +18,6 @@ import pytest
 import sqlalchemy as sa
 
 from target_omnisend.errors import ExitCode, RunFailed
-from target_omnisend.ledger import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -302,24 +301,6 @@ def test_a_ledger_of_a_newer_version(url: str, opened: Opener) -> None:
     execute(url, "UPDATE target_omnisend_ledger SET version = version + 1")
     with refused(ExitCode.SETTINGS, "newer target-omnisend"):
         opened(url)
-
-
-def test_a_ledger_of_an_older_version_is_upgraded(
-    url: str, opened: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    old = opened(url)
-    old.confirm("VIP", [(ANN, ONE)])
-    old.flush()
-    old.close()
-    execute(url, "ALTER TABLE target_omnisend_segments RENAME COLUMN mapping TO settings")
-    back = "ALTER TABLE target_omnisend_segments RENAME COLUMN settings TO mapping"
-    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
-    monkeypatch.setitem(schema.UPGRADES, schema.VERSION - 1, [back])
-
-    new = opened(url)
-    assert new.known("VIP", [ANN]) == {ANN: ONE}
-    new.close()
-    opened(url).close()
 
 
 @pytest.mark.parametrize(

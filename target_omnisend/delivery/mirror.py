@@ -1,0 +1,349 @@
+"""Mirrors: who is in the source of each segment, and who lost the membership since."""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+from dataclasses import dataclass, field
+
+from target_omnisend.delivery import doubts
+from target_omnisend.delivery.failures import mixed_modes, too_many_leave
+
+if t.TYPE_CHECKING:
+    from array import array
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from target_omnisend.delivery.model import Segment
+
+logger = logging.getLogger("target-omnisend.delivery")
+
+Feed: t.TypeAlias = tuple[str, str]
+"""A stream, and the loader that it came through."""
+
+_SEVERAL: t.Final = "several streams"
+_WHOLE_RUNS: t.Final = "whole runs"
+"""In place of a stream's version, where the end of the input completes a segment."""
+
+
+class Ledger(t.Protocol):
+    """The memory of earlier runs, by segment and normalised e-mail; `ledger.Ledger` is one."""
+
+    def known(self, segment: str, emails: Collection[str]) -> dict[str, bytes]:
+        """Fingerprints of those confirmed."""
+
+    def mapping_fingerprint(self, segment: str) -> str | None:
+        """What `set_mapping_fingerprint` was told last."""
+
+    def set_mapping_fingerprint(self, segment: str, text: str) -> None:
+        """Remember under which settings members are written."""
+
+    def confirm(
+        self, segment: str, rows: Iterable[tuple[str, bytes]], *, given: bool = True
+    ) -> None:
+        """These are in Omnisend as sent; `given`: and members by this target."""
+
+    def forget(self, segment: str, emails: Iterable[str]) -> None:
+        """These are no members any more."""
+
+    def flush(self) -> None:
+        """Have all that on the disk."""
+
+    def count(self, segment: str) -> int:
+        """How many members this target made."""
+
+    def begin_seen(self, segment: str, version: str | None = None) -> bool:
+        """Nobody has been seen yet; False if an earlier run left this version half seen."""
+
+    def see(self, segment: str, emails: Collection[str]) -> None:
+        """These are in the source."""
+
+    def end_seen(self, segment: str) -> None:
+        """The leavers are dealt with."""
+
+    def count_leavers(self, segment: str, besides: Collection[str] = ()) -> int:
+        """How many members were not seen, besides some."""
+
+    def set_version(self, segment: str, version: str) -> None:
+        """What is brought is this version from here on; those seen stay seen."""
+
+    def feeds(self, segment: str) -> set[Feed]:
+        """What ever fed the segment, by stream and loader."""
+
+    def add_feed(self, segment: str, stream: str, loader: str) -> None:
+        """Remember, durably, what feeds the segment."""
+
+    def set_feeds(self, segment: str, feeds: Iterable[Feed]) -> None:
+        """Remember these, and no others."""
+
+    def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
+        """Who they are; they may be forgotten as they come."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    """How far one stream has brought its segment.
+
+    Attributes:
+        loader: as `Segment.loader`.
+        present: as `Segment.present`.
+        version: of its records.
+        announced: a version was activated before its records came.
+        complete: the version of its records was activated.
+        left: versions that its records had before; they may be of any type.
+        noted: the ledger knows that it feeds the segment.
+    """
+
+    loader: str
+    present: array[int]
+    version: t.Any = None
+    announced: bool = False
+    complete: bool = False
+    left: list[t.Any] = field(default_factory=list)
+    noted: bool = False
+
+
+@dataclass(slots=True)
+class _Source:
+    """All that feeds a segment.
+
+    Attributes:
+        segment: the sink's view of it that came last.
+        feeds: what fed it in earlier runs.
+        begun: who comes is seen from here on.
+        doubt: why this run may not have brought it whole, if it may not.
+        before: members before this run; None until they are counted.
+        deleted: members whose deletion the source sent.
+        streams: those of this run.
+    """
+
+    segment: Segment
+    feeds: set[Feed]
+    begun: bool = False
+    doubt: str = ""
+    before: int | None = None
+    deleted: int = 0
+    streams: dict[str, _Stream] = field(default_factory=dict)
+
+    @property
+    def bringing(self) -> dict[str, _Stream]:
+        """The streams that brought a person."""
+        return {name: stream for name, stream in self.streams.items() if stream.present}
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no more than one stream ever fed it."""
+        return len({*self.streams, *(stream for stream, _ in self.feeds)}) == 1
+
+
+class Mirrors:
+    """The sources of a run's segments, and who left those that are mirrored."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        full_refresh: bool,
+        whole_runs: bool,
+        max_removed_percent: float,
+        incomplete: Mapping[str, str],
+        shared: Collection[str],
+    ) -> None:
+        """See `Memory`; with `full_refresh` the ledger forgets streams that do not come."""
+        self._ledger = ledger
+        self._full_refresh = full_refresh
+        self._whole_runs = whole_runs
+        self._max_removed_percent = max_removed_percent
+        self._incomplete = incomplete
+        self._shared = shared
+        self._sources: dict[str, _Source] = {}
+
+    # -- who is there ------------------------------------------------------------------
+
+    def open(self, segment: Segment) -> None:
+        """Announce a segment, or one more stream of it.
+
+        Raises:
+            RunFailed: when its streams have different sync modes.
+        """
+        source = self._sources.get(segment.name)
+        if source is None:
+            source = _Source(segment, self._ledger.feeds(segment.name))
+            self._sources[segment.name] = source
+        elif source.segment.mirrored != segment.mirrored:
+            raise mixed_modes(segment.name, source.segment.stream, segment.stream)
+        source.segment = segment
+        name = _key(segment.stream)
+        if name not in source.streams:
+            source.streams[name] = _Stream(segment.loader, segment.present)
+            if segment.mirrored:
+                self._begin_or_widen(source)
+
+    def see(self, segment: Segment, emails: Collection[str]) -> None:
+        """These people are in the source."""
+        source = self._sources.get(segment.name)
+        if source is None or not emails:
+            return
+        for name, stream in source.bringing.items():
+            if not stream.noted:
+                stream.noted = True
+                if (name, stream.loader) not in source.feeds:
+                    self._ledger.add_feed(segment.name, name, stream.loader)
+        if source.begun:
+            self._ledger.see(segment.name, emails)
+
+    def bring(self, segment: Segment, version: t.Any) -> None:
+        """From here on the stream's records carry this version."""
+        source = self._sources.get(segment.name)
+        if source is None or self._whole_runs or not segment.mirrored:
+            return
+        stream = source.streams[_key(segment.stream)]
+        if source.begun and stream.version == version:  # its schema has changed, no more
+            return
+        first = stream.version is None
+        if first and not stream.left and segment.counts.received > 1:
+            source.doubt = doubts.UNVERSIONED  # those before this one were not seen
+        if version in stream.left:  # whom it brought before it left is not known any more
+            source.doubt = doubts.TURNED_BACK
+        if not first and stream.version not in stream.left:
+            stream.left.append(stream.version)
+        stream.version, stream.complete = version, False
+        alone = self._is_alone(source)
+        if not source.begun or (alone and not first):
+            self._begin(source, str(version) if alone else _SEVERAL)
+        elif not first:
+            source.doubt = doubts.RESUMED  # the other streams' people cannot be brought once more
+
+    def activate(self, segment: Segment, version: t.Any) -> None:
+        """The stream says that this version is whole."""
+        if (source := self._sources.get(segment.name)) and segment.mirrored:
+            stream = source.streams[_key(segment.stream)]
+            stream.announced |= stream.version is None
+            stream.complete = stream.version is not None and stream.version == version
+
+    # -- who leaves --------------------------------------------------------------------
+
+    def expect_deletions(self, segment: Segment) -> None:
+        """Count the members, before the source has deleted one."""
+        source = self._sources[segment.name]
+        if source.before is None:
+            source.before = self._ledger.count(segment.name)
+
+    def admit_deletions(self, deleted: Mapping[str, Collection[str]]) -> None:
+        """These members, by segment, lose the membership before the end of the input.
+
+        Raises:
+            RunFailed: when more would leave than may.
+        """
+        for name, emails in deleted.items():
+            self._guard(self._sources[name], emails, mirrored=False)
+
+    def departures(
+        self, deleted: Mapping[str, Collection[str]], *, removing: bool
+    ) -> Iterator[tuple[Segment, list[str]]]:
+        """After a clean run: who left each segment that was brought whole, 250 at a time.
+
+        Args:
+            deleted: members whose deletion the source sent, by segment; they are not given.
+            removing: False when the run is not clean.
+
+        Raises:
+            RunFailed: when more would leave than may; before anybody is given.
+        """
+        mirrors = [one for one in self._sources.values() if removing and one.segment.mirrored]
+        whole = [source for source in mirrors if self._is_whole(source)]
+        for name, source in self._sources.items():
+            mirrored = any(source is one for one in whole)
+            if mirrored or name in deleted:
+                self._guard(source, deleted.get(name, ()), mirrored=mirrored)
+        return self._leavers(whole, deleted)
+
+    def _leavers(
+        self, whole: Iterable[_Source], deleted: Mapping[str, Collection[str]]
+    ) -> Iterator[tuple[Segment, list[str]]]:
+        for source in whole:
+            known = deleted.get(source.segment.name, ())
+            for emails in self._ledger.leavers(source.segment.name):
+                yield source.segment, [email for email in emails if email not in known]
+        for source in whole:
+            self._ledger.end_seen(source.segment.name)
+
+    def _guard(self, source: _Source, deleted: Collection[str], *, mirrored: bool) -> None:
+        name = source.segment.name
+        source.deleted += len(deleted)
+        leaving = source.deleted
+        if mirrored:
+            leaving += self._ledger.count_leavers(name, deleted)
+        before = source.before or self._ledger.count(name)  # all may have come in this run
+        if leaving * 100 > before * self._max_removed_percent:
+            if mirrored:
+                self._ledger.end_seen(name)
+            raise too_many_leave(name, leaving, before, self._max_removed_percent)
+
+    # -- whether it was whole ----------------------------------------------------------
+
+    def _is_alone(self, source: _Source) -> bool:
+        return source.is_alone and source.segment.name not in self._shared
+
+    def _begin_or_widen(self, source: _Source) -> None:
+        if self._whole_runs and not source.begun:
+            self._begin(source, _WHOLE_RUNS)
+        elif source.begun and not self._whole_runs:
+            # The ledger knows the version of the first stream alone, and would not notice
+            # that an earlier run stopped in the middle of this one.
+            self._ledger.set_version(source.segment.name, _SEVERAL)
+
+    def _begin(self, source: _Source, version: str) -> None:
+        name = source.segment.name
+        if source.before is None:
+            source.before = self._ledger.count(name)
+        if not self._ledger.begin_seen(name, version):
+            source.doubt = source.doubt or doubts.RESUMED
+        if source.before and not source.feeds:
+            source.doubt = source.doubt or doubts.NO_HISTORY
+        source.begun = True
+
+    def _is_whole(self, source: _Source) -> bool:
+        name = source.segment.name
+        brought = self._is_brought(source)
+        reason = self._doubt(source, brought=brought)
+        if not reason:
+            return True
+        logger.warning(
+            "Segment '%s': this run removed nobody, because %s",
+            name,
+            reason,
+            extra={"segment": name, "streams": list(source.streams)},
+        )
+        if source.begun and brought:
+            self._ledger.end_seen(name)
+        return False
+
+    def _is_brought(self, source: _Source) -> bool:
+        return self._whole_runs or all(one.complete for one in source.bringing.values())
+
+    def _doubt(self, source: _Source, *, brought: bool) -> str:
+        if not source.begun:
+            return doubts.NO_VERSION
+        if not source.bringing:
+            return doubts.EMPTY
+        if not brought:
+            announced = any(stream.announced for stream in source.streams.values())
+            return doubts.ANNOUNCED if announced else doubts.NOT_ACTIVATED
+        incomplete = self._incomplete.get(source.segment.name)
+        return incomplete or self._doubt_of_feeds(source) or source.doubt
+
+    def _doubt_of_feeds(self, source: _Source) -> str:
+        """What fed the segment before and did not in this run, if anything."""
+        here = {(name, one.loader) for name, one in source.bringing.items()}
+        absent = sorted(source.feeds - here)
+        if not absent:
+            return ""
+        if self._full_refresh:
+            self._ledger.set_feeds(source.segment.name, here)
+        others = [stream for stream, _ in absent if stream in source.bringing]
+        return doubts.other_loader(others[0]) if others else doubts.not_brought(absent[0][0])
+
+
+def _key(stream: str) -> str:
+    """A stream's name as every database can hold it."""
+    return stream.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
