@@ -21,6 +21,7 @@ class Intake:
     Attributes:
         held: entries without a verdict.
         pending: those of them that no batch holds and no other entry blocks.
+        held_back: records that are not sent, because an older batch can still overwrite them.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -28,9 +29,11 @@ class Intake:
         self.segments: list[Segment] = []
         self.held = 0
         self.pending = 0
+        self.held_back = 0
         self._checkpoint = checkpoint
         self._open: set[str] = set()
         self._later: dict[str, dict[Segment, Entry]] = {}
+        self._given_up: set[str] = set()
 
     def admit(
         self,
@@ -71,6 +74,9 @@ class Intake:
     def admit_again(self, segment: Segment, entry: Entry, now: float) -> None:
         """Admit an entry whose epoch counts it already."""
         email = entry.email
+        if self._given_up and email in self._given_up and entry.line:
+            self.held_back += 1  # its epoch stays open: no state passes it
+            return
         older = segment.pending.get(email)
         if older is not None and email not in self._later:
             segment.pending[email] = entry
@@ -88,6 +94,8 @@ class Intake:
     def release(self, email: str, now: float) -> None:
         """A person's entry has its verdict: let the next one of that person in."""
         self.held -= 1
+        if email in self._given_up:
+            self._hold_back(email)
         waiting = self._later.get(email)
         if waiting is None:
             self._open.discard(email)
@@ -98,6 +106,22 @@ class Intake:
             del self._later[email]
         segment.waiting -= 1
         self._to_pending(segment, entry, now)
+
+    def give_up(self, emails: Iterable[str]) -> None:
+        """A batch of these people was given up, and Omnisend can carry it out at any time.
+
+        No newer record of them is sent by this run: the older one might be the last to arrive.
+        """
+        self._given_up.update(emails)
+
+    def _hold_back(self, email: str) -> None:
+        waiting = self._later.pop(email, {})
+        for segment, entry in waiting.items():
+            segment.waiting -= bool(entry.line)
+            self.held -= bool(entry.line)
+            self.held_back += bool(entry.line)
+        if leaving := {segment: entry for segment, entry in waiting.items() if not entry.line}:
+            self._later[email] = leaving
 
     def take_out(self, segment: Segment, entries: Iterable[Entry]) -> None:
         """Have entries go another way than in a batch; their persons stay open."""

@@ -127,7 +127,7 @@ class Delivery:
         )
         self._submitter = Submitter(
             self.scheduler,
-            taken=self._confirmer.watch,
+            taken=self._taken,
             refused=self._refuse_alone,
             nowhere=lambda answer, now: self.fail(not_there(answer), now),
         )
@@ -442,8 +442,15 @@ class Delivery:
 
     # -- settle ------------------------------------------------------------------------
 
+    def _taken(self, batch: Batch, now: float) -> None:
+        self._confirmer.watch(batch, now)
+        if self.memory:
+            self.memory.begin_batch(batch)
+
     def _judged(self, batch: Batch, judgement: Judgement | None, now: float) -> None:
         segment = batch.segment
+        if self.memory:
+            self.memory.end_batch(batch)
         if judgement is None:
             self._unanimity.accepted()
             self._submitter.verdicts = True
@@ -528,7 +535,13 @@ class Delivery:
             self._submitter.again(part, now)
 
     def _vanished(self, batch: Batch, now: float) -> None:
-        logger.warning("Batch %s is gone from Omnisend.", batch.id, extra=batch.about)
+        logger.warning(
+            "Omnisend does not know batch %s any more. Its contacts are sent once more, and newer "
+            "records of the same people by the next run.",
+            batch.id,
+            extra=batch.about,
+        )
+        self._intake.give_up(entry.email for entry in batch.entries)
         if batch.vanished:
             self._expired(batch, now)
         elif self._deadline is None:
@@ -544,6 +557,7 @@ class Delivery:
             extra=batch.about,
         )
         self.outcome.lost_batches.append(batch.id)
+        self._intake.give_up(entry.email for entry in batch.entries)
         for entry in batch.entries:
             self._intake.release(entry.email, now)
 

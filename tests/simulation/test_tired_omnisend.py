@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from support.simulation import (
     Member,
+    Message,
     Simulation,
+    Wait,
     failure_of,
     members,
     with_states,
@@ -155,3 +157,35 @@ def test_an_answer_that_stays_ends_the_run_within_few_calls(status: int, named: 
     assert failure_of(run).exit_code == ExitCode.SETTINGS
     assert named in failure_of(run).sentence
     assert (run.calls[POST] <= 25, run.now < 30.0) == (True, True)
+
+
+# -- batches that were given up --------------------------------------------------------
+
+
+def test_a_newer_record_is_not_sent_while_a_batch_that_was_given_up_may_still_come() -> None:
+    messages: list[Message] = [
+        *members(100),
+        Wait(90.0),
+        *(Member(f"p{n}@example.com", name="later") for n in range(20)),
+    ]
+    stuck = Fault("stuck", times=1, seconds=300.0)
+    run = simulation(stuck, confirm_timeout=60.0).run(with_states(messages, 121))
+    run.now += 400.0
+    run.store.advance()
+    assert (run.calls[POST], run.outcome.exit_code) == (1, ExitCode.UNCONFIRMED)
+    assert run.outcome.total().unconfirmed == 120
+    assert run.states == []
+
+
+def test_a_newer_record_does_not_overtake_a_batch_that_vanished() -> None:
+    messages: list[Message] = [
+        *members(100),
+        Wait(600.0),
+        *(Member(f"p{n}@example.com", name="later") for n in range(20)),
+        *members(50, start=500),
+    ]
+    vanished = Fault("vanished", times=1, seconds=1.0)
+    run = simulation(vanished).run(messages)
+    assert {run.store.contacts[f"p{n}@example.com"].first_name for n in range(20)} == {""}
+    assert (run.outcome.exit_code, run.outcome.total().unconfirmed) == (ExitCode.UNCONFIRMED, 20)
+    assert "p549@example.com" in run.delivered
