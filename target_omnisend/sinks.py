@@ -92,6 +92,7 @@ class SegmentSink(BatchSink):
             counts=self._counts,
             remake=self._remake,
             settings=hashes,
+            columns=mapper.columns,
             loader=loader_of(hashes),
         )
         self._runner.open_segment(self._segment)

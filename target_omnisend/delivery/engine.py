@@ -25,6 +25,7 @@ from target_omnisend.delivery.responses import Judgement, Refusal
 from target_omnisend.delivery.segment_creator import SegmentMaker
 from target_omnisend.delivery.submitter import Submitter
 from target_omnisend.delivery.tagger import VISIBLE_AFTER, Tagging
+from target_omnisend.delivery.trimming import Trimmer, column_of
 from target_omnisend.errors import RunFailed
 
 if t.TYPE_CHECKING:
@@ -146,6 +147,7 @@ class Delivery:
             refuse=self._refuse_tagging,
         )
         self._unanimity = Unanimity()
+        self._trimmer = Trimmer()
         self._departures: Iterator[tuple[Segment, list[str]]] | None = None
         self._may_leave = False
         self._wanted_segments: dict[str, list[t.Any]] = {}
@@ -456,6 +458,7 @@ class Delivery:
             self._submitter.verdicts = True
             self._accepted(segment, batch.entries, now)
             return
+        self._trim(batch, judgement)
         self._unanimity.judged(judgement)
         accepted, again, plan_full = [], [], None
         for entry in batch.entries:
@@ -480,8 +483,21 @@ class Delivery:
         elif again:
             self._send_again(batch, again, judgement, now)
 
+    def _trim(self, batch: Batch, judgement: Judgement) -> None:
+        """Have contacts go again without the optional values that they were rejected for."""
+        for entry in batch.entries:
+            refusal = judgement.refused.get(entry.email)
+            if refusal is None or refusal.transient or refusal.status == PAYMENT_REQUIRED:
+                continue
+            if self._trimmer.trim(entry, refusal, batch.segment):
+                del judgement.refused[entry.email]
+
     def _accepted(self, segment: Segment, entries: list[Entry], now: float) -> None:
         """The contacts are as they should be; what is left is their tags."""
+        for entry in entries if self._trimmer else ():
+            fields = self._trimmer.settle(entry)
+            columns = {column_of(field, segment.columns) for field in fields}
+            segment.counts.leave_out(("omnisend_refused_value", column) for column in columns)
         if self.memory or segment.clear:
             if leaving := [entry for entry in entries if entry.leaves]:
                 self._left(segment, leaving, now)
@@ -562,7 +578,13 @@ class Delivery:
             self._intake.release(entry.email, now)
 
     def _refuse_alone(self, batch: Batch, entry: Entry, answer: Answer, now: float) -> None:
-        self._reject(batch, entry, _whole(answer), now)
+        refusal = _whole(answer)
+        named = answer.kind is Kind.INVALID and answer.fields
+        if named and self._trimmer.trim(entry, refusal, batch.segment):
+            again = Batch(batch.segment, [entry], batch.attempt + 1, batch.vanished)
+            self._submitter.again(again, now)
+        else:
+            self._reject(batch, entry, refusal, now)
 
     def _refuse_tagging(self, segment: Segment, entry: Entry, answer: Answer, now: float) -> None:
         self._reject(Batch(segment, [entry]), entry, _whole(answer), now)
@@ -576,6 +598,7 @@ class Delivery:
         *,
         code: str | None = None,
     ) -> None:
+        self._trimmer.settle(entry)
         code = code or ("omnisend_unavailable" if refusal.transient else "omnisend_refused")
         if entry.line:
             words = (refusal.code, refusal.message)
@@ -636,4 +659,4 @@ def _whole(answer: Answer) -> Refusal:
     """What the answer to a call says about its only item."""
     field = next(iter(answer.fields), None)
     final = answer.kind is Kind.FORBIDDEN
-    return Refusal(answer.status, field, "", answer.fault, None, final=final)
+    return Refusal(answer.status, field, "", answer.fault, None, answer.fields, final=final)

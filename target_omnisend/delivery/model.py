@@ -39,9 +39,10 @@ class Entry:
         fingerprint: what the ledger will know it by; `LEAVES`; None without a ledger.
         member: the ledger says that the membership shows already.
         before: the fingerprint that the ledger has.
+        merged: the item is not what the line makes, so `remake` could not make it.
     """
 
-    __slots__ = ("before", "email", "epoch", "fingerprint", "item", "line", "member")
+    __slots__ = ("before", "email", "epoch", "fingerprint", "item", "line", "member", "merged")
 
     def __init__(
         self, email: str, line: bytes, item: bytes, epoch: Epoch, fingerprint: bytes | None
@@ -54,6 +55,7 @@ class Entry:
         self.fingerprint = fingerprint
         self.member = False
         self.before: bytes | None = None
+        self.merged = False
 
     @property
     def leaves(self) -> bool:
@@ -76,6 +78,7 @@ class Segment:
         clear: makes the item that clears the property that shows membership, from an e-mail;
             None if no property does.
         settings: name → short hash of each setting that decides what is sent.
+        columns: setting that names a column, such as `mapping.phone` → the column.
         mirrored: those who left lose the membership.
         loader: a hash of the settings that tell one loader's source from another's.
         present: a hash of the address of each person its stream has brought.
@@ -92,6 +95,7 @@ class Segment:
     tag: str | None = None
     clear: Callable[[str], bytes] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
     mirrored: bool = False
     loader: str = ""
     present: array[int] = field(default_factory=lambda: array("q"))

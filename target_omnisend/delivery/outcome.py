@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from target_omnisend.errors import ExitCode, RunFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 THROUGHPUT_SECONDS = 10
 """Width of the slots in which accepted contacts are counted."""
@@ -48,6 +52,11 @@ class StreamCounts:
         """Count a refused record."""
         self.rejected += 1
         self.rejections[code] += 1
+
+    def leave_out(self, values: Iterable[tuple[str, str]]) -> None:
+        """Count values that were left out or altered, each by code and column."""
+        for code, _ in values:
+            self.warnings[code] += 1
 
     def numbers(self) -> dict[str, int]:
         """The counts as the report shows them."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from target_omnisend.api.answers import as_int, as_list, as_name
 
@@ -21,7 +22,8 @@ _UNFINISHED: t.Final = frozenset({"pending", "inprogress"})
 class Refusal:
     """Why Omnisend rejected one item. `message` can quote the person's data: never log it.
 
-    `final` says that the same item was tried often enough, whatever its status.
+    `fields` are the paths of all fields that it names. `final` says that the same item was
+    tried often enough, whatever its status.
     """
 
     status: int | None
@@ -29,6 +31,7 @@ class Refusal:
     code: str
     message: str
     item_id: str | None
+    fields: tuple[str, ...] = dataclasses.field(default=(), compare=False)
     final: bool = False
 
     @property
@@ -51,9 +54,9 @@ class Judgement:
     None where Omnisend does not tell.
     """
 
-    accepted: dict[str, bool | None] = field(default_factory=dict)
-    refused: dict[str, Refusal] = field(default_factory=dict)
-    undone: list[str] = field(default_factory=list)
+    accepted: dict[str, bool | None] = dataclasses.field(default_factory=dict)
+    refused: dict[str, Refusal] = dataclasses.field(default_factory=dict)
+    undone: list[str] = dataclasses.field(default_factory=list)
 
 
 def is_over(batch: Mapping[str, t.Any]) -> bool:
@@ -156,9 +159,24 @@ def _echoed(item: Mapping[str, t.Any], key: Callable[[str], str]) -> str | None:
 
 
 def _refusal(item: Mapping[str, t.Any], code: int | None) -> Refusal:
-    where, what, message = _complaint(item.get("response"))
+    response = item.get("response")
+    where, what, message = _complaint(response)
     item_id = item.get("itemID")
-    return Refusal(code, where, what, message, str(item_id) if item_id else None)
+    fields = tuple(_paths(response)) if isinstance(response, dict) else ()
+    return Refusal(code, where, what, message, str(item_id) if item_id else None, fields)
+
+
+def _paths(response: Mapping[str, t.Any]) -> Iterator[str]:
+    """The paths of the request that a complaint names, in `errors` or as `fields` has them."""
+    for error in as_list(response.get("errors")):
+        if isinstance(error, dict) and isinstance(path := error.get("field"), str) and path:
+            yield path
+    fields = response.get("fields")
+    for name, texts in fields.items() if isinstance(fields, dict) else ():
+        if not str(name).isdigit():
+            yield str(name)
+        else:
+            yield from (str(text).partition(":")[0] for text in as_list(texts))
 
 
 def _complaint(response: t.Any) -> tuple[str | None, str, str]:

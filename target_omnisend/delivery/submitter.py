@@ -111,7 +111,7 @@ class Submitter:
         if self._first_taken is None:
             self._first_taken = now
         for entry in batch.entries:
-            if entry.line:  # from which the item can be made again
+            if entry.line and not entry.merged:  # from which the item can be made again
                 entry.item = None
         batch.id, batch.submitted_at = answer.body["batchID"], now
         self._taken(batch, now)

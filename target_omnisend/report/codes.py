@@ -76,6 +76,11 @@ WARNINGS: t.Final[dict[str, Code]] = {
         "A value is no text, number or truth value (a list, an object, or half a character).",
         "Map a column that holds plain values, or flatten the record.",
     ),
+    "omnisend_refused_value": Code(
+        "Omnisend rejected the contact for this value: a phone that belongs to another contact, "
+        "or a form that Omnisend does not take.",
+        "Correct the value, or leave its column out of the mapping.",
+    ),
 }
 """Why a value was left out or altered; its contact was sent without it."""
 
