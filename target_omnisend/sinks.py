@@ -101,6 +101,7 @@ class SegmentSink(BatchSink):
             counts=self._counts,
             remake=self._remake,
             segment=segment,
+            columns=mapper.columns,
             loader=loader_of(segment.settings),
         )
         self._runner.open(self._origin)

@@ -17,8 +17,8 @@ if t.TYPE_CHECKING:
 DEFAULT_RETRY_AFTER: t.Final = 60.0
 """Seconds to wait after a 429 that does not say how long (`/batches` documents none)."""
 
-LONGEST_RETRY_AFTER: t.Final = 3600.0
-"""More than any window of Omnisend's needs: a number beyond it is a mistake, and would hang."""
+LONGEST_RETRY_AFTER: t.Final = 600.0
+"""As long as an outage may last: a run that waits longer for one call is over anyway."""
 
 
 class Kind(enum.Enum):
@@ -27,7 +27,7 @@ class Kind(enum.Enum):
     DONE = "the call succeeded"
     THROTTLED = "wait as long as it says, then send the same call again"
     RETRY = "a fault that passes: send the same call again, later"
-    FORBIDDEN = "a missing scope or a block: once may be chance, always is fatal"
+    FORBIDDEN = "a missing scope, a block, or a firewall that dislikes what the call carries"
     UNAUTHORIZED = "the key is wrong: fatal"
     PLAN_FULL = "the plan takes no more: fatal"
     RETIRED = "the API version is retired: fatal"

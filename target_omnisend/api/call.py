@@ -23,9 +23,11 @@ class Call:
     Attributes:
         run: makes it.
         done: gets its answer, of kind DONE, INVALID, TOO_LARGE, GONE or (given up) RETRY;
-            FORBIDDEN too if `may_be_forbidden`.
+            FORBIDDEN too if `may_be_forbidden` or `payload`.
+        payload: it carries records, for which a firewall can forbid it.
         divisible: its `done` can try its parts one by one.
         first_fault_at: when it failed first, or what it is a part of did.
+        forbidden_at: when it was forbidden first, or what it is a part of was.
         once: a lost answer is handed over at once, since repeating would do something twice.
         stream: whose records it is about, if they are of one.
     """
@@ -35,11 +37,15 @@ class Call:
     done: Callable[[Answer, float], None]
     may_be_forbidden: bool = False
     once: bool = False
+    payload: bool = False
     divisible: bool = False
     stream: str | None = None
     first_fault_at: float = math.inf
+    forbidden_at: float = math.inf
     started_at: float = -math.inf
     faults: int = 0
+    forbidden: int = 0
+    strays: int = 0
     waits: t.Any = field(default=None)
 
 

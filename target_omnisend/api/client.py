@@ -10,10 +10,10 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
 
 from target_omnisend.api.answers import Answer, Kind, read_problem
 from target_omnisend.api.certificates import check_certificates
+from target_omnisend.api.transport import Adapter, TooLargeError, body_of, set_deadline
 
 if t.TYPE_CHECKING:
     import datetime as dt
@@ -36,7 +36,9 @@ class OmnisendClient:
         timeout: float,
         connections: int,
     ) -> None:
-        """Open a session; `timeout` is in seconds, for each call; `authorization` is the header.
+        """Open a session.
+
+        `timeout` is in seconds, for a whole call; `authorization` is the header.
 
         Raises:
             RunFailed: if the environment names certificates that cannot be read.
@@ -52,10 +54,12 @@ class OmnisendClient:
         }
         self._session = requests.Session()
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+            self._session.mount(scheme, Adapter(pool_maxsize=connections))
         self._templates: dict[str, requests.PreparedRequest] = {}
         # Proxy and certificate settings of the environment, read once and not at each call.
-        self._environment = self._session.merge_environment_settings(url, {}, None, None, None)
+        self._environment = self._session.merge_environment_settings(
+            url, {}, stream=True, verify=None, cert=None
+        )
         if url.lower().startswith("https://"):
             check_certificates(self._environment["verify"])
         else:  # plain http is for this machine; a proxy elsewhere would read key and contacts
@@ -78,7 +82,7 @@ class OmnisendClient:
             + b",".join(items)
             + b"]}",
         )
-        return _with(answer, "batchID", str)
+        return _with_id(answer, "batchID")
 
     def list_batches(self, since: dt.date, offset: int) -> Answer:
         """`GET /batches`: one page of `PAGE` contact batches, without items."""
@@ -96,12 +100,12 @@ class OmnisendClient:
 
     def batch(self, batch_id: str) -> Answer:
         """`GET /batches/{id}`."""
-        return _with(self._call("GET", f"/batches/{quote(batch_id, safe='')}"), "batchID", str)
+        return _with_id(self._call("GET", f"/batches/{quote(batch_id, safe='')}"), "batchID")
 
     def batch_items(self, batch_id: str) -> Answer:
         """`GET /batches/{id}/items`: the batch with its errors and responses."""
         path = f"/batches/{quote(batch_id, safe='')}/items"
-        return _with(self._call("GET", path), "batchID", str)
+        return _with_id(self._call("GET", path), "batchID")
 
     def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
         """`POST /contacts/tags`: every tag to every contact; 202 without a body."""
@@ -123,7 +127,7 @@ class OmnisendClient:
     def create_segment(self, name: str, condition_groups: Sequence[t.Any]) -> Answer:
         """`POST /segments`. Body: the segment."""
         body = msgspec.json.encode({"name": name, "conditionGroups": condition_groups})
-        return _with(self._call("POST", "/segments", body=body), "segmentID", str)
+        return _with_id(self._call("POST", "/segments", body=body), "segmentID")
 
     def segment_statistics(self, segment_id: str) -> Answer:
         """`GET /segments/{id}/statistics`. Body: {contactsCount}."""
@@ -151,19 +155,23 @@ class OmnisendClient:
                 request.body = body
                 request.headers["Content-Length"] = str(len(body))
                 request.headers["Content-Type"] = "application/json"
+            set_deadline(self._timeout)
             response = self._session.send(
                 request, timeout=self._timeout, allow_redirects=False, **self._environment
             )
+            content = body_of(response)
+        except TooLargeError:
+            return Answer(Kind.RETRY, response.status_code, fault="an answer that is too large")
         except (OSError, ValueError, OverflowError) as error:
             # The text of such an error names hosts, URLs and headers; its type says enough.
             # Those of `requests` are OSErrors, as is one for certificates that have gone.
             # The last two are for what `requests` lets through: odd headers and timeouts.
             return Answer(Kind.RETRY, fault=type(error).__name__)
-        return _read(response)
+        return _read(response, content)
 
 
-def _read(response: requests.Response) -> Answer:
-    body, broken = _decode(response.content)
+def _read(response: requests.Response, content: bytes) -> Answer:
+    body, broken = _decode(content)
     if not 200 <= response.status_code < 300:
         return read_problem(response.status_code, body, response.headers)
     if broken:
@@ -179,6 +187,14 @@ def _with(answer: Answer, key: str, kind: type) -> Answer:
     if isinstance(value, kind) and value != "":
         return answer
     return Answer(Kind.RETRY, answer.status, fault=f"an answer without {key}")
+
+
+def _with_id(answer: Answer, key: str) -> Answer:
+    """The same for an ID, which can be written as a number."""
+    value = answer.body.get(key) if isinstance(answer.body, dict) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        answer.body[key] = str(value)
+    return _with(answer, key, str)
 
 
 def _decode(content: bytes) -> tuple[t.Any, bool]:

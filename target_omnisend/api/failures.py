@@ -36,6 +36,16 @@ def not_there(answer: Answer) -> RunFailed:
     )
 
 
+def throttled_for_long(endpoint: Endpoint, seconds: float) -> RunFailed:
+    """The failure of a run whose calls Omnisend only ever puts off."""
+    return RunFailed(
+        ExitCode.FAULT,
+        f"Omnisend has put off {endpoint.label} for {seconds:.0f} seconds (429, too many "
+        "requests). Have the store's other programs use less of its limit, then run again: the "
+        "run continues from the last state.",
+    )
+
+
 def out_of_reach(endpoint: Endpoint, answer: Answer, seconds: float) -> RunFailed:
     """What to tell the user when an endpoint only fails, for long."""
     return RunFailed(

@@ -14,7 +14,7 @@ import backoff
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import WINDOW_SECONDS, Budget, Endpoint, allowance
 from target_omnisend.api.call import Call, Tally, waits
-from target_omnisend.api.failures import fatal, out_of_reach
+from target_omnisend.api.failures import fatal, out_of_reach, throttled_for_long
 
 logger = logging.getLogger("target-omnisend.delivery")
 
@@ -31,10 +31,25 @@ FIRST_CONTACT_SECONDS: t.Final = 60.0
 """The same before any success: a wrong address should not take ten minutes to be told."""
 
 MAX_FORBIDDEN: t.Final = 3
-"""403 in a row, of one endpoint, that are no chance any more."""
+"""403 in a row, of one endpoint or of one record, that are not chance any more."""
+
+MAX_FORBIDDEN_PARTS: t.Final = 5
+"""403 in a row, of calls that carry records: by then three single records were tried, from
+different places of the call that was forbidden first, so its content is not the reason."""
+
+MAX_FORBIDDEN_NEIGHBOURS: t.Final = 30
+"""The same for parts of a call whose other parts got through: 15 records side by side can be
+alike. More are a block that began meanwhile."""
+
+MAX_STRAYS: t.Final = 2
+"""401, or 404 for an endpoint, that one call can get after successes before they are believed:
+a load balancer with one bad machine answers so."""
 
 FIRST_CALLS: t.Final = 4
 """Calls of one endpoint under way before its first success: what finding out may cost."""
+
+_OF_A_NAME: t.Final = {Endpoint.GET_BATCH, Endpoint.GET_ITEMS, Endpoint.COUNT_SEGMENT}
+"""Where 404 can be about the ID in the path; elsewhere it is about the endpoint."""
 
 _TELLING: t.Final = frozenset({1, 10, 100, 1000})
 """Faults in a row that are worth a line in the log."""
@@ -50,9 +65,11 @@ class Lane:
         tallies: its requests by stream; None has those that are about no single one.
         proven: a call has succeeded.
         failing: faults since the last success.
-        failing_since: when the first of them was called for.
-        last_success: when a call last got an answer that was no fault.
-        forbidden: 403 since then.
+        troubled_since: when the first call started that got a fault or a 429 since then.
+        last_success: when a call last got an answer of Omnisend's own.
+        last_passed: when the latest call started that got one.
+        forbidden: 403 since then, one after the other.
+        forbidden_at: when the last of them came.
     """
 
     def __init__(self, endpoint: Endpoint, share: float) -> None:
@@ -64,9 +81,11 @@ class Lane:
         self.paused_until = -math.inf
         self.proven = False
         self.failing = 0
-        self.failing_since = 0.0
+        self.troubled_since = math.inf
         self.last_success = -math.inf
+        self.last_passed = -math.inf
         self.forbidden = 0
+        self.forbidden_at = -math.inf
         self._waiting_since: float | None = None
 
     @property
@@ -96,13 +115,17 @@ class Lane:
         call.started_at = now
         return call
 
+    def passes_since(self, moment: float) -> bool:
+        """Whether a call that started since then has got an answer of Omnisend's own."""
+        return self.last_passed >= moment
+
     def note_waiting(self, now: float) -> None:
         """Remember since when a call is held back by the budget or a pause."""
         if self._waiting_since is None and self.queue and self.queue[0][0] <= now:
             self._waiting_since = now
 
     def _most_at_once(self) -> float:
-        if self.failing >= MAX_FAULTS:
+        if self.failing >= MAX_FAULTS or self.forbidden:
             return 1
         return math.inf if self.proven else FIRST_CALLS
 
@@ -121,11 +144,17 @@ class Scheduler:
         self._patience = FIRST_CONTACT_SECONDS
         self._last_success = -math.inf
         self._ids = itertools.count()
+        self._ids_in_front = itertools.count(-1, -1)
 
     def add(self, call: Call, not_before: float = -math.inf) -> None:
         """Queue a call."""
         queue = self.lanes[call.endpoint].queue
         heapq.heappush(queue, (not_before, next(self._ids), call))
+
+    def add_in_front(self, call: Call) -> None:
+        """Queue a part of a call, before whole ones: it tells what is wrong with the call."""
+        queue = self.lanes[call.endpoint].queue
+        heapq.heappush(queue, (-math.inf, next(self._ids_in_front), call))
 
     def cancel(self, endpoint: Endpoint) -> None:
         """Forget the queued calls of an endpoint."""
@@ -165,19 +194,36 @@ class Scheduler:
                 self._fault(lane, call, answer, now)
             case Kind.FORBIDDEN if not call.may_be_forbidden:
                 self._forbid(lane, call, answer, now)
+            case Kind.UNAUTHORIZED | Kind.GONE if self._is_stray(call, answer):
+                call.strays += 1
+                self._again(lane, call, now)
             case Kind.UNAUTHORIZED | Kind.PLAN_FULL | Kind.RETIRED:
                 raise fatal(answer)
             case _:
-                self._succeeded(lane, answer, now)
+                self._succeeded(lane, call, answer, now)
                 call.done(answer, now)
 
-    def _succeeded(self, lane: Lane, answer: Answer, now: float) -> None:
+    def _succeeded(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
         lane.proven = lane.proven or answer.kind is Kind.DONE
-        lane.failing = lane.forbidden = 0
+        lane.last_passed = max(lane.last_passed, call.started_at)
+        if lane.passes_since(lane.forbidden_at):
+            lane.forbidden = 0
+        lane.failing = 0
+        lane.troubled_since = math.inf
         lane.last_success = self._last_success = now
         self._patience = OUTAGE_SECONDS
 
+    def _is_stray(self, call: Call, answer: Answer) -> bool:
+        """Whether the answer contradicts earlier ones, and is to be heard once more."""
+        if answer.kind is Kind.GONE and call.endpoint in _OF_A_NAME:
+            return False
+        return self._last_success > -math.inf and call.strays < MAX_STRAYS
+
     def _throttled(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
+        self._patience = OUTAGE_SECONDS  # Omnisend is there
+        lane.troubled_since = min(lane.troubled_since, call.started_at)
+        if now - lane.troubled_since > OUTAGE_SECONDS:
+            raise throttled_for_long(lane.endpoint, now - lane.troubled_since)
         lane.tallies[call.stream].throttled += 1
         if lane.tally.throttled in _TELLING:
             logger.warning(
@@ -190,19 +236,25 @@ class Scheduler:
         if lane.paused_until <= now:
             lane.budget.narrow(now, until + WINDOW_SECONDS)
         lane.paused_until = max(lane.paused_until, until)
-        lane.failing = 0  # Omnisend is there and works
+        lane.failing = 0  # one call at a time would be too few
         self.add(call, until)
 
     def _forbid(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
-        lane.forbidden += 1
-        if lane.forbidden >= MAX_FORBIDDEN:
+        if call.started_at >= lane.forbidden_at:  # calls under way together prove only one
+            lane.forbidden += 1
+            lane.forbidden_at = now
+        call.forbidden += 1
+        call.forbidden_at = min(call.forbidden_at, now)
+        if _is_blocked(lane, call):
             raise fatal(answer)
-        self._again(lane, call, now)
+        if call.payload and (call.divisible or lane.passes_since(call.forbidden_at)):
+            call.done(answer, now)
+        else:
+            self._again(lane, call, now)
 
     def _fault(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
-        if not lane.failing:
-            # Not since the last success: a tap may have been silent for hours in between.
-            lane.failing_since = call.started_at
+        # Not since the last success: a tap may have been silent for hours in between.
+        lane.troubled_since = min(lane.troubled_since, call.started_at)
         lane.failing += 1
         if lane.failing in _TELLING:
             logger.warning(
@@ -211,8 +263,8 @@ class Scheduler:
                 answer.fault,
                 extra={**_about(call), "status": answer.status, "faults": lane.failing},
             )
-        if now - lane.failing_since > self._patience:
-            raise out_of_reach(lane.endpoint, answer, now - lane.failing_since)
+        if now - lane.troubled_since > self._patience:
+            raise out_of_reach(lane.endpoint, answer, now - lane.troubled_since)
         call.first_fault_at = min(call.first_fault_at, now)
         # A fault counts against the call only if others got through in the meantime: calls of
         # its endpoint, or, where its parts can tell the one bad item from an outage, any.
@@ -231,6 +283,16 @@ class Scheduler:
             call.waits = waits()
         lane.tallies[call.stream].retried += 1
         self.add(call, now + backoff.full_jitter(next(call.waits)))
+
+
+def _is_blocked(lane: Lane, call: Call) -> bool:
+    """Whether 403 is about the API key or the store, and not about one call's content."""
+    if not call.payload:
+        return lane.forbidden >= MAX_FORBIDDEN
+    if lane.passes_since(call.forbidden_at):
+        return lane.forbidden >= MAX_FORBIDDEN_NEIGHBOURS
+    last_try = not call.divisible and call.forbidden >= MAX_FORBIDDEN
+    return last_try or lane.forbidden >= MAX_FORBIDDEN_PARTS
 
 
 def _about(call: Call) -> dict[str, t.Any]:

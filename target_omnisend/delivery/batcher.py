@@ -34,6 +34,7 @@ class Intake:
         held: entries without a verdict.
         pending: those of them that no batch holds and no other entry blocks.
         segments: the segments that have such entries.
+        held_back: records that are not sent, because an older batch can still overwrite them.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -41,6 +42,7 @@ class Intake:
         self.segments = PendingSegments()
         self.held = 0
         self.pending = 0
+        self.held_back = 0
         self._checkpoint = checkpoint
         self._open: dict[str, str] = {}
         """The newest consent of each person with an open entry."""
@@ -49,6 +51,7 @@ class Intake:
         self._set_aside: dict[str, str] = {}
         """The newest dated consent of those whose entry a deletion replaced."""
         self._later: dict[str, dict[Segment, Entry]] = {}
+        self._given_up: set[str] = set()
 
     def admit(
         self,
@@ -68,6 +71,9 @@ class Intake:
     def admit_again(self, entry: Entry, now: float, consent: str = UNDATED) -> None:
         """Admit an entry whose epoch counts it already."""
         email, segment = entry.email, entry.origin.segment
+        if self._given_up and email in self._given_up and entry.line:
+            self.held_back += 1  # its epoch stays open: no state passes it
+            return
         newest = self._open.get(email)
         if newest is None:
             if self._set_aside:
@@ -127,6 +133,8 @@ class Intake:
     def release(self, email: str, now: float) -> None:
         """A person's entry has its verdict: let the next one of that person in."""
         self.held -= 1
+        if email in self._given_up:
+            self._hold_back(email)
         waiting = self._later.get(email)
         if waiting is None:
             self._open.pop(email, None)
@@ -148,6 +156,22 @@ class Intake:
             entry = segment.pending[email]
             if entry.item and not entry.leaves:
                 entry.change(with_consent(entry.item, self._open[email]))
+
+    def give_up(self, emails: Iterable[str]) -> None:
+        """A batch of these people was given up, and Omnisend can carry it out at any time.
+
+        No newer record of them is sent by this run: the older one might be the last to arrive.
+        """
+        self._given_up.update(emails)
+
+    def _hold_back(self, email: str) -> None:
+        waiting = self._later.pop(email, {})
+        for segment, entry in waiting.items():
+            segment.waiting -= bool(entry.line)
+            self.held -= bool(entry.line)
+            self.held_back += bool(entry.line)
+        if leaving := {segment: entry for segment, entry in waiting.items() if not entry.line}:
+            self._later[email] = leaving
 
     def take_out(self, segment: Segment, entries: Iterable[Entry]) -> None:
         """Have entries go another way than in a batch; their persons stay open."""

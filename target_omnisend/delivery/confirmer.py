@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from functools import partial
 
@@ -26,6 +27,14 @@ it grows while nothing happens, and adds at most that share to the time of a bat
 
 UNSEEN_LISTINGS: t.Final = 2
 """Complete listings that must lack a batch before it is asked for by its ID."""
+
+LAG_SECONDS: t.Final = 300.0
+"""How long each call for a batch must get a 404 before the batch is given up. Omnisend does not
+say how soon a batch shows up after its 201; its queues have lagged by minutes and more, and a
+batch that is given up too early is sent twice."""
+
+ASK_SHARE: t.Final = 0.5
+"""Between two calls for a batch that gets 404: this share of the time since the first."""
 
 
 class Judged(t.Protocol):
@@ -103,7 +112,8 @@ class Confirmer:
         for info in page:
             if isinstance(info, dict) and (batch := self.open.get(str(info.get("batchID")))):
                 expected.discard(batch.id)
-                batch.unseen = 0
+                if batch.unseen:
+                    batch.unseen, batch.missing_since = 0, math.inf
                 self._learn(batch, info, now)
         repeated, self._page_before = page == self._page_before, page
         if page and expected and not repeated:  # some servers do not page at all
@@ -115,34 +125,35 @@ class Confirmer:
         for batch in [self.open[name] for name in missing if name in self.open]:
             batch.unseen += 1
             if batch.unseen >= UNSEEN_LISTINGS or not readable:
-                self._ask(batch)
+                self._ask(batch, now)
         self._listing = None
         oldest = next((batch.submitted_at for batch in self.open.values()), now)
         gap = min(max((now - oldest) * GAP_SHARE, SHORTEST_GAP), LONGEST_GAP)
         self._next_listing = now + gap
 
     def _learn(self, batch: Batch, info: Mapping[str, t.Any], now: float) -> None:
-        if not is_over(info) or batch.asked:
+        if not is_over(info):
             return
         if all_done(info, len(batch.entries)):
             self._over(batch, None, now)
         elif has_counts(info):
-            self._ask_items(batch)
+            self._ask_items(batch, now)
         else:
-            self._ask(batch)
+            self._ask(batch, now)
 
-    def _ask(self, batch: Batch) -> None:
-        if not batch.asked:
-            self._get(batch, Endpoint.GET_BATCH, lambda api: api.batch(batch.id), self._told)
+    def _ask(self, batch: Batch, now: float) -> None:
+        self._get(batch, Endpoint.GET_BATCH, lambda api: api.batch(batch.id), self._told, now)
 
     def _told(self, batch: Batch, info: Mapping[str, t.Any], now: float) -> None:
         if all_done(info, len(batch.entries)):
             self._over(batch, None, now)
         else:
-            self._ask_items(batch)
+            self._ask_items(batch, now)
 
-    def _ask_items(self, batch: Batch) -> None:
-        self._get(batch, Endpoint.GET_ITEMS, lambda api: api.batch_items(batch.id), self._itemised)
+    def _ask_items(self, batch: Batch, now: float) -> None:
+        self._get(
+            batch, Endpoint.GET_ITEMS, lambda api: api.batch_items(batch.id), self._itemised, now
+        )
 
     def _itemised(self, batch: Batch, info: Mapping[str, t.Any], now: float) -> None:
         emails = [entry.email for entry in batch.entries]
@@ -154,8 +165,11 @@ class Confirmer:
         endpoint: Endpoint,
         run: Callable[[Api], Answer],
         over: Callable[[Batch, Mapping[str, t.Any], float], None],
+        now: float,
     ) -> None:
         """Ask about one batch; `over` gets the answer, if by then the batch is over."""
+        if batch.asked or now < batch.ask_at:
+            return
         batch.asked = True
         call = Call(endpoint, run, partial(self._got, batch, over), stream=batch.stream)
         self._scheduler.add(call)
@@ -171,13 +185,20 @@ class Confirmer:
         if batch.id not in self.open:
             return
         if answer.kind is Kind.GONE:
-            self._gone(batch, now)
-        elif answer.kind is Kind.DONE and is_over(answer.body):
-            over(batch, answer.body, now)
+            self._not_found(batch, now)
+        elif answer.kind is Kind.DONE:
+            batch.missing_since = math.inf
+            if is_over(answer.body):
+                over(batch, answer.body, now)
 
-    def _gone(self, batch: Batch, now: float) -> None:
-        del self.open[batch.id]
-        self._vanished(batch, now)
+    def _not_found(self, batch: Batch, now: float) -> None:
+        batch.missing_since = min(batch.missing_since, now)
+        missing = now - batch.missing_since
+        if missing >= LAG_SECONDS:
+            del self.open[batch.id]
+            self._vanished(batch, now)
+        else:
+            batch.ask_at = now + min(max(missing * ASK_SHARE, 1.0), LAG_SECONDS - missing)
 
     def _over(self, batch: Batch, judgement: Judgement | None, now: float) -> None:
         del self.open[batch.id]

@@ -33,6 +33,7 @@ from target_omnisend.delivery.responses import Judgement, Refusal
 from target_omnisend.delivery.segment_creator import SegmentMaker
 from target_omnisend.delivery.submitter import Submitter
 from target_omnisend.delivery.tagger import VISIBLE_AFTER, Tagging
+from target_omnisend.delivery.trimming import Trimmer, column_of
 from target_omnisend.errors import RunFailed
 
 if t.TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Delivery:
         )
         self._submitter = Submitter(
             self.scheduler,
-            taken=self._confirmer.watch,
+            taken=self._taken,
             refused=self._refuse_alone,
             nowhere=lambda answer, now: self.fail(not_there(answer), now),
         )
@@ -155,6 +156,7 @@ class Delivery:
             refuse=self._refuse_tagging,
         )
         self._unanimity = Unanimity()
+        self._trimmer = Trimmer()
         self._departures: Iterator[tuple[Origin, list[str]]] | None = None
         self._may_leave = False
         self._wanted_segments: dict[str, list[t.Any]] = {}
@@ -466,13 +468,21 @@ class Delivery:
 
     # -- settle ------------------------------------------------------------------------
 
+    def _taken(self, batch: Batch, now: float) -> None:
+        self._confirmer.watch(batch, now)
+        if self.memory:
+            self.memory.begin_batch(batch)
+
     def _judged(self, batch: Batch, judgement: Judgement | None, now: float) -> None:
         segment = batch.segment
+        if self.memory:
+            self.memory.end_batch(batch)
         if judgement is None:
             self._unanimity.accepted()
             self._submitter.verdicts = True
             self._accepted(segment, batch.entries, now)
             return
+        self._trim(batch, judgement)
         self._unanimity.judged(judgement)
         accepted, again, plan_full = [], [], None
         for entry in batch.entries:
@@ -497,8 +507,21 @@ class Delivery:
         elif again:
             self._send_again(batch, again, judgement, now)
 
+    def _trim(self, batch: Batch, judgement: Judgement) -> None:
+        """Have contacts go again without the optional values that they were rejected for."""
+        for entry in batch.entries:
+            refusal = judgement.refused.get(entry.email)
+            if refusal is None or refusal.transient or refusal.status == PAYMENT_REQUIRED:
+                continue
+            if self._trimmer.trim(entry, refusal, batch.segment):
+                del judgement.refused[entry.email]
+
     def _accepted(self, segment: Segment, entries: list[Entry], now: float) -> None:
         """The contacts are as they should be; what is left is their tags."""
+        for entry in entries if self._trimmer else ():
+            fields = self._trimmer.settle(entry)
+            columns = {column_of(field, entry.origin.columns) for field in fields}
+            entry.origin.counts.leave_out(("omnisend_refused_value", one) for one in columns)
         if self.memory or segment.clear:
             if leaving := [entry for entry in entries if entry.leaves]:
                 self._left(segment, leaving, now)
@@ -557,7 +580,13 @@ class Delivery:
             self._submitter.again(part, now)
 
     def _vanished(self, batch: Batch, now: float) -> None:
-        logger.warning("Batch %s is gone from Omnisend.", batch.id, extra=batch.about)
+        logger.warning(
+            "Omnisend does not know batch %s any more. Its contacts are sent once more, and newer "
+            "records of the same people by the next run.",
+            batch.id,
+            extra=batch.about,
+        )
+        self._intake.give_up(entry.email for entry in batch.entries)
         if batch.vanished:
             self._expired(batch, now)
         elif self._deadline is None:
@@ -573,11 +602,18 @@ class Delivery:
             extra=batch.about,
         )
         self.outcome.lost_batches.append(batch.id)
+        self._intake.give_up(entry.email for entry in batch.entries)
         for entry in batch.entries:
             self._intake.release(entry.email, now)
 
     def _refuse_alone(self, batch: Batch, entry: Entry, answer: Answer, now: float) -> None:
-        self._reject(batch, entry, _whole(answer), now)
+        refusal = _whole(answer)
+        named = answer.kind is Kind.INVALID and answer.fields
+        if named and self._trimmer.trim(entry, refusal, batch.segment):
+            again = Batch(batch.segment, [entry], batch.attempt + 1, batch.vanished)
+            self._submitter.again(again, now)
+        else:
+            self._reject(batch, entry, refusal, now)
 
     def _refuse_tagging(self, segment: Segment, entry: Entry, answer: Answer, now: float) -> None:
         self._reject(Batch(segment, [entry]), entry, _whole(answer), now)
@@ -591,6 +627,7 @@ class Delivery:
         *,
         code: str | None = None,
     ) -> None:
+        self._trimmer.settle(entry)
         code = code or ("omnisend_unavailable" if refusal.transient else "omnisend_refused")
         if entry.line:
             if entry.consented:  # it counted as a duplicate; without it the consent would be lost
@@ -660,4 +697,6 @@ _UNSETTLED: t.Final = Refusal(None, None, "", "Omnisend did not say what became 
 
 def _whole(answer: Answer) -> Refusal:
     """What the answer to a call says about its only item."""
-    return Refusal(answer.status, next(iter(answer.fields), None), "", answer.fault, None)
+    field = next(iter(answer.fields), None)
+    final = answer.kind is Kind.FORBIDDEN
+    return Refusal(answer.status, field, "", answer.fault, None, answer.fields, final=final)

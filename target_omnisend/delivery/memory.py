@@ -10,10 +10,10 @@ from target_omnisend.delivery.mirror import Mirrors
 from target_omnisend.delivery.model import MARK_BYTES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from target_omnisend.delivery.mirror import Ledger
-    from target_omnisend.delivery.model import Entry, Origin, Segment
+    from target_omnisend.delivery.mirror import Ledger, OpenBatch
+    from target_omnisend.delivery.model import Batch, Entry, Origin, Segment
 
 logger = logging.getLogger("target-omnisend.delivery")
 
@@ -124,6 +124,32 @@ class Memory:
     def forget(self, segment: Segment, entries: Iterable[Entry]) -> None:
         """These lost the membership."""
         self._ledger.forget(segment.name, [entry.email for entry in entries])
+
+    # -- batches under way -------------------------------------------------------------
+
+    def begin_batch(self, batch: Batch) -> None:
+        """Omnisend took a batch, and can carry it out whatever becomes of this run."""
+        self._ledger.begin_batch(batch.id, [entry.email for entry in batch.entries])
+
+    def end_batch(self, batch: Batch) -> None:
+        """It is over."""
+        self._ledger.end_batches([batch.id])
+
+    def open_batches(self) -> Sequence[OpenBatch]:
+        """Those of earlier runs that are not known to be over."""
+        return self._ledger.open_batches()
+
+    def settle_batches(self, people: Collection[str], over: Collection[str]) -> None:
+        """Take these people for changed, and forget the batches that are over.
+
+        An older batch can have overwritten what was confirmed of them, in any segment.
+        """
+        for segment in self._ledger.names():
+            known = self._ledger.known(segment, people)
+            rows = [(e, mark[:MARK_BYTES]) for e, mark in known.items() if len(mark) > MARK_BYTES]
+            self._ledger.confirm(segment, rows, given=False)
+        self._ledger.end_batches(over)
+        self._ledger.flush()
 
 
 def _difference(before: str, now: t.Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ from target_omnisend.delivery.failures import mixed_modes, too_many_leave
 
 if t.TYPE_CHECKING:
     from array import array
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_omnisend.delivery.model import Origin
 
@@ -23,6 +23,22 @@ Feed: t.TypeAlias = tuple[str, str]
 _SEVERAL: t.Final = "several streams"
 _WHOLE_RUNS: t.Final = "whole runs"
 """In place of a stream's version, where the end of the input completes a segment."""
+
+
+class OpenBatch(t.Protocol):
+    """A batch that an earlier run left open; `age` is in seconds."""
+
+    @property
+    def id(self) -> str:
+        """Omnisend's name for it."""
+
+    @property
+    def emails(self) -> Collection[str]:
+        """Its people."""
+
+    @property
+    def age(self) -> float:
+        """Seconds since Omnisend took it."""
 
 
 class Ledger(t.Protocol):
@@ -77,6 +93,18 @@ class Ledger(t.Protocol):
 
     def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
         """Who they are; they may be forgotten as they come."""
+
+    def names(self) -> list[str]:
+        """The segments that it knows."""
+
+    def begin_batch(self, batch: str, emails: Iterable[str]) -> None:
+        """Remember that Omnisend took a batch of these people."""
+
+    def end_batches(self, batches: Iterable[str]) -> None:
+        """These are over."""
+
+    def open_batches(self) -> Sequence[OpenBatch]:
+        """Those that are not known to be over."""
 
 
 @dataclass(slots=True)

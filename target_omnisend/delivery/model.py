@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from array import array
 from collections import Counter
@@ -133,6 +134,7 @@ class Origin:
         counts: the stream's verdicts.
         remake: makes `Entry.item` again, from `Entry.line` and `Entry.email`.
         segment: where its records go.
+        columns: setting that names a column, such as `mapping.phone` → the column.
         loader: a hash of the settings that tell one loader's source from another's.
         present: a hash of the address of each person its stream has brought.
     """
@@ -142,6 +144,7 @@ class Origin:
     counts: StreamCounts
     remake: Callable[[bytes, str], bytes]
     segment: Segment
+    columns: Mapping[str, str] = field(default_factory=dict)
     loader: str = ""
     present: array[int] = field(default_factory=lambda: array("q"))
 
@@ -160,8 +163,11 @@ class Batch:
         id: Omnisend's name for it, once taken.
         submitted_at: when it was taken, in the clock's seconds.
         vanished: an earlier batch with these entries vanished.
+        forbidden_at: when a call with these entries got its first 403.
         unseen: complete listings in a row that did not show it.
         asked: a call about it alone is under way.
+        ask_at: it is not asked for alone before.
+        missing_since: since when each such call gets a 404.
     """
 
     segment: Segment
@@ -170,8 +176,11 @@ class Batch:
     vanished: bool = False
     id: str = ""
     submitted_at: float = 0.0
+    forbidden_at: float = math.inf
     unseen: int = 0
     asked: bool = False
+    ask_at: float = -math.inf
+    missing_since: float = math.inf
 
     @property
     def about(self) -> dict[str, t.Any]:
@@ -188,12 +197,17 @@ class Batch:
         """The stream of its entries, if all are of one."""
         return common_stream(self.entries)
 
-    def halves(self) -> tuple[Batch, Batch]:
+    def halves(self) -> list[Batch]:
         """The same entries in two batches."""
-        middle = len(self.entries) // 2
-        return tuple(  # type: ignore[return-value]
-            Batch(self.segment, part, self.attempt, self.vanished)
-            for part in (self.entries[:middle], self.entries[middle:])
+        return [self._part(entries) for entries in halves(self.entries)]
+
+    def samples(self) -> list[Batch]:
+        """The same entries, two of them in batches of their own."""
+        return [self._part(entries) for entries in samples(self.entries)]
+
+    def _part(self, entries: list[Entry]) -> Batch:
+        return Batch(
+            self.segment, entries, self.attempt, self.vanished, forbidden_at=self.forbidden_at
         )
 
 
@@ -206,3 +220,16 @@ def common_stream(entries: Iterable[Entry]) -> str | None:
 def by_origin(entries: Iterable[Entry]) -> Iterable[tuple[Origin, int]]:
     """How many of the entries came from each origin."""
     return Counter(entry.origin for entry in entries).items()
+
+
+def halves(entries: list[Entry]) -> list[list[Entry]]:
+    """The entries in two lists."""
+    middle = len(entries) // 2
+    return [entries[:middle], entries[middle:]]
+
+
+def samples(entries: list[Entry]) -> list[list[Entry]]:
+    """The rest, one entry from its middle, and the last entry; no list is empty."""
+    middle = (len(entries) - 1) // 2
+    rest = entries[middle + 1 : -1] + entries[:middle]
+    return [part for part in (rest, entries[middle:-1][:1], entries[-1:]) if part]

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from target_omnisend.api.answers import as_int, as_list, as_name
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 _TRANSIENT: t.Final = frozenset({403, 408, 425, 429})
 """Item codes that Omnisend's own WooCommerce plug-in sends again, with all of 5xx."""
 
 
+_UNFINISHED: t.Final = frozenset({"pending", "inprogress"})
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why Omnisend refused one item. `message` may quote the person's data: never log it."""
+    """Why Omnisend rejected one item. `message` can quote the person's data: never log it.
+
+    `fields` are the paths of all fields that it names. `final` says that the same item was
+    tried often enough, whatever its status.
+    """
 
     status: int | None
     field: str | None
     code: str
     message: str
     item_id: str | None
+    fields: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    final: bool = False
 
     @property
     def transient(self) -> bool:
         """Whether the same item may succeed when sent again."""
-        return self.status is None or self.status in _TRANSIENT or self.status >= 500
+        passing = self.status is None or self.status in _TRANSIENT or self.status >= 500
+        return passing and not self.final
 
     @property
     def reason(self) -> str:
@@ -43,9 +54,9 @@ class Judgement:
     None where Omnisend does not tell.
     """
 
-    accepted: dict[str, bool | None] = field(default_factory=dict)
-    refused: dict[str, Refusal] = field(default_factory=dict)
-    undone: list[str] = field(default_factory=list)
+    accepted: dict[str, bool | None] = dataclasses.field(default_factory=dict)
+    refused: dict[str, Refusal] = dataclasses.field(default_factory=dict)
+    undone: list[str] = dataclasses.field(default_factory=list)
 
 
 def is_over(batch: Mapping[str, t.Any]) -> bool:
@@ -55,11 +66,7 @@ def is_over(batch: Mapping[str, t.Any]) -> bool:
 
 def all_done(batch: Mapping[str, t.Any], items: int) -> bool:
     """Whether the counts alone say that each of `items` items succeeded."""
-    return (
-        _status(batch) == "finished"
-        and as_int(batch.get("errorsCount")) == 0
-        and as_int(batch.get("finishedCount")) == items
-    )
+    return _vouched(batch, items, 0)
 
 
 def has_counts(batch: Mapping[str, t.Any]) -> bool:
@@ -80,34 +87,59 @@ def judge(
     ours = set(emails)
     only = next(iter(ours)) if len(ours) == 1 else None
     judgement = Judgement()
-    errors, responses = as_list(batch.get("errors")), as_list(batch.get("responses"))
-    for item, failed in [*((e, True) for e in errors), *((r, False) for r in responses)]:
-        if not isinstance(item, dict):
-            continue
+    unclear = set()
+    for item, failed in _items(batch):
         email = _echoed(item, key) or only
         if email not in ours:
             continue
         code = as_int(item.get("responseCode"))
-        if 200 <= code < 300 if code is not None else not failed:
-            judgement.accepted[email] = {201: True, 200: False}.get(code or 0)
-        else:
-            judgement.refused[email] = _refusal(item, code)
-    # An item that is listed on both sides counts as refused: sending twice does no harm.
-    for email in judgement.refused:
+        match _is_success(item, code, failed=failed):
+            case True:
+                judgement.accepted[email] = {201: True, 200: False}.get(code or 0)
+            case False:
+                judgement.refused[email] = _refusal(item, code)
+            case None:
+                unclear.add(email)
+    # Of two verdicts on an item the worse one counts: sending twice does no harm.
+    for email in unclear.union(judgement.refused):
         judgement.accepted.pop(email, None)
-    unnamed = [e for e in emails if e not in judgement.accepted and e not in judgement.refused]
-    if _vouched(batch, len(ours), len(judgement.refused)):
-        judgement.accepted.update(dict.fromkeys(unnamed))
+    rest = [e for e in emails if e not in judgement.accepted and e not in judgement.refused]
+    if not unclear and _vouched(batch, len(ours), len(judgement.refused)):
+        judgement.accepted.update(dict.fromkeys(rest))
     else:
-        judgement.undone = unnamed
+        judgement.undone = rest
     return judgement
 
 
+def _items(batch: Mapping[str, t.Any]) -> Iterator[tuple[Mapping[str, t.Any], bool]]:
+    """Each item that is listed, and whether it is listed as an error."""
+    for side in ("errors", "responses"):
+        for item in as_list(batch.get(side)):
+            if isinstance(item, dict):
+                yield item, side == "errors"
+
+
+def _is_success(item: Mapping[str, t.Any], code: int | None, *, failed: bool) -> bool | None:
+    """What Omnisend says of an item; None if that is not a verdict, but a state in between."""
+    if str(item.get("status")).lower() in _UNFINISHED:
+        return None
+    if code is None:
+        return not failed
+    if 200 <= code < 300:
+        return True
+    return False if code >= 400 else None
+
+
 def _vouched(batch: Mapping[str, t.Any], items: int, refused: int) -> bool:
+    """Whether the counts leave no room for more than so many rejected items.
+
+    Counts that say fewer errors than are listed are not believed.
+    """
     return (
         _status(batch) == "finished"
         and as_int(batch.get("errorsCount")) == refused
         and as_int(batch.get("finishedCount")) == items
+        and len(as_list(batch.get("errors"))) <= refused
     )
 
 
@@ -127,9 +159,24 @@ def _echoed(item: Mapping[str, t.Any], key: Callable[[str], str]) -> str | None:
 
 
 def _refusal(item: Mapping[str, t.Any], code: int | None) -> Refusal:
-    where, what, message = _complaint(item.get("response"))
+    response = item.get("response")
+    where, what, message = _complaint(response)
     item_id = item.get("itemID")
-    return Refusal(code, where, what, message, str(item_id) if item_id else None)
+    fields = tuple(_paths(response)) if isinstance(response, dict) else ()
+    return Refusal(code, where, what, message, str(item_id) if item_id else None, fields)
+
+
+def _paths(response: Mapping[str, t.Any]) -> Iterator[str]:
+    """The paths of the request that a complaint names, in `errors` or as `fields` has them."""
+    for error in as_list(response.get("errors")):
+        if isinstance(error, dict) and isinstance(path := error.get("field"), str) and path:
+            yield path
+    fields = response.get("fields")
+    for name, texts in fields.items() if isinstance(fields, dict) else ():
+        if not str(name).isdigit():
+            yield str(name)
+        else:
+            yield from (str(text).partition(":")[0] for text in as_list(texts))
 
 
 def _complaint(response: t.Any) -> tuple[str | None, str, str]:

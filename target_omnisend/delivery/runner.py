@@ -8,6 +8,7 @@ import typing as t
 from contextlib import contextmanager
 
 from target_omnisend.api.call import Call
+from target_omnisend.delivery.left_open import LeftOpen
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
 from target_omnisend.mapping.contact import UNDATED
 from target_omnisend.threads import start_thread
@@ -190,9 +191,22 @@ class Runner:
         return self._delivery.brand
 
     def remember_by(self, memory: Memory) -> None:
-        """Use what earlier runs confirmed, from here on."""
+        """Use what earlier runs confirmed, from here on, and see what they left open.
+
+        Raises:
+            Stopped: by `check_stopped`.
+            RunFailed: when the ledger fails, or Omnisend cannot be reached.
+        """
         with self._lock:
             self._delivery.memory = memory
+            left_open = LeftOpen(self._delivery.scheduler, memory)
+            self._ask_about(left_open)
+            left_open.settle()
+
+    def _ask_about(self, left_open: LeftOpen) -> None:
+        left_open.ask()
+        self._changed.notify()
+        self._wait(lambda: not left_open.asking)
 
     def bring(self, origin: Origin, version: t.Any) -> None:
         """From here on the records of the stream carry this version."""

@@ -87,19 +87,19 @@ class Submitter:
             return True
         return self._first_taken is not None and now > self._first_taken + FIRST_VERDICT_SECONDS
 
-    def _submit(
-        self, batch: Batch, not_before: float = 0.0, *, failing_since: float = math.inf
-    ) -> None:
-        self._scheduler.add(
-            Call(
-                Endpoint.POST_BATCH,
-                lambda api: api.post_batch([entry.item or b"" for entry in batch.entries]),
-                partial(self._posted, batch),
-                divisible=len(batch.entries) > 1,
-                stream=batch.stream,
-                first_fault_at=failing_since,
-            ),
-            not_before,
+    def _submit(self, batch: Batch, not_before: float = 0.0) -> None:
+        self._scheduler.add(self._call(batch, math.inf), not_before)
+
+    def _call(self, batch: Batch, failing_since: float) -> Call:
+        return Call(
+            Endpoint.POST_BATCH,
+            lambda api: api.post_batch([entry.item or b"" for entry in batch.entries]),
+            partial(self._posted, batch),
+            payload=True,
+            divisible=len(batch.entries) > 1,
+            stream=batch.stream,
+            first_fault_at=failing_since,
+            forbidden_at=batch.forbidden_at,
         )
 
     def _posted(self, batch: Batch, answer: Answer, now: float) -> None:
@@ -118,15 +118,26 @@ class Submitter:
         batch.id, batch.submitted_at = answer.body["batchID"], now
         self._taken(batch, now)
 
+    def _take_apart(self, batch: Batch, answer: Answer, now: float) -> None:
+        """Send the parts: the one that is taken shows that the other's faults are its own."""
+        if answer.kind is not Kind.FORBIDDEN:
+            for half in batch.halves():
+                self._scheduler.add(self._call(half, now))
+            return
+        # Single records first: they tell soonest whether any call is taken.
+        known = self._lane.passes_since(batch.forbidden_at)
+        for part in batch.halves() if known else batch.samples():
+            self._scheduler.add_in_front(self._call(part, now))
+
     def _not_taken(self, batch: Batch, answer: Answer, now: float) -> None:
         self._invalid += answer.kind is Kind.INVALID
+        if answer.kind is Kind.FORBIDDEN:
+            batch.forbidden_at = min(batch.forbidden_at, now)
         never_any = self._first_taken is None and self._invalid >= FIRST_BATCHES
         if answer.kind is Kind.GONE or never_any:
             self._nowhere(answer, now)
         elif len(batch.entries) > 1:
-            # The half that is taken will show that the other's faults are its own.
-            for half in batch.halves():
-                self._submit(half, failing_since=now)
+            self._take_apart(batch, answer, now)
         else:
             self.entries -= 1
             self._refused(batch, batch.entries[0], answer, now)

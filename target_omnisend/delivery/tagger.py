@@ -9,7 +9,14 @@ from functools import partial
 
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.call import Call
-from target_omnisend.delivery.model import MAX_TAG_EMAILS, Entry, Segment, common_stream
+from target_omnisend.delivery.model import (
+    MAX_TAG_EMAILS,
+    Entry,
+    Segment,
+    common_stream,
+    halves,
+    samples,
+)
 from target_omnisend.errors import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
@@ -72,7 +79,7 @@ class Tagging:
         """
         lane = self._scheduler.lanes[self._endpoint]
         while not lane.queue and (segment := self._due(now, quiet=quiet)):
-            self._send(segment, self._take(segment, now))
+            self._scheduler.add(self._made(segment, self._take(segment, now)))
 
     def _due(self, now: float, *, quiet: bool) -> Segment | None:
         for segment in self._full:
@@ -107,28 +114,41 @@ class Tagging:
         else:
             self._full.pop(segment, None)
 
-    def _send(
-        self, segment: Segment, entries: list[Entry], *, failing_since: float = math.inf
-    ) -> None:
+    def _made(
+        self,
+        segment: Segment,
+        entries: list[Entry],
+        failing_since: float = math.inf,
+        forbidden_at: float = math.inf,
+    ) -> Call:
         emails = [entry.email for entry in entries]
-        self._scheduler.add(
-            Call(
-                self._endpoint,
-                lambda api: self._call(api, emails, segment),
-                partial(self._answered, segment, entries),
-                divisible=len(entries) > 1,
-                stream=common_stream(entries),
-                first_fault_at=failing_since,
-            )
+        return Call(
+            self._endpoint,
+            lambda api: self._call(api, emails, segment),
+            partial(self._answered, segment, entries, forbidden_at),
+            payload=True,
+            divisible=len(entries) > 1,
+            stream=common_stream(entries),
+            first_fault_at=failing_since,
+            forbidden_at=forbidden_at,
         )
 
-    def _answered(self, segment: Segment, entries: list[Entry], answer: Answer, now: float) -> None:
+    def _answered(
+        self,
+        segment: Segment,
+        entries: list[Entry],
+        forbidden_at: float,
+        answer: Answer,
+        now: float,
+    ) -> None:
         if answer.kind is Kind.DONE:
             self._any_taken = True
             self.waiting -= len(entries)
             self._settle(segment, entries, now)
             return
         self._refused_calls += answer.kind is Kind.INVALID
+        if answer.kind is Kind.FORBIDDEN:
+            forbidden_at = min(forbidden_at, now)
         if answer.kind is Kind.GONE or (self._refused_calls >= _HOPELESS and not self._any_taken):
             raise RunFailed(
                 ExitCode.SETTINGS,
@@ -139,9 +159,13 @@ class Tagging:
             self.waiting -= 1
             self._refuse(segment, entries[0], answer, now)
             return
-        middle = len(entries) // 2
-        self._send(segment, entries[:middle], failing_since=now)
-        self._send(segment, entries[middle:], failing_since=now)
+        if answer.kind is not Kind.FORBIDDEN:
+            for half in halves(entries):
+                self._scheduler.add(self._made(segment, half, now))
+            return
+        known = self._scheduler.lanes[self._endpoint].passes_since(forbidden_at)
+        for part in halves(entries) if known else samples(entries):
+            self._scheduler.add_in_front(self._made(segment, part, now, forbidden_at))
 
 
 def _ready(queue: deque[tuple[float, list[Entry]]], now: float) -> int:

@@ -8,7 +8,7 @@ from target_omnisend.ledger import members as table
 from target_omnisend.ledger.ledger import KEYS, Ledger, chunks
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from target_omnisend.ledger.changes import Changes, Segment
 
@@ -27,6 +27,9 @@ class DryLedger(Ledger):
 
     def flush(self) -> None:
         """Write nothing."""
+
+    def begin_batch(self, batch: str, emails: Iterable[str]) -> None:
+        """Write nothing: it is not a batch of Omnisend's."""
 
     def count(self, segment: str) -> int:
         """How many members this target would have made by now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import typing as t
 from contextlib import suppress
 
@@ -13,7 +14,7 @@ from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
 from target_omnisend.ledger.members import PAGE, Row
-from target_omnisend.ledger.schema import FEEDS, JOURNAL, SEGMENTS
+from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, SEGMENTS
 from target_omnisend.ledger.seen import Seen
 
 if t.TYPE_CHECKING:
@@ -31,6 +32,20 @@ UNWRITTEN: t.Final = 5_000
 UNMERGED: t.Final = 50_000
 """Changes that are kept before members get them. E-mails come in no order, and each lies on
 another page: writing so many at once, sorted, writes a page for several of them."""
+
+
+_BEGIN_BATCH: t.Final = sa.text(
+    "INSERT INTO target_omnisend_batches (brand, batch, emails, sent_at)"
+    " VALUES (:brand, :batch, :emails, :sent_at) ON CONFLICT DO NOTHING"
+)
+
+
+class OpenBatch(t.NamedTuple):
+    """A batch that Omnisend took and that is not known to be over; `age` is in seconds."""
+
+    id: str
+    emails: list[str]
+    age: float
 
 
 class Ledger:
@@ -64,6 +79,7 @@ class Ledger:
         """
         self._brand = brand
         self._utc_now = utc_now
+        self._over: set[str] = set()
         self._database = Database(url, brand=brand, wait=wait, dry=dry)
         with self._database.guard():
             self._segments = self._load()
@@ -154,17 +170,41 @@ class Ledger:
             RunFailed: when it cannot be written, or the file is another one.
         """
         places = self._segments.values()
-        if changes := [(place.id, place.unwritten) for place in places if place.unwritten]:
-            with self._database.guard():
-                self._database.connection.execute(
-                    JOURNAL.insert(),
-                    {"brand": self._brand, "changes": encode(changes)},
-                )
+        changes = [(place.id, place.unwritten) for place in places if place.unwritten]
+        if changes or self._over:
+            with self._database.guard(), self._database.transaction():
+                self._write(changes)
             for place in places:
                 place.unwritten.clear()
+            self._over.clear()
         if sum(len(place.unmerged) for place in places) >= UNMERGED:
             self._merge()
         self._database.check_is_there()
+
+    # -- batches under way -------------------------------------------------------------
+
+    def begin_batch(self, batch: str, emails: Iterable[str]) -> None:
+        """Remember, durably, that Omnisend took a batch of these people."""
+        row = {
+            "brand": self._brand,
+            "batch": batch,
+            "emails": json.dumps(list(emails)),
+            "sent_at": int(self._utc_now().timestamp()),
+        }
+        with self._database.guard():
+            self._database.connection.execute(_BEGIN_BATCH, row)
+
+    def end_batches(self, batches: Iterable[str]) -> None:
+        """These are over; forget them with the next `flush`."""
+        self._over.update(batches)
+
+    def open_batches(self) -> list[OpenBatch]:
+        """Those that are not known to be over, the oldest first."""
+        now = self._utc_now().timestamp()
+        query = sa.select(BATCHES).where(BATCHES.c.brand == self._brand)
+        with self._database.guard():
+            rows = self._database.connection.execute(query.order_by(BATCHES.c.sent_at)).all()
+        return [OpenBatch(one.batch, json.loads(one.emails), now - one.sent_at) for one in rows]
 
     # -- who left ----------------------------------------------------------------------
 
@@ -265,6 +305,14 @@ class Ledger:
             self._database.connection.execute(
                 SEGMENTS.update().where(SEGMENTS.c.id == place.id).values(**values)
             )
+
+    def _write(self, changes: list[tuple[int, Changes]]) -> None:
+        run = self._database.connection.execute
+        if changes:
+            run(JOURNAL.insert(), {"brand": self._brand, "changes": encode(changes)})
+        for chunk in chunks(self._over, KEYS):
+            named = BATCHES.c.batch.in_(chunk)
+            run(BATCHES.delete().where(BATCHES.c.brand == self._brand, named))
 
     def _write_feeds(self, place: Segment, feeds: Collection[tuple[str, str]]) -> None:
         rows = [{"segment": place.id, "stream": one, "loader": other} for one, other in feeds]

@@ -23,6 +23,15 @@ UPGRADES: dict[int, Sequence[str]] = {
             PRIMARY KEY (segment, stream, loader)
         )
         """,
+        """
+        CREATE TABLE target_omnisend_batches (
+            brand TEXT NOT NULL,
+            batch TEXT NOT NULL,
+            emails TEXT NOT NULL,
+            sent_at BIGINT NOT NULL,
+            PRIMARY KEY (brand, batch)
+        )
+        """,
     ),
 }
 """By version, the statements that make the next version of it."""
@@ -67,6 +76,15 @@ FEEDS: t.Final = sa.Table(
     sa.Column("segment", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("stream", sa.Text, primary_key=True, comment="that ever brought a member"),
     sa.Column("loader", sa.Text, primary_key=True, comment="hash of the settings it came under"),
+)
+
+BATCHES: t.Final = sa.Table(
+    "target_omnisend_batches",
+    _METADATA,
+    sa.Column("brand", sa.Text, primary_key=True),
+    sa.Column("batch", sa.Text, primary_key=True, comment="Omnisend's ID; it is not known over"),
+    sa.Column("emails", sa.Text, nullable=False, comment="JSON"),
+    sa.Column("sent_at", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
 )
 
 JOURNAL: t.Final = sa.Table(

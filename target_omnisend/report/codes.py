@@ -89,6 +89,11 @@ WARNINGS: t.Final[dict[str, Code]] = {
         "900,000 bytes, of which this was one of the longest values.",
         "Shorten it, or do not map its column.",
     ),
+    "omnisend_refused_value": Code(
+        "Omnisend rejected the contact for this value: a phone that belongs to another contact, "
+        "or a form that Omnisend does not take.",
+        "Correct the value, or leave its column out of the mapping.",
+    ),
 }
 """Why a value was left out or altered; its contact was sent without it."""
 

@@ -84,6 +84,7 @@ def _batch_faults() -> st.SearchStrategy[Fault]:
             seconds=st.sampled_from([0.0, 5.0]),
         ),
         st.builds(dict, kind=st.just("stuck"), seconds=st.sampled_from([0.0, 40.0])),
+        st.builds(dict, kind=st.just("shown_late"), seconds=st.sampled_from([3.0, 100.0])),
         st.builds(dict, kind=st.sampled_from(["no_counts", "no_arrays"]), shape=hidden),
         st.builds(dict, kind=st.just("shuffled")),
         st.builds(dict, kind=st.just("answers"), shape=shapes),
@@ -106,6 +107,16 @@ def _item_faults() -> st.SearchStrategy[Fault]:
         times=st.integers(1, 4),
     )
 
+
+STRAYS = st.builds(
+    Fault,
+    st.just("status"),
+    endpoint=st.sampled_from(ENDPOINTS[:-1]),
+    status=st.sampled_from([401, 403, 404]),
+    skip=st.integers(0, 3),
+    times=st.just(1),
+)
+"""Answers that end a run when they stay; one of them comes in each run."""
 
 FAULTS = st.one_of(_call_faults(), _batch_faults(), _batch_faults(), _item_faults())
 
@@ -271,11 +282,12 @@ class DeliveryMachine(RuleBasedStateMachine):
 
     @initialize(
         faults=st.lists(FAULTS, min_size=1, max_size=4),
+        stray=STRAYS,
         ending=st.sampled_from(["end of input", "end of input", "stop"]),
     )
-    def begin(self, faults: list[Fault], ending: str) -> None:
+    def begin(self, faults: list[Fault], stray: Fault, ending: str) -> None:
         self.run = Watched()
-        self.run.store.faults.add(*faults)
+        self.run.store.faults.add(stray, *faults)
         self.ending = ending
         self.numbers = itertools.count()
         self.planted = len(faults)
@@ -316,7 +328,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         assert total.received == len(self.run.records) + self.run.bad
         assert min(total.numbers().values()) >= 0
         held = self.run.delivery._intake.held
-        assert total.unconfirmed == held + self.run.lost_contacts()
+        held_back = self.run.delivery._intake.held_back
+        assert total.unconfirmed == held + held_back + self.run.lost_contacts()
 
     @invariant()
     def no_budget_is_exceeded(self) -> None:
@@ -369,8 +382,10 @@ class DeliveryMachine(RuleBasedStateMachine):
         run = self.run
         assert run.outcome.failure is None
         assert run.delivery._intake.held == 0
-        assert run.outcome.total().unconfirmed == run.lost_contacts()
-        if run.said and not (run.outcome.lost_batches or run.outcome.nothing_arrived):
+        held_back = run.delivery._intake.held_back
+        assert run.outcome.total().unconfirmed == held_back + run.lost_contacts()
+        unclear = run.outcome.lost_batches or run.outcome.nothing_arrived or held_back
+        if run.said and not unclear:
             assert run.states[-1].value is run.said[-1], "the last state leaves"
         lost = {
             item["firstName"]
@@ -378,7 +393,7 @@ class DeliveryMachine(RuleBasedStateMachine):
             if batch.id in run.outcome.lost_batches
             for item in run.items(batch)
         }
-        if not lost:
+        if not lost and not held_back:
             run.assert_settled(len(run.records), run._applied())
 
 

@@ -137,9 +137,9 @@ class StoreClient(OmnisendClient):
         if reply.delay > self._timeout:
             return Answer(Kind.RETRY, fault="ReadTimeout")
         response = requests.Response()
-        response.status_code, response._content = reply.status, reply.body
+        response.status_code = reply.status
         response.headers.update(reply.headers)
-        return _read(response)
+        return _read(response, reply.body)
 
 
 @dataclass(frozen=True)

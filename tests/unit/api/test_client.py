@@ -176,6 +176,25 @@ def test_a_batch_without_a_name_is_no_batch() -> None:
     )
 
 
+@pytest.mark.parametrize("name", [0, 77, 2**70])
+def test_a_batch_named_by_a_number_has_a_name(
+    client: OmnisendClient, monkeypatch: pytest.MonkeyPatch, name: int
+) -> None:
+    taken = Answer(Kind.DONE, 201, {"batchID": name, "segmentID": name})
+    monkeypatch.setattr(client, "_call", lambda *_, **__: taken)
+    answers = client.post_batch([ITEM]), client.batch("x"), client.batch_items("x")
+    assert {answer.body["batchID"] for answer in answers} == {str(name)}
+    assert client.create_segment("x", []).body["segmentID"] == str(name)
+
+
+@pytest.mark.parametrize("name", [True, 1.5, None, [], ""], ids=repr)
+def test_a_batch_named_by_something_else_has_no_name(
+    client: OmnisendClient, monkeypatch: pytest.MonkeyPatch, name: Any
+) -> None:
+    monkeypatch.setattr(client, "_call", lambda *_, **__: Answer(Kind.DONE, 201, {"batchID": name}))
+    assert client.post_batch([ITEM]).kind is Kind.RETRY
+
+
 def test_a_wrong_key_is_unauthorized(sandbox: Sandbox) -> None:
     answer = client_of(sandbox.api_url, authorization="Omnisend-API-Key wrong").current_brand()
     assert (answer.kind, answer.fault) == (Kind.UNAUTHORIZED, "401 unauthorized")

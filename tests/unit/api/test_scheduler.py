@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_omnisend.api.answers import Answer, Kind
-from target_omnisend.api.budget import Endpoint
+from target_omnisend.api.budget import WINDOW_SECONDS, Endpoint
 from target_omnisend.api.call import Call, waits
 from target_omnisend.api.scheduler import (
     FIRST_CALLS,
     FIRST_CONTACT_SECONDS,
     MAX_FAULTS,
     MAX_FORBIDDEN,
+    MAX_FORBIDDEN_PARTS,
+    MAX_STRAYS,
     OUTAGE_SECONDS,
     Scheduler,
 )
@@ -137,12 +139,27 @@ def test_an_outage_ends_the_run_after_its_time_and_not_before(
     assert patience < now - start < patience + 61.0
 
 
-def test_a_429_is_no_outage(scheduled: Scheduled) -> None:
+@pytest.mark.parametrize("wait", [1.0, 60.0, 250.0, 600.0])
+@pytest.mark.parametrize("silence", [0.0, 5000.0])
+def test_429_ends_the_run_after_as_long_as_an_outage(
+    scheduled: Scheduled, wait: float, silence: float
+) -> None:
     scheduled.add()
-    now = 0.0
-    for _ in range(30):
-        now = scheduled.answer(Answer(Kind.THROTTLED, 429, retry_after=60.0), now)
-    assert (now > OUTAGE_SECONDS, scheduled.told) == (True, [])
+    now = silence
+    with pytest.raises(RunFailed, match="429") as failure:  # noqa: PT012
+        while now < silence + 2 * OUTAGE_SECONDS:
+            last = now
+            now = scheduled.answer(Answer(Kind.THROTTLED, 429, retry_after=wait), now)
+    assert failure.value.exit_code == ExitCode.FAULT
+    assert OUTAGE_SECONDS < last - silence <= OUTAGE_SECONDS + max(wait + 1.0, WINDOW_SECONDS)
+
+
+def test_a_success_between_two_429_begins_the_ten_minutes_anew(scheduled: Scheduled) -> None:
+    for minutes in range(0, 60, 2):
+        scheduled.add()
+        again = scheduled.answer(Answer(Kind.THROTTLED, 429, retry_after=1.0), minutes * 60.0)
+        scheduled.answer(DONE, again)
+    assert scheduled.told == [DONE] * 30
 
 
 def test_a_429_pauses_its_endpoint_for_what_it_says_and_a_second(scheduled: Scheduled) -> None:
@@ -170,6 +187,26 @@ def test_a_429_narrows_that_budget_once_however_many_calls_it_meets(scheduled: S
     assert len(scheduled.start(7.0)) == 30 - 11
 
 
+@pytest.mark.parametrize("kind", [Kind.UNAUTHORIZED, Kind.GONE])
+def test_a_stray_answer_after_successes_is_tried_again_a_few_times(
+    scheduled: Scheduled, kind: Kind
+) -> None:
+    scheduled.prove(TAGS)
+    scheduled.add()
+    now = 1.0
+    for _ in range(MAX_STRAYS):
+        now = scheduled.answer(Answer(kind, fault="4xx"), now)
+    scheduled.answer(DONE, now)
+    assert scheduled.told == [DONE]
+
+
+def test_404_about_a_name_is_told_at_once(scheduled: Scheduled) -> None:
+    scheduled.prove()
+    scheduled.add(Endpoint.GET_BATCH)
+    scheduled.answer(Answer(Kind.GONE, 404), 1.0)
+    assert [answer.kind for answer in scheduled.told] == [Kind.GONE]
+
+
 def test_403_three_times_in_a_row_ends_the_run(scheduled: Scheduled) -> None:
     scheduled.add()
     now = 0.0
@@ -191,6 +228,66 @@ def test_only_a_success_of_the_same_endpoint_forgives_a_403(scheduled: Scheduled
         scheduled.prove(LIST, now - 1e-9)
     with pytest.raises(RunFailed, match="scopes"):
         scheduled.answer(FORBIDDEN, now)
+
+
+def test_a_call_that_carries_records_is_told_that_it_is_forbidden_to_be_taken_apart(
+    scheduled: Scheduled,
+) -> None:
+    scheduled.add(payload=True, divisible=True)
+    scheduled.answer(FORBIDDEN, 0.0)
+    assert scheduled.told == [FORBIDDEN]
+
+
+def test_one_record_is_told_that_it_is_forbidden_once_another_call_got_through(
+    scheduled: Scheduled,
+) -> None:
+    call = scheduled.add(payload=True)
+    now = scheduled.answer(FORBIDDEN, 0.0)
+    assert scheduled.told == []
+    scheduled.prove(POST, now - 1e-9)
+    assert scheduled.start(now) == [call]
+    scheduled.scheduler.answered(call, FORBIDDEN, now)
+    assert scheduled.told == [FORBIDDEN]
+
+
+def test_one_record_forbidden_three_times_while_nothing_gets_through_ends_the_run(
+    scheduled: Scheduled,
+) -> None:
+    scheduled.add(payload=True)
+    now = 0.0
+    for _ in range(MAX_FORBIDDEN - 1):
+        now = scheduled.answer(FORBIDDEN, now)
+    with pytest.raises(RunFailed, match=r"contacts\.write"):
+        scheduled.answer(FORBIDDEN, now)
+
+
+def test_calls_forbidden_one_after_the_other_end_the_run(scheduled: Scheduled) -> None:
+    for _ in range(MAX_FORBIDDEN_PARTS):
+        scheduled.add(payload=True, divisible=True)
+    with pytest.raises(RunFailed, match=r"contacts\.write"):  # noqa: PT012
+        for now in range(MAX_FORBIDDEN_PARTS):
+            call = scheduled.scheduler.next(float(now))
+            assert call is not None
+            scheduled.scheduler.answered(call, FORBIDDEN, now + 0.5)
+    assert len(scheduled.told) == MAX_FORBIDDEN_PARTS - 1
+
+
+def test_calls_forbidden_side_by_side_count_as_one(scheduled: Scheduled) -> None:
+    scheduled.prove()
+    for _ in range(3 * MAX_FORBIDDEN_PARTS):
+        scheduled.add(payload=True, divisible=True)
+    for call in scheduled.start(1.0):
+        scheduled.scheduler.answered(call, FORBIDDEN, 2.0)
+    assert len(scheduled.told) == 3 * MAX_FORBIDDEN_PARTS
+
+
+def test_parts_go_before_whole_calls_and_the_newest_first(scheduled: Scheduled) -> None:
+    scheduled.prove()
+    whole = scheduled.add()
+    parts = [Call(POST, lambda _: DONE, lambda _, __: None) for _ in range(2)]
+    for part in parts:
+        scheduled.scheduler.add_in_front(part)
+    assert scheduled.start(1.0) == [*reversed(parts), whole]
 
 
 def test_a_call_that_may_be_forbidden_is_told_so(scheduled: Scheduled) -> None:

@@ -11,7 +11,7 @@ from support.simulation import item_of
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.checkpoint import Epoch
-from target_omnisend.delivery.confirmer import UNSEEN_LISTINGS, Confirmer
+from target_omnisend.delivery.confirmer import LAG_SECONDS, UNSEEN_LISTINGS, Confirmer
 from target_omnisend.delivery.model import Batch, Entry, Origin, Segment
 from target_omnisend.delivery.outcome import StreamCounts
 
@@ -194,17 +194,31 @@ def test_a_batch_the_list_leaves_out_is_asked_for_by_its_name(confirming: Confir
     assert confirming.over == {"b0": None}
 
 
-def test_a_batch_nobody_knows_has_vanished(confirming: Confirming) -> None:
+def test_a_batch_that_stays_unknown_for_minutes_has_vanished(confirming: Confirming) -> None:
     confirming.watch("b0")
-    confirming.until(5.0)
+    calls = confirming.until(LAG_SECONDS)
+    assert (confirming.vanished, calls.count("batch b0") < 20) == ([], True)
+    confirming.until(LAG_SECONDS + 10.0)
     assert (confirming.vanished, confirming.confirmer.open) == (["b0"], {})
 
 
-def test_a_batch_whose_items_are_gone_has_vanished(confirming: Confirming) -> None:
+def test_a_batch_whose_items_stay_gone_for_minutes_has_vanished(confirming: Confirming) -> None:
     confirming.watch("b0")
     confirming.api.listed = [told("b0", errors=1)]
-    confirming.tick(1.0)
+    calls = confirming.until(LAG_SECONDS)
+    assert (confirming.vanished, calls.count("items b0") < 20) == ([], True)
+    confirming.until(LAG_SECONDS + 10.0)
     assert confirming.vanished == ["b0"]
+
+
+def test_a_batch_that_shows_up_in_between_has_not_vanished(confirming: Confirming) -> None:
+    confirming.watch("b0")
+    confirming.until(LAG_SECONDS / 2)
+    confirming.api.listed = [told("b0", "inProgress", 0)]
+    confirming.tick(LAG_SECONDS / 2 + 20.0)
+    confirming.api.listed = [told("b0", errors=1)]
+    confirming.tick(LAG_SECONDS + 60.0)
+    assert confirming.vanished == []
 
 
 def test_without_a_list_each_batch_is_asked_for(confirming: Confirming) -> None:

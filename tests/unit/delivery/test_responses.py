@@ -73,6 +73,8 @@ def test_a_batch_is_over_when_finished_or_stopped(status: Any, *, over: bool) ->
         ({"status": "finished", "errorsCount": None, "finishedCount": 3}, False),
         ({"status": "finished", "finishedCount": 3}, False),
         ({"status": "finished", "errorsCount": 0}, False),
+        ({"status": "finished", "errorsCount": 0, "finishedCount": 3, "errors": [{}]}, False),
+        ({"status": "finished", "errorsCount": 0, "finishedCount": 3, "errors": []}, True),
         ({}, False),
     ],
     ids=repr,
@@ -138,6 +140,28 @@ def test_the_code_decides_and_without_one_the_list(side: str, code: Any, *, acce
     lists: dict[str, Any] = {side: (item(A, code),)}
     told = verdicts(batch(**lists), A)
     assert (A in told.accepted, A in told.refused) == (accepted, not accepted)
+
+
+@pytest.mark.parametrize("side", ["errors", "responses"])
+@pytest.mark.parametrize("code", [0, 100, 102, 301, 304, 399, -1, "0", 302.0], ids=repr)
+def test_a_code_that_is_not_a_verdict_leaves_its_item_undone(side: str, code: Any) -> None:
+    lists: dict[str, Any] = {side: (item(A, code),), "errorsCount": 0, "finishedCount": 1}
+    told = verdicts(batch(**lists), A)
+    assert (told.accepted, told.refused, told.undone) == ({}, {}, [A])
+
+
+@pytest.mark.parametrize("code", [None, 200, 201, 400, 503])
+@pytest.mark.parametrize("status", ["pending", "inProgress", "PENDING"])
+@pytest.mark.parametrize("side", ["errors", "responses"])
+def test_an_item_that_is_still_under_way_is_undone(side: str, status: str, code: Any) -> None:
+    lists: dict[str, Any] = {side: (item(A, code, status=status),)}
+    told = verdicts(batch(**lists, errorsCount=0, finishedCount=2), A, B)
+    assert (told.accepted, told.refused, told.undone) == ({}, {}, [A, B])
+
+
+def test_counts_without_errors_are_not_believed_while_an_error_is_listed() -> None:
+    told = verdicts(batch((item(None, 400),), None, errorsCount=0))
+    assert (told.accepted, told.undone) == ({}, [A, B, C])
 
 
 def test_an_item_on_both_lists_counts_as_refused() -> None:
