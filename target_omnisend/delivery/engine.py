@@ -178,8 +178,9 @@ class Delivery:
         )
 
     def _brand_told(self, answer: Answer, now: float) -> None:
-        if answer.kind is Kind.FORBIDDEN:
-            # brands.read is not needed otherwise: see whether contacts can be read.
+        if answer.kind is not Kind.DONE:
+            # Only its success is documented, and brands.read is not needed otherwise: see
+            # whether contacts can be read.
             call = Call(Endpoint.READ_CONTACTS, lambda api: api.any_contact(), self._contact_told)
             self.scheduler.add(call)
             return
@@ -699,4 +700,5 @@ def _whole(answer: Answer) -> Refusal:
     """What the answer to a call says about its only item."""
     field = next(iter(answer.fields), None)
     final = answer.kind is Kind.FORBIDDEN
-    return Refusal(answer.status, field, "", answer.fault, None, answer.fields, final=final)
+    message = f"Calls with this record are forbidden: {answer.fault}" if final else answer.fault
+    return Refusal(answer.status, field, "", message, None, answer.fields, final=final)

@@ -43,6 +43,8 @@ FAULTS: dict[str, dict[str, Any]] = {
     "answer after the timeout": {"kind": "slow", "seconds": 1.5},
     "429 with retryAfter": {"kind": "throttle", "retry_after": 0},
     "429 with a header": {"kind": "throttle", "retry_after": 1, "header": True},
+    "403 once": {"kind": "status", "status": 403},
+    "404 once": {"kind": "status", "status": 404},
 }
 EVERY_ENDPOINT = [
     # Batches are asked for alone where the list tells no counts, their items where some failed.
@@ -69,6 +71,15 @@ def test_a_fault_at_each_endpoint(
     assert ran.counts["accepted"] == len(store.contacts) == MEMBERS
     assert [one for one in store.contacts.values() if one.tags != (TAG,)] == []
     assert command.rejects() == []
+
+
+def test_one_401_after_the_key_was_checked(command: Command, sandbox: Sandbox) -> None:
+    endpoints = ENDPOINTS[1:]
+    strays = [Fault("status", endpoint=one, status=401, times=1) for one in endpoints]
+    sandbox.store.faults.add(*EVERY_ENDPOINT, *strays)
+    ran = command(schema(), *people(MEMBERS), batch_size_rows=200)
+    assert (ran.code, sandbox.store.faults.hits["status"]) == (0, len(endpoints)), ran.log
+    assert ran.counts["accepted"] == MEMBERS
 
 
 @contextmanager
