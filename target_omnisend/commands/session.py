@@ -139,7 +139,7 @@ class Run:
             self._make_delivery(clock.monotonic(), self.rejects),
             api,
             clock=clock.monotonic,
-            check_stopped=self._interrupt.check,
+            check_stopped=self._check_stopped,
             failed=self._interrupt.fail,
         )
         runner.check()
@@ -150,6 +150,9 @@ class Run:
     @property
     def _quota_share(self) -> float:
         return self.settings.quota_share
+
+    def _check_stopped(self) -> None:
+        self._interrupt.check()
 
     def _make_delivery(self, now: float, rejects: Rejects) -> Delivery:
         settings = self.settings
