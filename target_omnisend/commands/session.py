@@ -30,7 +30,8 @@ from target_omnisend.marks import retiring, shown_by
 from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.progress.reporter import progress_of
 from target_omnisend.report.data import build, check_writable
-from target_omnisend.report.summary import by_stream, in_all, unknown_statuses
+from target_omnisend.report.losses import lost_columns
+from target_omnisend.report.summary import by_stream, in_all
 from target_omnisend.signals import Stopped
 from target_omnisend.streams import Segments, conditions, make_segment
 
@@ -194,6 +195,8 @@ class Run:
                 max_removed_percent=settings.max_removed_percent,
                 incomplete=self.incomplete,
                 shared=_shared_segments(settings),
+                lose=self.outcome.lose,
+                would=self.dry,
             )
         )
 
@@ -379,7 +382,12 @@ class Run:
                 _say_why(failure)
         self.ledger.close()
 
+    def _say_losses(self) -> None:
+        for stream, sentence in lost_columns(self.outcome, would=self.dry):
+            logger.warning(sentence, extra={"stream_name": stream})
+
     def _tell(self) -> None:
+        self._say_losses()
         report = self._write_report()
         for stream, sentence, codes in by_stream(self.outcome):
             segment = self._segment_of(stream)
