@@ -131,8 +131,6 @@ class SegmentSink(BatchSink):
         if not isinstance(made, Contact):
             self._refuse(record, made)
             return
-        if made.status_given:
-            self._counts.statuses += 1
         if made.warnings:
             self._counts.leave_out(made.warnings)
         if self._counts.given:

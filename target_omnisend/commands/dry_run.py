@@ -124,7 +124,6 @@ class DryRun(Run):
             about = {"stream_name": name, "segment": segment, "counts": counts.numbers()}
             sentence = "Dry run, segment '%s', stream '%s': %s; %s."
             logger.info(sentence, segment, name, _would(counts), self._calls(name), extra=about)
-        self._warn_of_unknown_statuses()
         clauses = [f"{self.outcome.total().received} received, {_would(self.outcome.total())}"]
         if "runner" in self.__dict__:
             if any(self._sent(None)):

@@ -392,7 +392,6 @@ class Run:
         for stream, sentence, codes in by_stream(self.outcome):
             segment = self._segment_of(stream)
             logger.info(sentence, extra={"stream_name": stream, "segment": segment, **codes})
-        self._warn_of_unknown_statuses()
         rejects = self.rejects.path if self.outcome.total().rejected else None
         seconds = (clock.utc_now() - self.started_at).total_seconds()
         say_last(
@@ -406,10 +405,6 @@ class Run:
     def _segment_of(self, stream: str) -> str:
         """The segment that a stream of the outcome is about; `--retire` has one for it."""
         return stream if stream == self._retired else self.settings.for_stream(stream).segment
-
-    def _warn_of_unknown_statuses(self) -> None:
-        for stream, sentence, numbers in unknown_statuses(self.outcome):
-            logger.warning(sentence, extra={"stream_name": stream, **numbers})
 
     def _write_report(self) -> str | None:
         path: Path | None = self.__dict__.get("report_file")

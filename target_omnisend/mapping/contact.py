@@ -39,14 +39,12 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
         warnings: each value that was left out or altered.
         consent: date and e-mail status in the body, as text. The greater of two consents counts:
             the newer one and, of one date, the one that restricts more.
-        status_given: the record had a status of its own, known or not.
     """
 
     email: str
     body: bytes
     warnings: tuple[LeftOut, ...] = ()
     consent: str = UNDATED
-    status_given: bool = False
 
 
 class Rejection(msgspec.Struct, frozen=True):

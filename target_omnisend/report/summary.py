@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from target_omnisend.report.codes import EXITS, WARNINGS
+from target_omnisend.report.codes import EXITS
 
 if t.TYPE_CHECKING:
     from collections import Counter
@@ -32,19 +32,6 @@ def by_stream(outcome: Outcome) -> Iterator[tuple[str, str, dict[str, dict[str, 
         ):
             if codes:
                 yield name, f"Stream '{name}': {what}: {by_code(codes)}.", {field: dict(codes)}
-
-
-def unknown_statuses(outcome: Outcome) -> Iterator[tuple[str, str, dict[str, int]]]:
-    """Each stream that has more unknown words than known ones for the status, as in `by_stream`."""
-    for name, counts in outcome.streams.items():
-        unknown = counts.warnings["subscription_status_unknown"]
-        if unknown * 2 > counts.statuses:
-            sentence = (
-                f"Stream '{name}': {unknown} of {counts.statuses} statuses in the column of "
-                f"'mapping.subscription_status' are unknown words; these contacts went out as "
-                f"nonSubscribed. {WARNINGS['subscription_status_unknown'].cure.replace('`', '')}"
-            )
-            yield name, sentence, {"unknown_statuses": unknown, "statuses": counts.statuses}
 
 
 def in_all(outcome: Outcome, *, rejects: Path | None, report: str | None) -> str:
