@@ -20,7 +20,6 @@ from target_omnisend.delivery.confirmer import Confirmer
 from target_omnisend.delivery.deletions import Deletions
 from target_omnisend.delivery.failures import all_refused, too_many
 from target_omnisend.delivery.model import (
-    LEAVES,
     MAX_ITEMS,
     Batch,
     Entry,
@@ -396,7 +395,7 @@ class Delivery:
         return staying
 
     def _stay(self, entries: list[Entry], now: float) -> None:
-        for origin, number in by_origin(entry for entry in entries if entry.line):
+        for origin, number in by_origin(entry for entry in entries if entry.from_record):
             origin.counts.unchanged += number
         for entry in entries:
             self._close_entry(entry, now)
@@ -420,7 +419,7 @@ class Delivery:
                 return
             for email in emails:
                 item = origin.segment.clear(email) if origin.segment.clear else b""
-                self._intake.admit(origin, email, item, b"", now, LEAVES)
+                self._intake.admit_leaver(origin, email, item, now)
 
     def _begin_leaving(self, now: float) -> None:
         """Everything else is settled: see who leaves, and whether so many may."""
@@ -550,7 +549,7 @@ class Delivery:
     def _left(self, segment: Segment, entries: list[Entry], now: float) -> None:
         for origin, number in by_origin(entries):
             origin.counts.removed += number
-        self._accept((entry for entry in entries if entry.line), now)
+        self._accept((entry for entry in entries if entry.from_record), now)
         if self.memory:
             self.memory.forget(segment, entries)
         for entry in entries:
@@ -630,7 +629,7 @@ class Delivery:
     ) -> None:
         self._trimmer.settle(entry)
         code = code or ("omnisend_unavailable" if refusal.transient else "omnisend_refused")
-        if entry.line:
+        if entry.from_record:
             if entry.consented:  # it counted as a duplicate; without it the consent would be lost
                 entry.consented.origin.counts.duplicates -= 1
                 self._keep_rejected(batch, entry.consented, refusal, code)
@@ -644,7 +643,7 @@ class Delivery:
         words = (refusal.code, refusal.message)
         self._rejects.add(
             entry.origin.schema,
-            entry.line,
+            entry.line or b"",
             code=code,
             field=refusal.field,
             message=": ".join(word for word in words if word) or refusal.reason,

@@ -90,7 +90,7 @@ class Memory:
         for entry in entries:
             before = entry.before = known.get(entry.email)
             if entry.leaves:
-                if before is None and entry.line:
+                if before is None and entry.from_record:
                     unchanged.append(entry)
             elif before is not None and not self._full_refresh:
                 if before == entry.fingerprint:

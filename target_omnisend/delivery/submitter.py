@@ -65,8 +65,7 @@ class Submitter:
     def again(self, batch: Batch, now: float) -> None:
         """Queue entries that were sent before, after a while that grows with their attempts."""
         for entry in batch.entries:
-            if entry.item is None:
-                entry.item = entry.origin.remake(entry.line, entry.email)
+            entry.make_item()
         self.entries += len(batch.entries)
         longest = [wait for _, wait in zip(range(batch.attempt), waits(), strict=False)][-1]
         self._submit(batch, now + backoff.full_jitter(longest))
@@ -113,8 +112,7 @@ class Submitter:
         if self._first_taken is None:
             self._first_taken = now
         for entry in batch.entries:
-            if entry.line and not entry.merged:  # from which the item can be made again
-                entry.item = None
+            entry.free_item()
         batch.id, batch.submitted_at = answer.body["batchID"], now
         self._taken(batch, now)
 

@@ -64,8 +64,7 @@ class Trimmer:
 
     def trim(self, entry: Entry, refusal: Refusal, segment: Segment) -> bool:
         """Take the rejected values out of an entry; False if its contact can have no less."""
-        body = entry.item or entry.origin.remake(entry.line, entry.email)
-        item = msgspec.json.decode(body)
+        item = msgspec.json.decode(entry.make_item())
         present = optional_fields(item, keep=_membership(segment, entry.email))
         named = named_fields(refusal, item)
         if not (present and named) or EMAIL in named:

@@ -10,7 +10,6 @@ import pytest
 from target_omnisend.delivery.batcher import Intake
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.model import (
-    LEAVES,
     MAX_BYTES,
     MAX_ITEMS,
     Batch,
@@ -254,7 +253,7 @@ def test_a_pending_record_goes_out_with_a_newer_status_that_waits_behind_it(way:
 def test_a_deletion_between_two_records_does_not_lose_the_newer_status(way: Way) -> None:
     vip = stream()
     way.admit_given(vip, OUT_IN_JUNE)
-    way.intake.admit(vip, "a", contact(), b"", 0.0, LEAVES)
+    way.intake.admit_leaver(vip, "a", contact(), 0.0)
     way.admit_given(vip, IN_JANUARY)
     assert consent_of(way.next_sent(vip).item or b"") == OUT_IN_JUNE
 
@@ -263,7 +262,7 @@ def test_a_deletion_carries_no_status_of_a_record(way: Way) -> None:
     vip = stream()
     way.admit_given(vip, IN_JANUARY)
     way.admit_given(vip, OUT_IN_JUNE)
-    way.intake.admit(vip, "a", contact(), b"", 0.0, LEAVES)
+    way.intake.admit_leaver(vip, "a", contact(), 0.0)
     assert way.next_sent(vip).item == contact()
 
 
