@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint
-from target_omnisend.api.call import Call
 from target_omnisend.api.failures import fatal, not_there
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.batcher import Intake
 from target_omnisend.delivery.confirmer import Confirmer
 from target_omnisend.delivery.deletions import Deletions
+from target_omnisend.delivery.exchange import Ask, Exchange, Exchanges
 from target_omnisend.delivery.failures import all_refused, too_many
 from target_omnisend.delivery.model import (
     MAX_ITEMS,
@@ -29,7 +29,7 @@ from target_omnisend.delivery.model import (
 )
 from target_omnisend.delivery.refusal_breaker import Unanimity
 from target_omnisend.delivery.responses import Judgement, Refusal
-from target_omnisend.delivery.segment_creator import SegmentMaker
+from target_omnisend.delivery.segment_creator import SegmentCreator
 from target_omnisend.delivery.submitter import Submitter
 from target_omnisend.delivery.tagger import VISIBLE_AFTER, Tagging
 from target_omnisend.delivery.trimming import Trimmer, column_of
@@ -39,6 +39,7 @@ if t.TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from target_omnisend.api.call import Call
     from target_omnisend.delivery.checkpoint import Checkpoint
     from target_omnisend.delivery.memory import Memory
     from target_omnisend.delivery.outcome import Outcome
@@ -116,7 +117,8 @@ class Delivery:
         self.brand: Mapping[str, t.Any] = {}
         self.checked = False
         self.memory: Memory | None = None
-        self.maker = SegmentMaker(self.scheduler)
+        self.maker = SegmentCreator(self.scheduler)
+        self._exchanges = Exchanges(self.scheduler)
         self._limits = limits
         self._started = now
         self._checkpoint = checkpoint
@@ -167,31 +169,21 @@ class Delivery:
 
     def check(self) -> None:
         """Ask who the API key belongs to; `checked` or `outcome.failure` will tell."""
-        self.scheduler.add(
-            Call(
-                Endpoint.CHECK_BRAND,
-                lambda api: api.current_brand(),
-                self._brand_told,
-                may_be_forbidden=True,
-            )
-        )
+        self._exchanges.start(self._check_key())
 
-    def _brand_told(self, answer: Answer, now: float) -> None:
+    def _check_key(self) -> Exchange[None]:
+        answer = yield Ask(Endpoint.CHECK_BRAND, lambda api: api.current_brand())
+        if answer.kind is Kind.DONE and isinstance(answer.body, dict):
+            self.brand = answer.body
         if answer.kind is not Kind.DONE:
             # Only its success is documented, and brands.read is not needed otherwise: see
             # whether contacts can be read.
-            call = Call(Endpoint.READ_CONTACTS, lambda api: api.any_contact(), self._contact_told)
-            self.scheduler.add(call)
-            return
-        if isinstance(answer.body, dict):
-            self.brand = answer.body
-        self._contact_told(answer, now)
-
-    def _contact_told(self, answer: Answer, now: float) -> None:
-        if answer.kind is Kind.DONE:
-            self.checked = True
-        else:
-            self.fail(not_there(answer), now)
+            answer = yield Ask(
+                Endpoint.READ_CONTACTS, lambda api: api.any_contact(), may_be_forbidden=False
+            )
+        if answer.kind is not Kind.DONE:
+            raise not_there(answer)
+        self.checked = True
 
     # -- the way in --------------------------------------------------------------------
 
