@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.checkpoint import Checkpoint
 
 
-class Intake:
+class Batcher:
     """Entries from their admission to their batch.
 
     Omnisend does not say in which order two open batches are applied, so a person is never

@@ -58,11 +58,12 @@ class Entry:
         before: the fingerprint that the ledger has.
         merged: the item holds more than the line says, so `remake` could not make it.
         consented: an older entry of the person, if the item has its consent and not the line's.
+        left_out: the fields that each attempt left out of the item, see `trimming`.
     """
 
     __slots__ = (
-        *("action", "before", "consented", "email", "epoch", "fingerprint", "item", "line"),
-        *("member", "merged", "origin"),
+        *("action", "before", "consented", "email", "epoch", "fingerprint", "item", "left_out"),
+        *("line", "member", "merged", "origin"),
     )
 
     def __init__(
@@ -87,6 +88,7 @@ class Entry:
         self.before: bytes | None = None
         self.merged = False
         self.consented: Entry | None = None
+        self.left_out: tuple[frozenset[str], ...] = ()
 
     def change(self, item: bytes) -> None:
         """Have another item sent than the line makes."""
@@ -221,6 +223,10 @@ class Batch:
     def stream(self) -> str | None:
         """The stream of its entries, if all are of one."""
         return common_stream(self.entries)
+
+    def next_attempt(self, entries: list[Entry], *, vanished: bool = False) -> Batch:
+        """A batch of these of its entries, to be sent once more."""
+        return Batch(self.segment, entries, self.attempt + 1, self.vanished or vanished)
 
     def halves(self) -> list[Batch]:
         """The same entries in two batches."""

@@ -22,7 +22,8 @@ from support.simulation import (
 )
 
 from omnisend_sandbox.faults import Fault, Faults
-from target_omnisend.delivery.engine import GRACE_SECONDS, MAX_ATTEMPTS
+from target_omnisend.delivery.ending import GRACE_SECONDS
+from target_omnisend.delivery.results import MAX_ATTEMPTS
 from target_omnisend.errors import ExitCode
 
 if TYPE_CHECKING:
