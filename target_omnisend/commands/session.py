@@ -17,10 +17,10 @@ from target_omnisend.api import clock
 from target_omnisend.api.client import OmnisendClient
 from target_omnisend.commands.closing import named, save_report, say_last
 from target_omnisend.delivery import doubts
+from target_omnisend.delivery.change_filter import ChangeFilter
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
 from target_omnisend.delivery.failures import none_arrived, too_many
-from target_omnisend.delivery.memory import Memory
 from target_omnisend.delivery.model import Origin
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
@@ -40,7 +40,7 @@ if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from target_omnisend.config.settings import Settings, StreamSettings
-    from target_omnisend.delivery.engine import Rejects
+    from target_omnisend.delivery.protocol import Rejects
     from target_omnisend.ledger import Ledger
     from target_omnisend.signals import Interrupt
 
@@ -188,7 +188,7 @@ class Run:
         )
         self.segments.remember_by(self.ledger)
         runner.remember_by(
-            Memory(
+            ChangeFilter(
                 self.ledger,
                 full_refresh=settings.full_refresh,
                 whole_runs=settings.mirror_on == "end_of_stream",

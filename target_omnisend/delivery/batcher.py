@@ -5,9 +5,9 @@ from __future__ import annotations
 import typing as t
 
 from target_omnisend.delivery.model import (
-    LEAVES,
     MAX_BYTES,
     MAX_ITEMS,
+    Action,
     Batch,
     Entry,
     Origin,
@@ -23,7 +23,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.checkpoint import Checkpoint
 
 
-class Intake:
+class Batcher:
     """Entries from their admission to their batch.
 
     Omnisend does not say in which order two open batches are applied, so a person is never
@@ -68,10 +68,16 @@ class Intake:
         epoch.open += 1
         self.admit_again(Entry(origin, email, line, item, epoch, fingerprint), now, consent)
 
+    def admit_leaver(self, origin: Origin, email: str, item: bytes, now: float) -> None:
+        """Take in a member that leaves without a record; no state passes it before it left."""
+        epoch = self._checkpoint.epoch
+        epoch.open += 1
+        self.admit_again(Entry(origin, email, None, item, epoch, None, Action.LEAVE), now)
+
     def admit_again(self, entry: Entry, now: float, consent: str = UNDATED) -> None:
         """Admit an entry whose epoch counts it already."""
         email, segment = entry.email, entry.origin.segment
-        if self._given_up and email in self._given_up and entry.line:
+        if self._given_up and email in self._given_up and entry.from_record:
             self.held_back += 1  # its epoch stays open: no state passes it
             return
         newest = self._open.get(email)
@@ -101,7 +107,7 @@ class Intake:
         """
         epoch = self._checkpoint.epoch
         epoch.open += 1
-        deletion = Entry(origin, email, line, item, epoch, LEAVES)
+        deletion = Entry(origin, email, line, item, epoch, None, Action.LEAVE)
         if alone:
             self._replace(origin.segment, deletion, now)
         return deletion
@@ -167,10 +173,10 @@ class Intake:
     def _hold_back(self, email: str) -> None:
         waiting = self._later.pop(email, {})
         for segment, entry in waiting.items():
-            segment.waiting -= bool(entry.line)
-            self.held -= bool(entry.line)
-            self.held_back += bool(entry.line)
-        if leaving := {segment: entry for segment, entry in waiting.items() if not entry.line}:
+            segment.waiting -= entry.from_record
+            self.held -= entry.from_record
+            self.held_back += entry.from_record
+        if leaving := {s: entry for s, entry in waiting.items() if not entry.from_record}:
             self._later[email] = leaving
 
     def take_out(self, segment: Segment, entries: Iterable[Entry]) -> None:
