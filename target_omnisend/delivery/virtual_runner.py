@@ -66,7 +66,7 @@ class VirtualLoop:
         *,
         latency: Callable[[], float] = lambda: CALL_SECONDS,
         held_back: Callable[[], float] = lambda: 0.0,
-        moved: Callable[[], None] = lambda: None,
+        moved: Callable[[], object] = lambda: None,
     ) -> None:
         """Start without a call.
 
