@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 import typing as t
+from dataclasses import replace
+from urllib.parse import urlsplit
 
+from target_omnisend.api import clock
 from target_omnisend.api.answers import Kind
 from target_omnisend.api.budget import Endpoint
+from target_omnisend.commands.closing import write_report
 from target_omnisend.commands.parts import Parts, open_dry_ledger
+from target_omnisend.commands.session import Session
+from target_omnisend.delivery.runner import Runner
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
 from target_omnisend.mapping.properties import column_of
 from target_omnisend.signals import Stopped
@@ -17,15 +23,64 @@ if t.TYPE_CHECKING:
 
     from target_omnisend.api.answers import Answer
     from target_omnisend.api.protocol import Api
-    from target_omnisend.commands.session import Session
-    from target_omnisend.config.settings import StreamSettings
-    from target_omnisend.delivery.outcome import Outcome
+    from target_omnisend.config.settings import Settings, StreamSettings
 
 logger = logging.getLogger("target-omnisend")
 
 
-PARTS: t.Final = Parts(ledger=open_dry_ledger)
-"""A check writes nothing."""
+SECONDS: t.Final = 12.0
+"""For so long a check waits for Omnisend; with all else it ends within 20 s."""
+
+CALL_SECONDS: t.Final = 5.0
+"""For so long it waits for one call, so that it can name the reason for which it fails."""
+
+
+def check_session(settings: Settings, **options: t.Any) -> Session:
+    """A session that writes nothing and has less patience; `options` are those of `Session`."""
+    parts = options.pop("parts", None) or Parts()
+    return Session(
+        replace(settings, request_timeout=min(settings.request_timeout, CALL_SECONDS)),
+        parts=replace(parts, runner=CheckRunner, ledger=open_dry_ledger, dry=True),
+        **options,
+    )
+
+
+class CheckRunner(Runner):
+    """A runner that gives up after `SECONDS`."""
+
+    def __init__(self, session: Session) -> None:
+        """Start to count the seconds.
+
+        Raises:
+            RunFailed: if the system has no room for a thread.
+        """
+        self._ends_at = clock.monotonic() + SECONDS
+        self._host = urlsplit(session.settings.api_url).netloc.rpartition("@")[2]
+        self._interrupt = session.interrupt
+        super().__init__(
+            session.make_delivery(clock.monotonic()),
+            session.client,
+            clock=clock.monotonic,
+            check_stopped=self._check_time,
+            failed=session.interrupt.fail,
+        )
+
+    def _check_time(self) -> None:
+        self._interrupt.check()
+        if clock.monotonic() < self._ends_at:
+            return
+        fault = self._delivery.scheduler.latest_fault
+        reason = (fault.reason or fault.fault) if fault else "nothing came in time"
+        raise RunFailed(
+            ExitCode.SETTINGS,
+            f"Omnisend at {self._host} does not answer ({reason}). Check the network and "
+            "'api_url', then check again.",
+        )
+
+    def stop(self, hurried: Callable[[], bool]) -> None:
+        """Stop at once: nothing is open that would be worth waiting for."""
+        del hurried
+        super().stop(lambda: True)
 
 
 def check(session: Session) -> int:
@@ -45,7 +100,7 @@ def check(session: Session) -> int:
     except Exception as error:  # noqa: BLE001 - a traceback might quote a setting
         outcome.failure = RunFailed(ExitCode.SETTINGS, unexpected(error).sentence)
     session.interrupt.ignore()
-    _tell(outcome)
+    _tell(session)
     return outcome.exit_code
 
 
@@ -53,6 +108,7 @@ def _describe(session: Session) -> None:
     _describe_store(session.runner.brand)
     _describe_scopes(session)
     settings = session.settings
+    _describe_folders(settings)
     if settings.mapping:
         logger.info("mapping: %s.", _columns(settings.for_stream("")))
     for stream in settings.streams:
@@ -68,9 +124,7 @@ def _describe_store(brand: Mapping[str, t.Any]) -> None:
         facts = (f"{name} {brand.get(name) or 'unknown'}" for name in _FACTS)
         logger.info("store: %s.", ", ".join(facts))
     else:
-        logger.info(
-            "store: unknown, since the API key lacks the scope brands.read; a run needs it not."
-        )
+        logger.info("store: unknown (the API key has no brands.read scope; it is optional).")
 
 
 def _describe_scopes(session: Session) -> None:
@@ -81,6 +135,13 @@ def _describe_scopes(session: Session) -> None:
     if any(one.create_segment for one in own):
         _try(session, "segments", Endpoint.LIST_SEGMENTS, lambda api: api.list_segments(None))
     logger.info("scope contacts.write: needed too; only a run can tell, since it writes.")
+
+
+def _describe_folders(settings: Settings) -> None:
+    # The session has begun, so it has found out for each of them.
+    places = [name for name in _PLACES if getattr(settings, name) is not None]
+    names = ", ".join(f"'{name}'" for name in places)
+    logger.info("folders: the places that %s name can be written to.", names)
 
 
 def _try(session: Session, scope: str, endpoint: Endpoint, call: Callable[[Api], Answer]) -> None:
@@ -95,7 +156,9 @@ def _try(session: Session, scope: str, endpoint: Endpoint, call: Callable[[Api],
     logger.info("scope %s: %s answered.", scope, endpoint.label, extra=about)
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(session: Session) -> None:
+    outcome = session.outcome
+    report = write_report(session) if outcome.failure is not None else None
     if outcome.stopped_by is not None:
         what = "stopped by a signal before all was asked."
     elif outcome.failure is not None:
@@ -104,10 +167,12 @@ def _tell(outcome: Outcome) -> None:
         what = "a run can start; nothing was sent or written."
     code = int(outcome.exit_code)
     level = logging.ERROR if code else logging.INFO
-    logger.log(level, "Check, exit code %d: %s", code, what, extra={"exit_code": code})
+    about = {"exit_code": code, "report": report}
+    logger.log(level, "Check, exit code %d: %s", code, what, extra=about)
 
 
 _FACTS: t.Final = ("name", "website", "currency")
+_PLACES: t.Final = ("rejects_path", "report_path", "ledger_url")
 
 
 def _columns(own: StreamSettings) -> str:

@@ -14,6 +14,7 @@ from target_omnisend.delivery.failures import none_arrived, too_many
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
 from target_omnisend.report.data import build, check_writable, write
+from target_omnisend.report.losses import lost_columns
 from target_omnisend.report.summary import by_stream, fields, in_all, unknown_statuses
 from target_omnisend.signals import Stopped
 
@@ -92,7 +93,8 @@ def _rejected(session: Session) -> RunFailed:
 def tell_run(session: Session) -> None:
     """Write the report, and say what became of the records of each stream and of all."""
     outcome = session.outcome
-    report = _write_report(session)
+    warn_of_losses(session)
+    report = write_report(session)
     for stream, sentence, codes in by_stream(outcome):
         about = {"stream_name": stream, "segment": session.segment_of(stream)}
         logger.info(sentence, extra={**about, **codes})
@@ -108,6 +110,12 @@ def tell_run(session: Session) -> None:
     )
 
 
+def warn_of_losses(session: Session) -> None:
+    """Name each column that lost more than half of its values."""
+    for stream, sentence in lost_columns(session.outcome, would=session.parts.dry):
+        logger.warning(sentence, extra={"stream_name": stream})
+
+
 def warn_of_unknown_statuses(outcome: Outcome) -> None:
     """Name the consent statuses that no record can have."""
     for stream, sentence, numbers in unknown_statuses(outcome):
@@ -118,7 +126,8 @@ def _rejects_file(session: Session) -> Path | None:
     return session.rejects.path if session.outcome.total().rejected else None
 
 
-def _write_report(session: Session) -> str | None:
+def write_report(session: Session) -> str | None:
+    """Write the report; its path, or None if it is not wanted or cannot be written."""
     if session.report_path is None:
         return None
 

@@ -11,7 +11,7 @@ from functools import partial
 import click
 from singer_sdk.plugin_base import SingerCommand
 
-from target_omnisend.commands import check
+from target_omnisend.commands.check import check, check_session
 from target_omnisend.commands.closing import conclude, end_unstarted, nothing
 from target_omnisend.commands.dry_run import dry_run, dry_session
 from target_omnisend.commands.export import Source, export
@@ -56,7 +56,7 @@ class Options:
     def session(self) -> Callable[..., Session]:
         """What makes the session of the command."""
         if self.check:
-            return partial(Session, parts=check.PARTS)
+            return check_session
         return dry_session if self.dry_run else Session
 
     def validate(self) -> None:
@@ -73,7 +73,7 @@ def run(target: Target, options: Options) -> int:
     """Do what the options ask for; the exit code."""
     session = target.session
     if options.check:
-        return check.check(session)
+        return check(session)
     check_open(reading=options.reads_standard_input)
     _look_for_garbage_less_often()
     do = dry_run if options.dry_run else conclude

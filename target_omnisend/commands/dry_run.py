@@ -15,6 +15,7 @@ from target_omnisend.commands.closing import (
     conclude,
     nothing,
     say_last,
+    warn_of_losses,
     warn_of_unknown_statuses,
 )
 from target_omnisend.commands.dry_omnisend import DryOmnisend
@@ -170,6 +171,7 @@ def _null(parts: Parts) -> Parts:
         report=_write_nothing,
         # On a clock that jumps there is no pace; and METRIC lines would tell of nothing real.
         progress=lambda *_: nullcontext(),
+        dry=True,
     )
 
 
@@ -190,6 +192,7 @@ def _rejected(session: Session) -> RunFailed:
 
 def _tell(session: Session) -> None:
     outcome = session.outcome
+    warn_of_losses(session)
     for name, counts in outcome.streams.items():
         segment = session.segment_of(name)
         about = {"stream_name": name, "segment": segment, "counts": counts.numbers()}

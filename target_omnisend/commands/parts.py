@@ -113,6 +113,7 @@ class Parts:
         rejects: keeps rejected records, in a folder, under a run's name.
         report: writes the report to a path.
         progress: shows how far a runner is.
+        dry: they write nothing; sentences say what a run would do.
     """
 
     clock: Clock = real_time
@@ -124,3 +125,4 @@ class Parts:
     progress: Callable[[Runner, Callable[[], float | None]], AbstractContextManager[t.Any]] = (
         progress_of
     )
+    dry: bool = False

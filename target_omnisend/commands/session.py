@@ -198,6 +198,8 @@ class Session:
                 max_removed_percent=settings.max_removed_percent,
                 incomplete=self.incomplete,
                 shared=_shared_segments(settings),
+                lose=self.outcome.lose,
+                would=self.parts.dry,
             )
         )
 
