@@ -61,13 +61,13 @@ class SegmentSink(BatchSink):
         super().__init__(target, stream_name, schema, key_properties)
         settings = target.settings.for_stream(stream_name)
         self._reader = target.reader
-        self._runner = target.run.runner
-        self._lose = target.run.outcome.lose
+        self._runner = target.session.runner
+        self._lose = target.session.outcome.lose
         types = declared(self.schema)
         stream_maps = _own_maps(target, {self._reader.stream or stream_name, stream_name})
         try:
-            segment = target.run.segments.of_stream(stream_name)
-            mapper = compile_mapping(target.settings, settings, target.run.utc_now, types)
+            segment = target.session.segments.of_stream(stream_name)
+            mapper = compile_mapping(target.settings, settings, target.session.utc_now, types)
         except ValueError as error:
             # The settings were checked: it is the stream's name that makes no segment.
             raise RunFailed(
@@ -90,11 +90,11 @@ class SegmentSink(BatchSink):
         self._email_column = str(settings.mapping["email"])
         self._version: t.Any = None
         self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
-        self._counts = target.run.outcome.stream(stream_name)
+        self._counts = target.session.outcome.stream(stream_name)
         if any(own.get("__filter__") for own in stream_maps):
             # A filter can keep some of the stream's people back.
-            target.run.incomplete[settings.segment] = doubts.FILTERED
-        self._mark = settings_mark(segment.settings) if target.run.ledger else None
+            target.session.incomplete[settings.segment] = doubts.FILTERED
+        self._mark = settings_mark(segment.settings) if target.session.ledger else None
         self._mirrored = segment.mirrored
         self._origin = Origin(
             stream=stream_name,

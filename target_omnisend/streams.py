@@ -172,6 +172,24 @@ def conditions(stream: StreamSettings) -> list[t.Any]:
     return has_tag(tag(stream.segment))
 
 
+def mapping_problems(settings: Settings, now: Callable[[], dt.datetime]) -> list[str]:
+    """A sentence for each mapping and each segment that no run can use.
+
+    `now` tells the present moment.
+    """
+    # A stream that brings its own name for a segment is not known yet; any will do for it.
+    for stream in ("", *settings.streams):
+        own = settings.for_stream(stream or "stream")
+        try:
+            if own.mapping:  # else the stream may never come
+                compile_mapping(settings, own, now)
+            member_tags(own)
+        except ValueError as error:
+            where = f"In 'streams.{stream}': " if stream else ""
+            return [f"{where}{error}"]
+    return mixed_segments(settings)
+
+
 def mixed_segments(settings: Settings) -> list[str]:
     """A sentence for each named stream whose segment shows in Omnisend as another one does.
 

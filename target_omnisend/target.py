@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import sys
 import typing as t
-from functools import partial
 
 import click
 from singer_sdk import Sink, Target
@@ -17,19 +15,16 @@ from singer_sdk.exceptions import (
 )
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
-from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand, _ConfigInput
+from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 
-from target_omnisend.commands.check import Check
-from target_omnisend.commands.closing import end_unstarted
-from target_omnisend.commands.dry_run import DryRun
-from target_omnisend.commands.session import Run, nothing
+from target_omnisend.commands.command_line import Command, Options, refuse, run
+from target_omnisend.commands.session import Session
 from target_omnisend.config.environment import (
     check_environment,
     read_environment,
     readable,
     tidied,
     unreadable,
-    with_environment,
 )
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
@@ -40,32 +35,21 @@ from target_omnisend.config.validation import (
     no_setting,
 )
 from target_omnisend.delivery import doubts
-from target_omnisend.errors import ExitCode, RunFailed
-from target_omnisend.output.stdio import (
-    check_open,
-    stand_in_for_the_log,
-    tap,
-    unusable_logging,
-    write_line,
-)
+from target_omnisend.output.stdio import stand_in_for_the_log, unusable_logging, write_line
 from target_omnisend.output.terminal import PrintableRecord
 from target_omnisend.signals import Interrupt
 from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
 from target_omnisend.singer.batch_messages import records_of
 from target_omnisend.singer.completeness import under_way, unfinished
-from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
 from target_omnisend.singer.reader import MessageReader, raw_value, spell_out
 from target_omnisend.singer.schemas import complete, make_flattenable
 from target_omnisend.sinks import SegmentSink
-from target_omnisend.streams import (
-    compile_mapping,
-    member_tags,
-    mixed_segments,
-)
+from target_omnisend.streams import mapping_problems
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
+    from typing import Self
 
     from target_omnisend.singer.column_watch import ColumnWatch
 
@@ -74,7 +58,10 @@ UNREADABLE: t.Final = "target_omnisend.unreadable"
 
 
 class TargetOmnisend(Target):
-    """Singer target that makes a stream's people members of a segment in Omnisend."""
+    """Singer target that makes a stream's people members of a segment in Omnisend.
+
+    Its session has to begin before its first message: `with target.session: target.listen(…)`.
+    """
 
     name = "target-omnisend"
     config_jsonschema = copy.deepcopy(CONFIG_JSONSCHEMA)  # the SDK adds its own settings to it
@@ -89,8 +76,8 @@ class TargetOmnisend(Target):
         TargetCapabilities.VALIDATE_RECORDS,
     ]
 
-    def __init__(self, *, run: type[Run] = Run, **kwargs: t.Any) -> None:
-        """Check the settings; nothing is sent or read yet. `run` is what shall be done.
+    def __init__(self, *, session: Callable[..., Session] = Session, **kwargs: t.Any) -> None:
+        """Check the settings; nothing is sent or read yet. `session` makes a session of them.
 
         Raises:
             SettingsError: for settings that cannot be used.
@@ -108,14 +95,15 @@ class TargetOmnisend(Target):
         self._state: t.Any = None
         self._has_states = False
         self._batch_files = BatchFiles(self.config.get("batch_config") or {}, self.interrupt)
-        self.run = run(
+        self.session = session(
             self.settings,
             version=self.plugin_version,
             interrupt=self.interrupt,
             write_state=self._write_state_message,
             read_share=lambda: self.reader.read_share,
         )
-        self._check_mappings()
+        if problems := mapping_problems(self.settings, self.session.utc_now):
+            raise SettingsError(problems)
 
     # -- settings ----------------------------------------------------------------------
 
@@ -151,20 +139,6 @@ class TargetOmnisend(Target):
     def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - the SDK's decorator makes it so
         cls.append_builtin_config(cls.config_jsonschema)
         return read_environment(cls.config_jsonschema)
-
-    def _check_mappings(self) -> None:
-        # A stream that brings its own name for a segment is not known yet; any will do for it.
-        for stream in ("", *self.settings.streams):
-            settings = self.settings.for_stream(stream or "stream")
-            try:
-                if settings.mapping:  # else the stream may never come
-                    compile_mapping(self.settings, settings, self.run.utc_now)
-                member_tags(settings)
-            except ValueError as error:
-                where = f"In 'streams.{stream}': " if stream else ""
-                raise SettingsError([f"{where}{error}"]) from None
-        if problems := mixed_segments(self.settings):
-            raise SettingsError(problems)
 
     # -- messages ----------------------------------------------------------------------
 
@@ -230,7 +204,7 @@ class TargetOmnisend(Target):
         value = message_dict["value"]
         self._state, self._has_states = value, True
         # A state that is empty says nothing.
-        self.run.runner.state(raw_value(self.reader.line, "value") if value else b"")
+        self.session.runner.state(raw_value(self.reader.line, "value") if value else b"")
 
     def _write_state_message(self, state: bytes) -> None:  # type: ignore[override]
         """Emit a state, and do not log it as the SDK would: a bookmark may be an e-mail."""
@@ -262,7 +236,7 @@ class TargetOmnisend(Target):
             raise InvalidJSONSchema("lacks 'properties', and its stream has no record")
         super().process_endofpipe()
         self._doubt_what_is_not_over()
-        self.run.finish()
+        self.session.finish()
 
     def _doubt_what_is_not_over(self) -> None:
         """Have no mirror remove anybody whose stream the input may not have brought whole."""
@@ -273,15 +247,15 @@ class TargetOmnisend(Target):
             everywhere = doubts.under_way(stream)
         elif self._has_states and reader.kind in {"RECORD", "BATCH"}:
             everywhere = doubts.CUT_OFF
-        for name in self.run.outcome.streams if everywhere else ():
-            self.run.doubt(name, everywhere)
+        for name in self.session.outcome.streams if everywhere else ():
+            self.session.doubt(name, everywhere)
         for source in unfinished(self._state):
             for stream_map in self.mapper.stream_maps.get(source, ()):
-                self.run.doubt(stream_map.stream_alias, doubts.under_way(source))
+                self.session.doubt(stream_map.stream_alias, doubts.under_way(source))
 
     def _has_records(self, stream: str) -> bool:
         names = [stream_map.stream_alias for stream_map in self.mapper.stream_maps[stream]]
-        return any(self.run.outcome.stream(name).received for name in names)
+        return any(self.session.outcome.stream(name).received for name in names)
 
     # -- command line ------------------------------------------------------------------
 
@@ -314,144 +288,47 @@ class TargetOmnisend(Target):
             return readable(value)
 
     @classmethod
-    def invoke(  # type: ignore[override]
+    def invoke(
         cls,
         *,
         about: bool = False,
         about_format: str | None = None,
         config: _ConfigInput | None = None,
-        file_input: t.IO[str] | None = None,
-        retire: str | None = None,
-        dry_run: bool = False,
-        check: bool = False,
+        **options: t.Any,
     ) -> None:
         """Run the command and exit with its code."""
         if about:
             cls.print_about(about_format)
             return
-        if check and retire is not None:
-            raise click.UsageError("--check and --retire do not go together.")
+        given = Options(**options)
+        given.validate()
         cls.print_version(print_fn=cls.logger.info)
-        config = config or _ConfigInput()
-        reads_input = not check and retire is None and file_input is None
         try:
-            if error := click.get_current_context().meta.get(UNREADABLE):
-                raise error
-            cls.append_builtin_config(cls.config_jsonschema)
-            check_environment(config, cls.config_jsonschema)
-            target = cls(
-                run=Check if check else DryRun if dry_run else Run,
-                config=config.config,
-                parse_env_config=config.parse_env,
-            )
+            target = cls._from_command_line(config or _ConfigInput(), given)
         except SettingsError as error:
-            interrupt = Interrupt()
-            interrupt.install()
-            code = end_unstarted(
-                error.problems,
-                {} if dry_run else with_environment(config),
-                version=cls.plugin_version,
-                wait=partial(_let_the_tap_end, interrupt) if reads_input else nothing,
-            )
-            sys.exit(code)
-        run = target.run
-        if isinstance(run, Check):
-            sys.exit(run.execute(run.describe))
-        check_open(reading=reads_input)
-        if retire is not None:
-            sys.exit(run.execute(lambda: run.retire(retire)))
-        failed = partial(_let_the_tap_end, target.interrupt) if reads_input else nothing
-        sys.exit(run.execute(lambda: target.read(file_input), failed=failed))
+            sys.exit(refuse(error, given, config, version=cls.plugin_version))
+        sys.exit(run(target, given))
+
+    @classmethod
+    def _from_command_line(cls, config: _ConfigInput, options: Options) -> Self:
+        if error := click.get_current_context().meta.get(UNREADABLE):
+            raise error
+        cls.append_builtin_config(cls.config_jsonschema)
+        check_environment(config, cls.config_jsonschema)
+        return cls(session=options.session, config=config.config, parse_env_config=config.parse_env)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Add our own options to the SDK's."""
-        command = _Command.of(super().get_singer_command(), cls.logger)
-        command.params += [
-            click.Option(
-                ["--check"],
-                is_flag=True,
-                help="Say whose API key it is, what it may read and what the mapping needs; read "
-                "no input and write nothing.",
-            ),
-            click.Option(
-                ["--retire"],
-                metavar="SEGMENT",
-                help="Take the membership of a segment back from everyone the ledger says this "
-                "target gave it to.",
-            ),
-            click.Option(
-                ["--dry-run"],
-                is_flag=True,
-                help="Read the whole input, or retire, and say what would be done; send and write "
-                "nothing.",
-            ),
-        ]
-        return command
+        return Command.of(super().get_singer_command(), cls.logger)
 
     def read(self, file_input: t.IO[str] | None) -> None:
-        """Read messages to their end, and see them settled.
+        """Read messages to their end, and see them settled."""
+        self.listen(file_input)
 
-        Raises:
-            RunFailed: when something ends the run early.
-            Stopped: when a signal came.
-        """
-        try:
-            self.listen(file_input)
-        except INPUT_ERRORS as error:
-            sentence = at_line(error, self.reader)
-            failure = RunFailed(
-                ExitCode.FAULT,
-                f"{sentence.removesuffix('.')}; what came before it has its verdict: mend the "
-                "line, or the tap that wrote it, then run again.",
-            )
-            self.logger.error(  # noqa: TRY400 - a traceback says nothing more
-                sentence,
-                extra={
-                    "exit_code": int(failure.exit_code),
-                    "stream_name": self.reader.stream,
-                    "input_line": self.reader.number,
-                },
-            )
-            # What came before the bad line is good: deliver it, remove nobody, then fail.
-            super().process_endofpipe()
-            self.run.finish(removing=False)
-            self.run.outcome.failure = self.run.outcome.failure or failure
-        except Exception as error:  # noqa: BLE001 - raised again in any case
-            raise of_stream_maps(error, self.reader) or error from None
-
-
-class _Command(SingerCommand):
-    """A command whose last line names the exit code for a wrong command line too."""
-
-    @classmethod
-    def of(cls, command: click.Command, logger: logging.Logger) -> _Command:
-        """The same command."""
-        return cls(
-            name=command.name,
-            callback=command.callback,
-            params=command.params,
-            help=command.help,
-            context_settings=command.context_settings,
-            logger=logger,
-        )
-
-    def main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        """Run it."""
-        try:
-            return super().main(*args, **kwargs)
-        except SystemExit as end:
-            if end.code == ExitCode.USAGE:
-                self.logger.error(  # noqa: TRY400 - not a fault
-                    "Wrong use of the command line; exit code 2; see target-omnisend --help."
-                )
-            raise
-
-
-def _let_the_tap_end(interrupt: Interrupt) -> None:
-    """After a failure, go on reading for a while: a tap whose pipe breaks covers our sentence."""
-    if (pipe := tap(os.environ)) is not None:
-        interrupt.discard(*pipe)
+    def drain(self) -> None:
+        """Hand on the records that were read and still wait."""
+        super().process_endofpipe()
 
 
 def _quotes_no_value(record: logging.LogRecord) -> bool:

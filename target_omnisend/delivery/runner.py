@@ -252,7 +252,7 @@ class Runner:
             self._delivery.stop(self._clock())
             self._changed.notify()
             while not self._delivery.is_over(self._clock()) and not hurried():
-                self._progress.wait(_TICK)
+                self._pause()
             self._over = True
 
     def _make_room(self) -> None:
@@ -263,8 +263,12 @@ class Runner:
     def _wait(self, until: Callable[[], bool]) -> None:
         self._check()
         while not until():
-            self._progress.wait(_TICK)
+            self._pause()
             self._check()
+
+    def _pause(self) -> None:
+        """Wait until an answer has come, or for a moment."""
+        self._progress.wait(_TICK)
 
     def _check(self) -> None:
         self._check_stopped()
