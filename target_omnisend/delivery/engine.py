@@ -21,7 +21,7 @@ from target_omnisend.delivery.ending import Ending
 from target_omnisend.delivery.exchange import Exchanges
 from target_omnisend.delivery.key_check import ask_for_brand
 from target_omnisend.delivery.leavers import Leavers
-from target_omnisend.delivery.model import MAX_ITEMS, Origin, Segment
+from target_omnisend.delivery.model import MAX_ITEMS, Entry, Origin, Segment
 from target_omnisend.delivery.refusal_breaker import RefusalBreaker
 from target_omnisend.delivery.results import Results
 from target_omnisend.delivery.segment_creator import SegmentCreator
@@ -32,7 +32,7 @@ from target_omnisend.errors import RunFailed
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from target_omnisend.api.answers import Answer
     from target_omnisend.api.call import Call
@@ -193,6 +193,20 @@ class Delivery:
         """End the run early, for the first reason that comes."""
         self._ending.fail(failure, now)
         self._submitter.cancel()
+
+    def count_not_sent(self) -> None:
+        """After an early end: count the records that no call carried, which nothing confirms."""
+        sent = self._settlement.given_up.copy()
+        for entries in self._under_way():
+            sent.update(entry.origin.stream for entry in entries if entry.from_record)
+        for name, counts in self.outcome.streams.items():
+            counts.not_sent = max(0, counts.unconfirmed - sent[name])
+
+    def _under_way(self) -> Iterator[list[Entry]]:
+        posting = (batch for batch in self._submitter.posting if batch.went_out)
+        for batch in (*self._confirmer.open.values(), *self._results.again, *posting):
+            yield batch.entries
+        yield from self._tagger.under_way()
 
     # -- what moves it -----------------------------------------------------------------
 

@@ -195,6 +195,7 @@ class Batch:
         asked: a call about it alone is under way.
         ask_at: it is not asked for alone before.
         missing_since: since when each such call gets a 404.
+        went_out: a call carried it, or its entries in an earlier batch.
     """
 
     segment: Segment
@@ -208,6 +209,7 @@ class Batch:
     asked: bool = False
     ask_at: float = -math.inf
     missing_since: float = math.inf
+    went_out: bool = False
 
     @property
     def about(self) -> dict[str, t.Any]:

@@ -254,6 +254,7 @@ class Runner:
             while not self._delivery.is_over(self._clock()) and not hurried():
                 self._pause()
             self._over = True
+            self._delivery.count_not_sent()
 
     def _make_room(self) -> None:
         if not self._delivery.has_room() or self._delivery.outcome.failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import typing as t
+from collections import Counter
 
 from target_omnisend.delivery.change_filter import NoChangeFilter
 from target_omnisend.delivery.failures import too_many
@@ -29,6 +30,7 @@ class Settlement:
 
     Attributes:
         changes: what the ledger knows; `NoChangeFilter` without one.
+        given_up: records by stream whose batch was given up.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Settlement:
     ) -> None:
         """Settle the entries of `batcher`; `started` is when the run began."""
         self.changes: Changes = NoChangeFilter()
+        self.given_up: Counter[str] = Counter()
         self._batcher = batcher
         self._outcome = outcome
         self._rejects = rejects
@@ -123,6 +126,7 @@ class Settlement:
             extra=batch.about,
         )
         self._outcome.lost_batches.append(batch.id)
+        self.given_up.update(one.origin.stream for one in batch.entries if one.from_record)
         self.hold_back_newer(batch)
         for entry in batch.entries:
             self._batcher.release(entry.email, now)

@@ -18,6 +18,7 @@ from target_omnisend.delivery.responses import refusal_of
 from target_omnisend.delivery.trimming import trim
 
 if t.TYPE_CHECKING:
+    from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Scheduler
     from target_omnisend.delivery.confirmer import Confirmer
     from target_omnisend.delivery.model import Batch
@@ -34,11 +35,13 @@ class Submitter:
 
     Attributes:
         entries: how many entries they hold.
+        posting: batches whose call has no answer that settles it.
     """
 
     def __init__(self, scheduler: Scheduler, confirmer: Confirmer, settlement: Settlement) -> None:
         """Hand batches that Omnisend takes to `confirmer`, rejected entries to `settlement`."""
         self.entries = 0
+        self.posting: set[Batch] = set()
         self._scheduler = scheduler
         self._lane = scheduler.lanes[Endpoint.POST_BATCH]
         self._confirmer = confirmer
@@ -85,9 +88,16 @@ class Submitter:
         self._scheduler.add(self._call(batch, math.inf), not_before)
 
     def _call(self, batch: Batch, failing_since: float) -> Call:
+        batch.went_out = batch.attempt > 0 or failing_since < math.inf
+        self.posting.add(batch)
+
+        def run(api: Api) -> Answer:
+            batch.went_out = True
+            return api.post_batch([entry.item or b"" for entry in batch.entries])
+
         return Call(
             Endpoint.POST_BATCH,
-            lambda api: api.post_batch([entry.item or b"" for entry in batch.entries]),
+            run,
             partial(self._posted, batch),
             payload=True,
             divisible=len(batch.entries) > 1,
@@ -97,6 +107,7 @@ class Submitter:
         )
 
     def _posted(self, batch: Batch, answer: Answer, now: float) -> None:
+        self.posting.discard(batch)
         if answer.kind is not Kind.DONE:
             self._not_taken(batch, answer, now)
             return

@@ -22,7 +22,7 @@ from target_omnisend.delivery.responses import refusal_of
 from target_omnisend.errors import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Scheduler
@@ -85,6 +85,11 @@ class Tagger:
         """Entries that wait for a tag call or its answer."""
         return self.adding.waiting + self.removing.waiting
 
+    def under_way(self) -> Iterator[list[Entry]]:
+        """The entries that wait."""
+        yield from self.adding.under_way()
+        yield from self.removing.under_way()
+
     def accept(self, segment: Segment, entries: list[Entry], now: float) -> None:
         """Take contacts that are in Omnisend; their tags may be missing."""
         if leaving := [entry for entry in entries if entry.leaves]:
@@ -125,8 +130,16 @@ class TagCalls:
         self._queues: dict[Segment, deque[tuple[float, list[Entry]]]] = {}
         self._sizes: Counter[Segment] = Counter()
         self._full: dict[Segment, None] = {}
+        self._calls: dict[int, list[Entry]] = {}
+        """The entries of calls that have no answer, by the identity of their list."""
         self._any_taken = False
         self._refused_calls = 0
+
+    def under_way(self) -> Iterator[list[Entry]]:
+        """The entries that wait, here or for an answer."""
+        yield from self._calls.values()
+        for queue in self._queues.values():
+            yield from (entries for _, entries in queue)
 
     def add(self, segment: Segment, entries: list[Entry], ready_at: float) -> None:
         """Queue entries, to be sent at that time or later."""
@@ -186,6 +199,7 @@ class TagCalls:
         forbidden_at: float = math.inf,
     ) -> Call:
         emails = [entry.email for entry in entries]
+        self._calls[id(entries)] = entries
         return Call(
             self._change.endpoint,
             lambda api: self._change.call(api, emails, segment),
@@ -205,6 +219,7 @@ class TagCalls:
         answer: Answer,
         now: float,
     ) -> None:
+        del self._calls[id(entries)]
         if answer.kind is Kind.DONE:
             self._any_taken = True
             self.waiting -= len(entries)
