@@ -228,8 +228,6 @@ class Delivery:
                 self._ending.fail(failure, now)
             else:  # the calls that settle the open batches fail as well
                 self._ending.fail_at_once(failure, now)
-        if self._ending.early:
-            self._submitter.cancel()
         self._emit_what_is_safe(now)
 
     def is_over(self, now: float) -> bool:
@@ -308,5 +306,7 @@ class Delivery:
         # As long as Omnisend rejects all for one reason, that may be a fault of the account's and
         # not of the records': no state passes them before that is clear.
         suspicious = self._breaker.items and not self._breaker.any_accepted and not self._ended
-        if not suspicious and not self.outcome.nothing_arrived:
+        if suspicious or not self._checkpoint.has_safe:
+            return
+        if not self.outcome.nothing_arrived:  # last, because it looks at every stream
             self._checkpoint.emit_safe()
