@@ -55,9 +55,9 @@ ALLOWED: Mapping[str, tuple[str, ...]] = {
 """Text that stays, by file, each with its reason."""
 
 NOT_YET: Mapping[str, int] = {
-    "target_omnisend/delivery/": 400,
-    "target_omnisend/commands/": 100,
-    "target_omnisend/target.py": 40,
+    "target_omnisend/delivery/": 76,
+    "target_omnisend/commands/": 18,
+    "target_omnisend/target.py": 7,
 }
 """Places that still have such words, with their number; it can only become smaller."""
 

@@ -9,5 +9,9 @@ import typing as t
 
 
 def event(name: str, /, **facts: t.Any) -> dict[str, t.Any]:
-    """The `extra` of a log line: its event and its facts, without personal data."""
-    return {"event": name, **facts}
+    """The `extra` of a log line: its event and its facts, without personal data.
+
+    The field is not called `event`: Meltano passes fields on to structlog, which calls the
+    message so, and a second `event` would end Meltano with a TypeError.
+    """
+    return {"event_name": name, **facts}

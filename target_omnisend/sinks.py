@@ -234,19 +234,27 @@ class SegmentSink(BatchSink):
 
     def _report_missing(self, found: set[str]) -> None:
         """Name the mapped columns that neither the schema nor the first records have."""
-        about = event(
-            "column_missing", stream_name=self.stream_name, segment=self._settings.segment
-        )
         for sentence in missing_columns(self._mapper, found):
-            self.logger.warning("Stream '%s': %s", self.stream_name, sentence, extra=about)
+            self.logger.warning(
+                "Stream '%s': %s",
+                self.stream_name,
+                sentence,
+                extra=event("column_missing", **self._about),
+            )
         for sentence in hopeless(self._settings, found):
             self._complain(sentence)
 
     def _complain(self, sentence: str) -> None:
-        about = event(
-            "records_hopeless", stream_name=self.stream_name, segment=self._settings.segment
+        self.logger.error(
+            "Stream '%s': %s",
+            self.stream_name,
+            sentence,
+            extra=event("records_hopeless", **self._about),
         )
-        self.logger.error("Stream '%s': %s", self.stream_name, sentence, extra=about)
+
+    @property
+    def _about(self) -> dict[str, str]:
+        return {"stream_name": self.stream_name, "segment": self._settings.segment}
 
     def _remake(self, line: bytes, email: str) -> bytes:
         """Map a message again whose contact was let go when its batch was taken."""

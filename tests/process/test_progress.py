@@ -49,9 +49,11 @@ def test_a_terminal_shows_progress_below_the_log_and_nothing_of_it_at_the_end(
     limit = r"a minute, limit in use \d+ % \(POST /[a-z/]+\)$"
     assert re.search(limit, terminal.display[counts + 2])
     assert re.search(r" \d+ % after 0:00:0\d", terminal.display[counts + 3])
-    assert any("completed processing 303 lines" in line for line in terminal.display[:counts])
+    assert any("shows as the tag" in line for line in terminal.display[:counts])
 
     last = terminal.text
+    assert "Reader" not in last, "lines of the SDK that say nothing of a run's success"
+    assert "parse of env var" not in last
     assert not terminal.cursor_is_hidden()
     assert COUNTS not in last
     assert "a minute" not in last
@@ -164,6 +166,7 @@ def test_away_from_a_terminal_every_line_is_json_with_what_it_is_about_as_fields
         ("members", "VIP")
     }
     (fault,) = _saying(ours, "is tried again")
+    assert fault["extra"]["event_name"] == "call_failed"
     assert (fault["stream_name"], fault["extra"]["endpoint"]) == ("members", "POST /batches")
     assert fault["extra"]["status"] == 503
     bad, last = [line for line in ours if line["level"] == "error"]
