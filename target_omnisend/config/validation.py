@@ -50,7 +50,7 @@ def no_setting(name: str, known: Iterable[str]) -> str:
     It is shown only if it is a slip for one that is: any other can be a key in the wrong place.
     """
     if nearest(name, known):
-        return f"There is no setting '{name}'{did_you_mean(name, known)}"
+        return f"The setting '{name}' is not known{did_you_mean(name, known)}"
     return (
         "A name among the settings is not a setting's. Compare the names with those of "
         "`target-omnisend --about`."

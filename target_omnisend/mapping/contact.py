@@ -10,7 +10,7 @@ MAX_BODY_BYTES: Final = 900_000
 """Omnisend's guide asks for batches of at most 1 MB; one contact must fit into one."""
 
 NEVER_NEWER: Final = "2000-01-01T00:00:00Z"
-"""Omnisend keeps the newest status, so one dated before the shop began changes nobody's consent."""
+"""Omnisend keeps the newest status, so one dated before the shop began does not change consent."""
 
 UNDATED: Final = f"{NEVER_NEWER} nonSubscribed"
 """The consent of a record that says nothing of it."""
@@ -34,7 +34,7 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
     """A member as Omnisend will receive it.
 
     Attributes:
-        email: the normalised address, by which records are merged and answers are matched.
+        email: the normalised address, by which records are combined and answers are matched.
         body: JSON of one item of a contacts batch.
         warnings: each value that was left out or altered.
         consent: date and e-mail status in the body, as text. The greater of two consents counts:

@@ -112,7 +112,7 @@ class MemberMapper:
             null_policy: ``skip``, or ``clear`` to remove properties whose column is null.
             date_formats: patterns of dates, tried after ISO 8601.
             declared: what the stream's schema says of its columns.
-            now: tells the present moment; a consent dated later is rejected, for it would make
+            now: gives the present moment; a consent dated later is rejected, because it would make
                 Omnisend ignore each change until then.
 
         Raises:
@@ -151,7 +151,7 @@ class MemberMapper:
             )
 
     def map(self, record: Record) -> Contact | Rejection:
-        """The contact of a record, or why there is none. Raises nothing, whatever the record."""
+        """The contact of a record, or its rejection. Raises nothing, whatever the record."""
         try:
             return self._map(record)
         except UnicodeEncodeError:

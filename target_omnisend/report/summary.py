@@ -57,7 +57,7 @@ def counted(total: StreamCounts) -> str:
 def fields(outcome: Outcome) -> dict[str, t.Any]:
     """What `in_all` says, as the fields of a log line, by their names in the report.
 
-    The counts are one field, since `created` is the name of a log line's own.
+    The counts are one field, because a log line has a field `created` of its own.
     """
     streams = {name: counts.reported() for name, counts in outcome.streams.items()}
     counts = outcome.total().reported()

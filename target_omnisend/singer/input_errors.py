@@ -41,7 +41,7 @@ def at_line(error: Exception, reader: MessageReader) -> str:
 
 
 def of_stream_maps(error: Exception, reader: MessageReader) -> RunFailed | None:
-    """What an expression of the operator's made of a record, told without the record."""
+    """The failure of an expression of the operator's; the sentence does not quote the record."""
     files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
     if mapper.__file__ not in files:
         return None
@@ -50,6 +50,6 @@ def of_stream_maps(error: Exception, reader: MessageReader) -> RunFailed | None:
     return RunFailed(
         ExitCode.SETTINGS,
         f"The setting 'stream_maps' does not work on {reader.place}, "
-        f"stream '{reader.stream}' ({error if own else type(error).__name__}); mend the "
+        f"stream '{reader.stream}' ({error if own else type(error).__name__}). Correct the "
         "expression, then run again.",
     )

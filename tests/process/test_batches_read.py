@@ -177,11 +177,11 @@ def test_a_bad_file_ends_the_run_after_what_came_before(
     [
         (
             batch("/", encoding=PARQUET),
-            "Parquet need the extra 'parquet'; install target-omnisend[parquet], then run again.",
+            "Parquet need the extra 'parquet'. Install target-omnisend[parquet], then run again.",
         ),
         (
             batch("s3://bucket/file"),
-            "needs a package that is not installed (Install s3fs to access S3); install it",
+            "needs a package that is not installed (Install s3fs to access S3). Install it",
         ),
     ],
     ids=["parquet", "s3"],
