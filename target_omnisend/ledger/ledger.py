@@ -239,9 +239,14 @@ class Ledger:
         """How many `leavers` would give, besides some."""
         return sum(email not in besides for page in self._unseen(segment) for email in page)
 
-    def set_version(self, segment: str, version: str) -> None:
-        """What the run brings is this version from here on; those seen stay seen."""
-        self._update(self._segments[segment], bringing=version)
+    def set_version(self, segment: str, version: str) -> bool:
+        """What the run brings is this version from here on; those seen stay seen.
+
+        False when an earlier run began to bring the same version and did not end.
+        """
+        place = self._segments[segment]
+        self._update(place, bringing=version)
+        return version != place.brought_before
 
     def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
         """Everybody whom this target made a member and this run did not see.
