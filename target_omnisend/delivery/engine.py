@@ -452,9 +452,14 @@ class Delivery:
             if segment.tag is None and segment.clear is None:
                 gone, staying = [], [*staying, *gone]
             if self.memory and gone:
-                strangers = self.memory.sift(segment, gone)
-                staying = [*staying, *strangers]
-                gone = [entry for entry in gone if entry.before is not None]
+                # The ledger does not know yet a member whose entry is still on its way.
+                strangers = {
+                    entry
+                    for entry in self.memory.sift(segment, gone)
+                    if not self._intake.is_open(entry.email)
+                }
+                staying = [*staying, *(entry for entry in gone if entry in strangers)]
+                gone = [entry for entry in gone if entry not in strangers]
             origin.counts.unchanged += len(staying)
             origin.counts.duplicates += len(decided.superseded)
             for entry in (*staying, *decided.superseded):
@@ -686,10 +691,11 @@ class Delivery:
 
 
 def _by_segment(leaving: list[tuple[Origin, list[Entry]]]) -> dict[str, set[str]]:
+    """Those of them whom the ledger knows as members."""
     emails: dict[str, set[str]] = {}
     for origin, entries in leaving:
-        if entries:
-            emails.setdefault(origin.segment.name, set()).update(entry.email for entry in entries)
+        if members := {entry.email for entry in entries if entry.before is not None}:
+            emails.setdefault(origin.segment.name, set()).update(members)
     return emails
 
 
