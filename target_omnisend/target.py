@@ -334,5 +334,6 @@ class TargetOmnisend(Target):
 
 
 def _quotes_no_value(record: logging.LogRecord) -> bool:
-    # What a stream map's filter evaluates to is often the e-mail itself ("__filter__": "email").
-    return not str(record.msg).startswith("Filter result for")
+    # What a stream map's filter evaluates to is often the e-mail itself ("__filter__": "email"),
+    # and the filter itself can hold an address.
+    return not str(record.msg).startswith(("Filter result for", "Found '%s' filter rule"))

@@ -48,8 +48,8 @@ class Batcher:
         """The newest consent of each person with an open entry."""
         self._disagreeing: set[str] = set()
         """Those of them whose records give different consents, which is rare."""
-        self._set_aside: dict[str, str] = {}
-        """The newest dated consent of those whose entry a deletion replaced."""
+        self._set_aside: dict[str, Entry] = {}
+        """Entries that a deletion replaced, by e-mail: a newer record keeps their values."""
         self._later: dict[str, dict[Segment, Entry]] = {}
         self._given_up: set[str] = set()
 
@@ -83,7 +83,7 @@ class Batcher:
         newest = self._open.get(email)
         if newest is None:
             if self._set_aside:
-                consent = self._recall(email, consent)
+                self._recall(entry)
             self._open[email] = consent
             self.held += 1
             self._to_pending(segment, entry, now)
@@ -91,7 +91,8 @@ class Batcher:
         if consent != newest:
             self._learn(email, consent, newest)
         older = segment.pending.get(email)
-        if older is not None and email not in self._later:
+        replaces = not entry.leaves or newest == UNDATED
+        if older is not None and replaces and email not in self._later:
             segment.pending[email] = entry
             self._merge(older, entry)
         else:
@@ -103,12 +104,13 @@ class Batcher:
         """Take a deletion in that `admit_again` will admit; no state passes it until then.
 
         If no other stream feeds the segment, the deletion stands for an older entry of the
-        person too that no batch holds yet. `alone` says so.
+        person too that no batch holds yet. `alone` says so. An entry with a dated consent goes
+        out in any case: leaving the segment does not take an opt-out back.
         """
         epoch = self._checkpoint.epoch
         epoch.open += 1
         deletion = Entry(origin, email, line, item, epoch, None, Action.LEAVE)
-        if alone:
+        if alone and self._open.get(email) == UNDATED:
             self._replace(origin.segment, deletion, now)
         return deletion
 
@@ -125,16 +127,14 @@ class Batcher:
         if email not in self._later and (older := segment.pending.get(email)):
             self.take_out(segment, [older])
             self._merge(older, deletion)
-            if (consent := self._open[email]) != UNDATED:
-                self._set_aside[email] = consent
+            self._set_aside[email] = older
             self.release(email, now)
 
-    def _recall(self, email: str, consent: str) -> str:
-        """The newest consent of a person, with that of an entry that a deletion replaced."""
-        before = self._set_aside.pop(email, UNDATED)
-        if consent != before and UNDATED not in {consent, before}:
-            self._disagreeing.add(email)
-        return max(consent, before)
+    def _recall(self, entry: Entry) -> None:
+        """Have an entry say what one said beyond it that a deletion between the two replaced."""
+        older = self._set_aside.pop(entry.email, None)
+        if older is not None and older.origin.segment is entry.origin.segment:
+            merge(older, entry)
 
     def release(self, email: str, now: float) -> None:
         """A person's entry has its verdict: let the next one of that person in."""
@@ -153,6 +153,10 @@ class Batcher:
         segment.waiting -= 1
         self._to_pending(segment, entry, now)
         self.segments.note(segment)
+
+    def is_open(self, email: str) -> bool:
+        """Whether an entry of the person is on its way."""
+        return email in self._open
 
     def agree(self, segment: Segment) -> None:
         """Have the newest consent of each person go out with the pending entries."""

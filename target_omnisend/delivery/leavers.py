@@ -10,7 +10,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
     from target_omnisend.delivery.batcher import Batcher
-    from target_omnisend.delivery.model import Entry, Origin
+    from target_omnisend.delivery.model import Entry, Origin, Segment
     from target_omnisend.delivery.outcome import Outcome
     from target_omnisend.delivery.settlement import Settlement
 
@@ -105,13 +105,23 @@ class Leavers:
             if segment.tag is None and segment.clear is None:
                 strangers, gone = gone, []
             else:
-                strangers, gone = map(list, self._settlement.changes.split_unchanged(segment, gone))
+                strangers, gone = self._split_strangers(segment, gone)
             origin.counts.unchanged += len(present) + len(strangers)
             origin.counts.duplicates += len(decided.superseded)
             for entry in (*present, *strangers, *decided.superseded):
                 entry.epoch.open -= 1
             leaving.append((origin, gone))
         return leaving
+
+    def _split_strangers(
+        self, segment: Segment, entries: list[Entry]
+    ) -> tuple[list[Entry], list[Entry]]:
+        """The people that are not members, and the others."""
+        strangers, members = self._settlement.changes.split_unchanged(segment, entries)
+        # The ledger does not know yet a member whose entry is still on its way.
+        on_their_way = [entry for entry in strangers if self._batcher.is_open(entry.email)]
+        strangers = [entry for entry in strangers if not self._batcher.is_open(entry.email)]
+        return strangers, [*members, *on_their_way]
 
     def _admit(self, leaving: list[tuple[Origin, list[Entry]]], now: float) -> None:
         for _, entries in leaving:
@@ -120,8 +130,9 @@ class Leavers:
 
 
 def _by_segment(leaving: list[tuple[Origin, list[Entry]]]) -> dict[str, set[str]]:
+    """The members that the ledger knows among them, by segment."""
     emails: dict[str, set[str]] = {}
     for origin, entries in leaving:
-        if entries:
-            emails.setdefault(origin.segment.name, set()).update(entry.email for entry in entries)
+        if members := {entry.email for entry in entries if entry.before is not None}:
+            emails.setdefault(origin.segment.name, set()).update(members)
     return emails

@@ -275,9 +275,16 @@ class Mirrors:
         if self._whole_runs and not source.begun:
             self._begin(source, _WHOLE_RUNS)
         elif source.begun and not self._whole_runs:
-            # The ledger knows the version of the first stream alone, and would not notice
-            # that an earlier run stopped in the middle of this one.
-            self._ledger.set_version(source.name, _SEVERAL)
+            self._widen(source)
+
+    def _widen(self, source: _Source) -> None:
+        """Several streams bring the segment from here on, and not the first one alone.
+
+        The ledger knows the version of the first stream alone, and would not notice that an
+        earlier run stopped in the middle of this one.
+        """
+        if not self._ledger.set_version(source.name, _SEVERAL):
+            source.doubt = source.doubt or doubts.RESUMED
 
     def _begin(self, source: _Source, version: str) -> None:
         name = source.name

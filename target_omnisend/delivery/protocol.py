@@ -84,8 +84,11 @@ class Ledger(t.Protocol):
     def count_leavers(self, segment: str, besides: Collection[str] = ()) -> int:
         """How many members were not seen, besides some."""
 
-    def set_version(self, segment: str, version: str) -> None:
-        """What is brought is this version from here on; those seen stay seen."""
+    def set_version(self, segment: str, version: str) -> bool:
+        """Read this version from here on; members that were seen stay seen.
+
+        False if an earlier run left this version half seen.
+        """
 
     def feeds(self, segment: str) -> set[Feed]:
         """What ever fed the segment, by stream and loader."""

@@ -300,7 +300,7 @@ def _shown(path: str) -> str:
 
 def _without_names(reason: str, url: sa.URL) -> str:
     """What the server or its driver says, without what it quotes of the URL."""
-    reason = re.sub(r'"[^"]*"|\([^()]*\d\.\d[^()]*\)', "…", reason)
+    reason = re.sub(r'"[^"]*"|\'[^\']*\'|\([^()]*\d\.\d[^()]*\)', "…", reason)
     for part in (url.username, url.host, url.database):
         if part:
             reason = re.sub(rf"\b{re.escape(part)}\b", "…", reason)

@@ -239,9 +239,14 @@ class Ledger:
         """How many `leavers` would give, besides some."""
         return sum(email not in besides for page in self._unseen(segment) for email in page)
 
-    def set_version(self, segment: str, version: str) -> None:
-        """From here on the run reads this version; members that were seen stay seen."""
-        self._update(self._segments[segment], bringing=version)
+    def set_version(self, segment: str, version: str) -> bool:
+        """From here on the run reads this version; members that were seen stay seen.
+
+        False if an earlier run began to read the same version and did not end.
+        """
+        place = self._segments[segment]
+        self._update(place, bringing=version)
+        return version != place.brought_before
 
     def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
         """The members that left: this target made them, and this run did not see them.

@@ -106,3 +106,18 @@ def test_no_state_passes_a_record_whose_status_a_later_one_carries(target: Rehea
     target.store.faults.add(Fault("item_flaky", email="m@", code=500, failures=99))
     ran = target(COLUMNS, OUT, state(read=1), IN, state(read=2), stop_after=5.0, **MAPPED)
     assert (ran.code, ran.states) == (143, [])
+
+
+@pytest.mark.parametrize("membership", ["tag", "property"])
+def test_an_opt_out_arrives_although_the_person_is_deleted_after_it(
+    target: Rehearsal, tmp_path: Path, membership: str
+) -> None:
+    settings = {**MAPPED, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"}
+    settings |= {"membership": membership, "max_removed_percent": 100}
+    target(COLUMNS, IN, state(read=1), **settings)
+    gone = record("m@example.com", _sdc_deleted_at="2025-06-02T00:00:00Z")
+    ran = target(COLUMNS, OUT, gone, state(read=2), **settings)
+    assert (ran.code, ran.states, ran.counts["removed"]) == (0, [{"read": 2}], 1), ran.log
+    assert only_person(target)[1] == "unsubscribed"
+    (person,) = target.store.contacts.values()
+    assert ("VIP" in person.tags, (person.properties or {}).get("segment_vip")) == (False, None)

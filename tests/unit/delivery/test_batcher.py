@@ -258,11 +258,24 @@ def test_a_deletion_between_two_records_does_not_lose_the_newer_status(way: Way)
     assert consent_of(way.next_sent(vip).item or b"") == OUT_IN_JUNE
 
 
+def test_a_status_goes_out_before_the_deletion_of_its_person(way: Way) -> None:
+    vip = stream()
+    way.admit_given(vip, OUT_IN_JUNE)
+    deletion = way.batcher.set_aside(vip, "a", contact(), b"gone", 0.0, alone=True)
+    way.batcher.admit_again(deletion, 0.0)
+    assert consent_of(way.next_sent(vip).item or b"") == OUT_IN_JUNE
+    assert deletion.epoch.open == 2
+    way.batcher.release("a", 0.0)
+    assert way.next_sent(vip) is deletion
+
+
 def test_a_deletion_carries_no_status_of_a_record(way: Way) -> None:
     vip = stream()
     way.admit_given(vip, IN_JANUARY)
     way.admit_given(vip, OUT_IN_JUNE)
     way.batcher.admit_leaver(vip, "a", contact(), 0.0)
+    way.next_sent(vip)
+    way.batcher.release("a", 0.0)
     assert way.next_sent(vip).item == contact()
 
 
@@ -277,6 +290,14 @@ def test_a_person_without_open_records_has_no_status_to_remember(way: Way) -> No
 
 
 # -- what merged entries keep ----------------------------------------------------------
+
+
+def test_a_deletion_between_two_records_does_not_lose_the_older_ones_values(way: Way) -> None:
+    vip = stream()
+    way.admit_given(vip, UNDATED, firstName="Zoe", city="Linz")
+    way.batcher.set_aside(vip, "a", contact(), b"gone", 0.0, alone=True)
+    way.admit_given(vip, UNDATED, city="Graz")
+    assert way.next_sent(vip).item == contact(city="Graz", firstName="Zoe")
 
 
 def test_a_merged_entry_is_known_by_what_is_sent(way: Way) -> None:
