@@ -62,6 +62,7 @@ class SegmentSink(BatchSink):
         settings = target.settings.for_stream(stream_name)
         self._reader = target.reader
         self._runner = target.run.runner
+        self._lose = target.run.outcome.lose
         types = declared(self.schema)
         stream_maps = _own_maps(target, {self._reader.stream or stream_name, stream_name})
         try:
@@ -235,13 +236,17 @@ class SegmentSink(BatchSink):
         """Name the mapped columns that neither the schema nor the first records have."""
         about = {"stream_name": self.stream_name, "segment": self._settings.segment}
         for sentence in missing_columns(self._mapper, found):
-            self.logger.warning("Stream '%s': %s", self.stream_name, sentence, extra=about)
+            whole = f"Stream '{self.stream_name}': {sentence}"
+            self.logger.warning(whole, extra=about)
+            self._lose(whole)
         for sentence in hopeless(self._settings, found):
             self._complain(sentence)
 
     def _complain(self, sentence: str) -> None:
         about = {"stream_name": self.stream_name, "segment": self._settings.segment}
-        self.logger.error("Stream '%s': %s", self.stream_name, sentence, extra=about)
+        whole = f"Stream '{self.stream_name}': {sentence}"
+        self.logger.error(whole, extra=about)
+        self._lose(whole)
 
     def _remake(self, line: bytes, email: str) -> bytes:
         """Map a message again whose contact was let go when its batch was taken."""

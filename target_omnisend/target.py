@@ -177,10 +177,11 @@ class TargetOmnisend(Target):
         return SegmentSink
 
     def _columns_of(self, stream_name: str) -> Collection[str]:
-        """The columns of a stream whose SCHEMA message is under way, after its stream map."""
+        """The columns, less keys, of a stream whose SCHEMA is under way, after its stream map."""
         for stream_map in self.mapper.stream_maps.get(self.reader.stream or "", ()):
             if stream_map.stream_alias == stream_name:
-                return t.cast("Collection[str]", stream_map.transformed_schema["properties"])
+                columns = set(stream_map.transformed_schema["properties"])
+                return columns.difference(stream_map.transformed_key_properties or ())
         return ()
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:

@@ -75,6 +75,7 @@ class Answer:
         retry_after: seconds, for `THROTTLED`.
         fault: for the log: what came, without any value of ours. Empty for a success.
         fields: paths of the request that a 400 names.
+        reason: why nothing came, in words, when nothing came.
     """
 
     kind: Kind
@@ -83,6 +84,7 @@ class Answer:
     retry_after: float = 0.0
     fault: str = ""
     fields: tuple[str, ...] = ()
+    reason: str = ""
 
 
 def read_problem(status: int, body: t.Any, headers: Mapping[str, str]) -> Answer:

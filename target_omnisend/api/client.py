@@ -13,6 +13,7 @@ import requests
 
 from target_omnisend.api.answers import Answer, Kind, read_problem
 from target_omnisend.api.certificates import check_certificates
+from target_omnisend.api.reasons import reason_of
 from target_omnisend.api.transport import Adapter, TooLargeError, body_of, set_deadline
 
 if t.TYPE_CHECKING:
@@ -166,7 +167,7 @@ class OmnisendClient:
             # The text of such an error names hosts, URLs and headers; its type says enough.
             # Those of `requests` are OSErrors, as is one for certificates that have gone.
             # The last two are for what `requests` lets through: odd headers and timeouts.
-            return Answer(Kind.RETRY, fault=type(error).__name__)
+            return Answer(Kind.RETRY, fault=type(error).__name__, reason=reason_of(error))
         return _read(response, content)
 
 

@@ -135,6 +135,9 @@ class Scheduler:
 
     Lanes are asked in the order of `Endpoint`'s members, so that confirming and tagging
     go before submitting more.
+
+    Attributes:
+        latest_fault: the last answer that made a call be repeated.
     """
 
     def __init__(self, share: float) -> None:
@@ -143,6 +146,7 @@ class Scheduler:
         self.lanes = {endpoint: Lane(endpoint, share) for endpoint in order}
         self._patience = FIRST_CONTACT_SECONDS
         self._last_success = -math.inf
+        self.latest_fault: Answer | None = None
         self._ids = itertools.count()
         self._ids_in_front = itertools.count(-1, -1)
 
@@ -220,6 +224,7 @@ class Scheduler:
         return self._last_success > -math.inf and call.strays < MAX_STRAYS
 
     def _throttled(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
+        self.latest_fault = answer
         self._patience = OUTAGE_SECONDS  # Omnisend is there
         lane.troubled_since = min(lane.troubled_since, call.started_at)
         if now - lane.troubled_since > OUTAGE_SECONDS:
@@ -253,6 +258,7 @@ class Scheduler:
             self._again(lane, call, now)
 
     def _fault(self, lane: Lane, call: Call, answer: Answer, now: float) -> None:
+        self.latest_fault = answer
         # Not since the last success: a tap may have been silent for hours in between.
         lane.troubled_since = min(lane.troubled_since, call.started_at)
         lane.failing += 1

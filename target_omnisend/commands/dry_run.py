@@ -118,6 +118,7 @@ class DryRun(Run):
         """Emit nothing."""
 
     def _tell(self) -> None:
+        self._say_losses()
         for name, counts in self.outcome.streams.items():
             segment = self._segment_of(name)
             about = {"stream_name": name, "segment": segment, "counts": counts.numbers()}

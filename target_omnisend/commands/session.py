@@ -30,7 +30,8 @@ from target_omnisend.marks import retiring, shown_by
 from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.progress.reporter import progress_of
 from target_omnisend.report.data import build, check_writable
-from target_omnisend.report.summary import by_stream, in_all, unknown_statuses
+from target_omnisend.report.losses import lost_columns
+from target_omnisend.report.summary import by_stream, in_all
 from target_omnisend.signals import Stopped
 from target_omnisend.streams import Segments, conditions, make_segment
 
@@ -139,7 +140,7 @@ class Run:
             self._make_delivery(clock.monotonic(), self.rejects),
             api,
             clock=clock.monotonic,
-            check_stopped=self._interrupt.check,
+            check_stopped=self._check_stopped,
             failed=self._interrupt.fail,
         )
         runner.check()
@@ -150,6 +151,9 @@ class Run:
     @property
     def _quota_share(self) -> float:
         return self.settings.quota_share
+
+    def _check_stopped(self) -> None:
+        self._interrupt.check()
 
     def _make_delivery(self, now: float, rejects: Rejects) -> Delivery:
         settings = self.settings
@@ -191,6 +195,8 @@ class Run:
                 max_removed_percent=settings.max_removed_percent,
                 incomplete=self.incomplete,
                 shared=_shared_segments(settings),
+                lose=self.outcome.lose,
+                would=self.dry,
             )
         )
 
@@ -376,7 +382,12 @@ class Run:
                 _say_why(failure)
         self.ledger.close()
 
+    def _say_losses(self) -> None:
+        for stream, sentence in lost_columns(self.outcome, would=self.dry):
+            logger.warning(sentence, extra={"stream_name": stream})
+
     def _tell(self) -> None:
+        self._say_losses()
         report = self._write_report()
         for stream, sentence, codes in by_stream(self.outcome):
             segment = self._segment_of(stream)

@@ -10,7 +10,7 @@ from target_omnisend.delivery.mirror import Mirrors
 from target_omnisend.delivery.model import MARK_BYTES
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from target_omnisend.delivery.mirror import Ledger, OpenBatch
     from target_omnisend.delivery.model import Batch, Entry, Origin, Segment
@@ -34,6 +34,8 @@ class Memory:
         max_removed_percent: float,
         incomplete: Mapping[str, str],
         shared: Collection[str] = (),
+        lose: Callable[[str], None],
+        would: bool,
     ) -> None:
         """Remember by `ledger`.
 
@@ -44,6 +46,8 @@ class Memory:
             max_removed_percent: share of a segment that may leave at once.
             incomplete: why this run cannot show a segment's source whole, by segment.
             shared: segments that are known to be fed by several streams.
+            lose: keeps a sentence about what is lost for the report.
+            would: nothing is removed in truth.
         """
         self._ledger = ledger
         self._full_refresh = full_refresh
@@ -54,6 +58,8 @@ class Memory:
             max_removed_percent=max_removed_percent,
             incomplete=incomplete,
             shared=shared,
+            lose=lose,
+            would=would,
         )
 
     # -- what changed ------------------------------------------------------------------

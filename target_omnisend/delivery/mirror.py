@@ -11,7 +11,7 @@ from target_omnisend.delivery.failures import mixed_modes, too_many_leave
 
 if t.TYPE_CHECKING:
     from array import array
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_omnisend.delivery.model import Origin
 
@@ -185,6 +185,8 @@ class Mirrors:
         max_removed_percent: float,
         incomplete: Mapping[str, str],
         shared: Collection[str],
+        lose: Callable[[str], None],
+        would: bool,
     ) -> None:
         """See `Memory`; with `full_refresh` the ledger forgets streams that do not come."""
         self._ledger = ledger
@@ -193,6 +195,8 @@ class Mirrors:
         self._max_removed_percent = max_removed_percent
         self._incomplete = incomplete
         self._shared = shared
+        self._lose = lose
+        self._removed = "would remove" if would else "removed"
         self._sources: dict[str, _Source] = {}
 
     # -- who is there ------------------------------------------------------------------
@@ -347,12 +351,9 @@ class Mirrors:
         reason = self._doubt(source, brought=brought)
         if not reason:
             return True
-        logger.warning(
-            "Segment '%s': this run removed nobody, because %s",
-            name,
-            reason,
-            extra={"segment": name, "streams": list(source.streams)},
-        )
+        sentence = f"Segment '{name}': this run {self._removed} nobody, because {reason}"
+        logger.warning(sentence, extra={"segment": name, "streams": list(source.streams)})
+        self._lose(sentence)
         if source.begun and brought:
             self._ledger.end_seen(name)
         return False

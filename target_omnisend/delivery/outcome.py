@@ -122,6 +122,12 @@ class Outcome:
     stopped_by: int | None = None
     lost_batches: list[str] = field(default_factory=list)
     throughput: list[int] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+
+    def lose(self, sentence: str) -> None:
+        """Keep for the report what was lost, and its cure; the log has it already."""
+        if sentence not in self.losses:
+            self.losses.append(sentence)
 
     def accept(self, counts: StreamCounts, contacts: int, seconds: float) -> None:
         """Count accepted contacts, so many seconds after the start."""

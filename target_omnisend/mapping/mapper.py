@@ -244,7 +244,7 @@ def missing_columns(mapper: MemberMapper, available: Iterable[str]) -> list[str]
     names = sorted(available)
     return [
         f"{setting} names the column {column!r}, which the stream does not have"
-        + (did_you_mean(column, names) or ".")
+        f"{(did_you_mean(column, names) or '.')} Correct the mapping, or have the tap send it."
         for setting, column in mapper.columns.items()
         if column not in names
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from target_omnisend.report.codes import EXITS, REJECTIONS, WARNINGS
+from target_omnisend.report.losses import losses
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -14,13 +15,14 @@ if t.TYPE_CHECKING:
 
 
 def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:
-    """The cure of how the run ended, of each rejection's code, and how to send them again."""
+    """The cure of how the run ended, of each loss and each rejection, and how to send again."""
     total = outcome.total()
     steps = []
     if outcome.exit_code:
         steps.append(exit_of(outcome.exit_code).cure)
     elif not total.received and not total.removed:
         steps.append("If you expected people, look at the source: it gave no records.")
+    steps += losses(outcome)
     steps += [
         f"{count:,} rejected with `{code}`: {REJECTIONS[code].cure}"
         for code, count in total.rejections.most_common()

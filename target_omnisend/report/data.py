@@ -22,7 +22,7 @@ if t.TYPE_CHECKING:
 
     from target_omnisend.api.scheduler import Lane
     from target_omnisend.config.settings import Settings
-    from target_omnisend.delivery.outcome import Outcome
+    from target_omnisend.delivery.outcome import Outcome, StreamCounts
 
 
 def build(
@@ -67,7 +67,12 @@ def build(
         "next": what_next(outcome, rejects_file),
         "totals": total.reported(),
         "streams": {
-            name: {**_shown_as(settings, name, retired), **counts.reported()}
+            name: {
+                **_shown_as(settings, name, retired),
+                **counts.reported(),
+                "rejections": dict(counts.rejections.most_common()),
+                "left_out": _by_column(counts),
+            }
             for name, counts in outcome.streams.items()
             if settings
         },
@@ -142,6 +147,14 @@ def shown(settings: Settings) -> dict[str, t.Any]:
         kind = re.match("(sqlite|postgres(ql)?)[+:]", settings.ledger_url)
         values["ledger_url"] = f"set ({kind[1]})" if kind else "set"
     return values
+
+
+def _by_column(counts: StreamCounts) -> dict[str, dict[str, int]]:
+    """Values that were left out or altered, by code and column."""
+    by_code: dict[str, dict[str, int]] = {}
+    for (code, column), number in counts.left_out.most_common():
+        by_code.setdefault(code, {})[column] = number
+    return by_code
 
 
 def _shown_as(settings: Settings, stream: str, retired: str | None) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from support.processes import PIPE, start
 from omnisend_sandbox.faults import Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.command import Command, Ran
@@ -43,6 +46,8 @@ def test_it_tells_store_scopes_mapping_and_ledger(
     assert "number, street, total are used where they are" in ran.log
     assert "mapping of stream 'members': each record needs the column address" in ran.log
     assert "ledger: it knows members of no segment." in ran.log
+    places = "'rejects_path', 'report_path', 'ledger_url'"
+    assert f"folders: the places that {places} name can be written to." in ran.log
     assert ran.log.splitlines()[-1].endswith("a run can start; nothing was sent or written.")
     assert sandbox.store.requests.counts == Counter(
         dict.fromkeys(["GET /brands/current", "GET /contacts", "GET /batches", "GET /segments"], 1)
@@ -76,7 +81,7 @@ def test_a_key_without_brands_read_is_good_and_one_without_contacts_is_not(
 ) -> None:
     sandbox.store.faults.add(Fault("status", endpoint="GET /brands/current", status=403))
     ran = _check(command)
-    assert (ran.code, "lacks the scope brands.read" in ran.log) == (0, True), ran.log
+    assert (ran.code, "the API key has no brands.read scope" in ran.log) == (0, True), ran.log
 
     sandbox.store.faults.add(Fault("status", endpoint="GET /batches", status=403))
     ran = _check(command)
@@ -102,6 +107,40 @@ def test_a_passing_fault_is_no_reason_to_fail(command: Command, sandbox: Sandbox
     for endpoint in ("GET /brands/current", "GET /contacts", "GET /batches"):
         sandbox.store.faults.add(Fault("status", endpoint=endpoint, status=503, times=1))
     assert _check(command).code == 0
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port at which nothing is ever answered."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        yield server.getsockname()[1]
+
+
+def test_an_address_that_swallows_everything_is_named_in_time(
+    command: Command, silent: int, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    report = tmp_path / "report.json"
+    url = f"http://127.0.0.1:{silent}/api"
+    ran = _check(command, api_url=url, report_path=str(report))
+    assert time.monotonic() - began < 20
+    assert (ran.code, f"Omnisend at 127.0.0.1:{silent} does not answer" in ran.last) == (3, True)
+    assert "(nothing came in time)" in ran.last
+    assert json.loads(report.read_text())["run"]["exit_code"] == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:1/api", "127.0.0.1:1 does not answer (Connection refused)"),
+        ("https://no.such.host.invalid/api", "no.such.host.invalid does not answer (the host's"),
+    ],
+)
+def test_a_dead_address_is_named_with_its_reason(command: Command, url: str, words: str) -> None:
+    began = time.monotonic()
+    ran = _check(command, api_url=url)
+    assert (ran.code, words in ran.last) == (3, True), ran.log
+    assert time.monotonic() - began < 20
 
 
 def test_it_retires_nobody(command: Command, sandbox: Sandbox) -> None:

@@ -58,7 +58,7 @@ def test_it_says_what_would_become_of_each_record(
         "duplicates": 1,
         "left_out": 1,
     }
-    segment = next(line for line in ran.log.splitlines() if "segment 'VIP'" in line)
+    segment = next(line for line in ran.log.splitlines() if "Dry run, segment 'VIP'" in line)
     assert "stream 'members'" in segment
     for code in ("email_missing", "email_invalid", "record_invalid"):
         assert f"1 {code}" in segment

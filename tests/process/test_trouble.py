@@ -42,7 +42,7 @@ def test_a_batch_too_large_and_a_403_by_chance(command: Command, sandbox: Sandbo
     "faults",
     [
         [Fault("stopped", every=2, times=2)],
-        [Fault("vanished", times=1), Fault("vanished", skip=2, times=1, acted=True)],
+        [Fault("shown_late", seconds=2.0, every=2)],
         [
             Fault("no_counts", every=2),
             Fault("no_arrays", every=3, shape="missing"),
@@ -55,7 +55,7 @@ def test_a_batch_too_large_and_a_403_by_chance(command: Command, sandbox: Sandbo
             Fault("answers", shape="fields"),
         ],
     ],
-    ids=["stopped", "vanished", "items failing for a while", "items throttled twice"],
+    ids=["stopped", "shown late", "items failing for a while", "items throttled twice"],
 )
 def test_batches_that_go_wrong(command: Command, sandbox: Sandbox, faults: list[Fault]) -> None:
     sandbox.store.faults.add(*faults)

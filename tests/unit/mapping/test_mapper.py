@@ -428,9 +428,11 @@ def test_columns_tells_which_setting_uses_which_column() -> None:
 
 def test_a_missing_column_is_named_with_its_nearest_neighbour() -> None:
     mapper = MemberMapper({"email": "mail", "city": "twn", "state": "region"})
+    cure = "Correct the mapping, or have the tap send it."
     assert missing_columns(mapper, iter(["mail", "town"])) == [
-        "mapping.city names the column 'twn', which the stream does not have; did you mean 'town'?",
-        "mapping.state names the column 'region', which the stream does not have.",
+        "mapping.city names the column 'twn', which the stream does not have; did you mean 'town'? "
+        + cure,
+        f"mapping.state names the column 'region', which the stream does not have. {cure}",
     ]
 
 
