@@ -31,7 +31,7 @@ from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.progress.reporter import progress_of
 from target_omnisend.report.data import build, check_writable
 from target_omnisend.report.losses import lost_columns
-from target_omnisend.report.summary import by_stream, in_all
+from target_omnisend.report.summary import by_stream, in_all, unknown_statuses
 from target_omnisend.signals import Stopped
 from target_omnisend.streams import Segments, conditions, make_segment
 

@@ -130,8 +130,8 @@ class Forked:
 
     def communicate(
         self,
-        input: bytes | None = None,
-        timeout: float | None = None,  # noqa: A002 - Popen's name
+        input: bytes | None = None,  # noqa: A002 - Popen's name
+        timeout: float | None = None,
     ) -> tuple[bytes, bytes]:
         """Write all of its input, read all that it writes, and wait for its end.
 
