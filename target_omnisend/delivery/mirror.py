@@ -79,8 +79,11 @@ class Ledger(t.Protocol):
     def count_leavers(self, segment: str, besides: Collection[str] = ()) -> int:
         """How many members were not seen, besides some."""
 
-    def set_version(self, segment: str, version: str) -> None:
-        """What is brought is this version from here on; those seen stay seen."""
+    def set_version(self, segment: str, version: str) -> bool:
+        """What is brought is this version from here on; those seen stay seen.
+
+        The answer is that of `begin_seen`.
+        """
 
     def feeds(self, segment: str) -> set[Feed]:
         """What ever fed the segment, by stream and loader."""
@@ -333,7 +336,8 @@ class Mirrors:
         elif source.begun and not self._whole_runs:
             # The ledger knows the version of the first stream alone, and would not notice
             # that an earlier run stopped in the middle of this one.
-            self._ledger.set_version(source.name, _SEVERAL)
+            if not self._ledger.set_version(source.name, _SEVERAL):
+                source.doubt = source.doubt or doubts.RESUMED
 
     def _begin(self, source: _Source, version: str) -> None:
         name = source.name
