@@ -303,6 +303,8 @@ class Delivery:
             self.fail(failure, now)
 
     def _emit_safe(self) -> None:
+        if not self._checkpoint.has_safe:  # asked first: the rest looks at each stream
+            return
         # As long as Omnisend rejects all for one reason, that may be a fault of the account's and
         # not of the records': no state passes them before that is clear.
         suspicious = self._breaker.items and not self._breaker.any_accepted and not self._ended

@@ -218,10 +218,9 @@ class Ledger:
         """
         self._merge()
         place = self._place(segment)
-        self._update(place, bringing=version)
         place.looked_up.clear()
         place.seen = Seen(self._next_number(place))
-        return version is None or version != place.brought_before
+        return self.set_version(segment, version)
 
     def see(self, segment: str, emails: Collection[str]) -> None:
         """These are in the source; those the ledger does not know are seen when confirmed."""
@@ -239,14 +238,14 @@ class Ledger:
         """How many `leavers` would give, besides some."""
         return sum(email not in besides for page in self._unseen(segment) for email in page)
 
-    def set_version(self, segment: str, version: str) -> bool:
+    def set_version(self, segment: str, version: str | None) -> bool:
         """From here on the run reads this version; members that were seen stay seen.
 
         False if an earlier run began to read the same version and did not end.
         """
         place = self._segments[segment]
         self._update(place, bringing=version)
-        return version != place.brought_before
+        return version is None or version != place.brought_before
 
     def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
         """The members that left: this target made them, and this run did not see them.
