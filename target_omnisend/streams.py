@@ -176,9 +176,9 @@ def conditions(stream: StreamSettings) -> list[t.Any]:
 def mapping_problems(settings: Settings, now: Callable[[], dt.datetime]) -> list[str]:
     """A sentence for each mapping and each segment that no run can use.
 
-    `now` tells the present moment.
+    `now` is the present moment.
     """
-    # A stream that brings its own name for a segment is not known yet; any will do for it.
+    # A stream that names its own segment is not known yet; any name serves for it.
     for stream in ("", *settings.streams):
         own = settings.for_stream(stream or "stream")
         try:
