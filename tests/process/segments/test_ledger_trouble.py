@@ -48,7 +48,7 @@ def test_a_ledger_that_cannot_be_used_is_told_before_anything_is_sent(
 def test_the_same_as_a_process(command: Command, sandbox: Sandbox) -> None:
     ran = command(schema(), *people(3), ledger_url=BAD["nobody there"])
     assert (ran.code, len(ran.errors), sandbox.store.batches) == (3, 1, [])
-    assert "check 'ledger_url'" in ran.errors[0]
+    assert "Check 'ledger_url'" in ran.errors[0]
     assert SECRET not in ran.log
 
 
