@@ -18,6 +18,8 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from target_omnisend.errors import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
+    import logging
+
     from target_omnisend.singer.reader import MessageReader
 
 INPUT_ERRORS: t.Final = (
@@ -53,3 +55,11 @@ def of_stream_maps(error: Exception, reader: MessageReader) -> RunFailed | None:
         f"stream '{reader.stream}' ({error if own else type(error).__name__}); mend the "
         "expression, then run again.",
     )
+
+
+def quotes_no_value(record: logging.LogRecord) -> bool:
+    """Whether a line of the SDK's stream maps can be logged.
+
+    The value of a stream map's filter is often the e-mail itself ("__filter__": "email").
+    """
+    return not str(record.msg).startswith("Filter result for")
