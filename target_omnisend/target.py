@@ -33,7 +33,7 @@ from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
 from target_omnisend.singer.batch_messages import records_of
 from target_omnisend.singer.completeness import LastState
-from target_omnisend.singer.input_errors import quotes_no_value
+from target_omnisend.singer.noise import keep_out, quotes_no_value
 from target_omnisend.singer.reader import MessageReader, raw_value
 from target_omnisend.singer.schemas import make_readable
 from target_omnisend.sinks import SegmentSink
@@ -237,6 +237,7 @@ class TargetOmnisend(Target):
         stand_in_for_the_log()
         logging.setLogRecordFactory(PrintableRecord)
         try:
+            keep_out(cls.logger)
             return super().cli
         except Exception:  # noqa: BLE001 - whatever the operator's own file makes of it
             sys.exit(unusable_logging())

@@ -15,7 +15,7 @@ from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
 from target_omnisend.report.data import build, check_writable, write
 from target_omnisend.report.losses import lost_columns
-from target_omnisend.report.summary import by_stream, fields, in_all, unknown_statuses
+from target_omnisend.report.summary import by_stream, fields, in_all
 from target_omnisend.signals import Stopped
 
 if t.TYPE_CHECKING:
@@ -98,7 +98,6 @@ def tell_run(session: Session) -> None:
     for stream, sentence, codes in by_stream(outcome):
         about = {"stream_name": stream, "segment": session.segment_of(stream)}
         logger.info(sentence, extra={**about, **codes})
-    warn_of_unknown_statuses(outcome)
     rejects = _rejects_file(session)
     seconds = (session.utc_now() - session.started_at).total_seconds()
     say_last(
@@ -114,12 +113,6 @@ def warn_of_losses(session: Session) -> None:
     """Name each column that lost more than half of its values."""
     for stream, sentence in lost_columns(session.outcome, would=session.parts.dry):
         logger.warning(sentence, extra={"stream_name": stream})
-
-
-def warn_of_unknown_statuses(outcome: Outcome) -> None:
-    """Name the consent statuses that no record can have."""
-    for stream, sentence, numbers in unknown_statuses(outcome):
-        logger.warning(sentence, extra={"stream_name": stream, **numbers})
 
 
 def _rejects_file(session: Session) -> Path | None:

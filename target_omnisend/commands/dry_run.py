@@ -16,7 +16,6 @@ from target_omnisend.commands.closing import (
     nothing,
     say_last,
     warn_of_losses,
-    warn_of_unknown_statuses,
 )
 from target_omnisend.commands.dry_omnisend import DryOmnisend
 from target_omnisend.commands.parts import Parts, make_runner, open_dry_ledger
@@ -199,7 +198,6 @@ def _tell(session: Session) -> None:
         sentence = "Dry run, segment '%s', stream '%s': %s; %s."
         calls = _calls(session.runner, name)
         logger.info(sentence, segment, name, _would(counts), calls, extra=about)
-    warn_of_unknown_statuses(outcome)
     clauses = [f"{outcome.total().received} received, {_would(outcome.total())}"]
     if session.began:
         clauses += _forecast(t.cast("DryRunner", session.runner), session.settings.quota_share)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from target_omnisend.api import clock as real_time
 from target_omnisend.api.client import OmnisendClient
-from target_omnisend.delivery.engine import Rejects
+from target_omnisend.delivery.protocol import Rejects
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.progress.reporter import progress_of

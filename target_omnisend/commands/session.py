@@ -14,9 +14,9 @@ from pathlib import Path
 from target_omnisend.commands.closing import named
 from target_omnisend.commands.parts import Parts
 from target_omnisend.delivery import doubts
+from target_omnisend.delivery.change_filter import ChangeFilter
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
-from target_omnisend.delivery.memory import Memory
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.mapping.address import email_key
@@ -191,7 +191,7 @@ class Session:
         settings = self.settings
         self.segments.remember_by(ledger)
         self.runner.remember_by(
-            Memory(
+            ChangeFilter(
                 ledger,
                 full_refresh=settings.full_refresh,
                 whole_runs=settings.mirror_on == "end_of_stream",

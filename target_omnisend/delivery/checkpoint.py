@@ -44,9 +44,14 @@ class Checkpoint:
         self._ended.append(self.epoch)
         self.epoch = Epoch()
 
+    @property
+    def has_safe(self) -> bool:
+        """Whether there is a state whose records, and all before them, are settled."""
+        return bool(self._ended) and not self._ended[0].open
+
     def emit_safe(self) -> None:
         """Emit the newest state whose records, and all before them, are settled."""
-        if not self._ended or self._ended[0].open:
+        if not self.has_safe:
             return
         newest = None
         while self._ended and not self._ended[0].open:

@@ -13,7 +13,7 @@ from target_omnisend.delivery.responses import is_over
 
 if t.TYPE_CHECKING:
     from target_omnisend.api.scheduler import Scheduler
-    from target_omnisend.delivery.memory import Memory
+    from target_omnisend.delivery.change_filter import ChangeFilter
 
 logger = logging.getLogger("target-omnisend.delivery")
 
@@ -33,12 +33,12 @@ class LeftOpen:
         asking: calls that are not answered yet.
     """
 
-    def __init__(self, scheduler: Scheduler, memory: Memory) -> None:
+    def __init__(self, scheduler: Scheduler, changes: ChangeFilter) -> None:
         """Look up which there are."""
         self.asking = 0
         self._scheduler = scheduler
-        self._memory = memory
-        self._batches = memory.open_batches()
+        self._changes = changes
+        self._batches = changes.open_batches()
         self._over = {batch.id for batch in self._batches if batch.age > KEPT_SECONDS}
 
     def ask(self) -> None:
@@ -60,7 +60,7 @@ class LeftOpen:
         if not self._batches:
             return
         people = {email for batch in self._batches for email in batch.emails}
-        self._memory.settle_batches(people, self._over)
+        self._changes.settle_batches(people, self._over)
         logger.info(
             "Batches that earlier runs left open: %d, of which %d are over. Their %d people count "
             "as changed.",

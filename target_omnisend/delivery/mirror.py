@@ -11,100 +11,16 @@ from target_omnisend.delivery.failures import mixed_modes, too_many_leave
 
 if t.TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from target_omnisend.delivery.model import Origin
+    from target_omnisend.delivery.protocol import Feed, Ledger
 
 logger = logging.getLogger("target-omnisend.delivery")
-
-Feed: t.TypeAlias = tuple[str, str]
-"""A stream, and the loader that it came through."""
 
 _SEVERAL: t.Final = "several streams"
 _WHOLE_RUNS: t.Final = "whole runs"
 """In place of a stream's version, where the end of the input completes a segment."""
-
-
-class OpenBatch(t.Protocol):
-    """A batch that an earlier run left open; `age` is in seconds."""
-
-    @property
-    def id(self) -> str:
-        """Omnisend's name for it."""
-
-    @property
-    def emails(self) -> Collection[str]:
-        """Its people."""
-
-    @property
-    def age(self) -> float:
-        """Seconds since Omnisend took it."""
-
-
-class Ledger(t.Protocol):
-    """The memory of earlier runs, by segment and normalised e-mail; `ledger.Ledger` is one."""
-
-    def known(self, segment: str, emails: Collection[str]) -> dict[str, bytes]:
-        """Fingerprints of those confirmed."""
-
-    def mapping_fingerprint(self, segment: str) -> str | None:
-        """What `set_mapping_fingerprint` was told last."""
-
-    def set_mapping_fingerprint(self, segment: str, text: str) -> None:
-        """Remember under which settings members are written."""
-
-    def confirm(
-        self, segment: str, rows: Iterable[tuple[str, bytes]], *, given: bool = True
-    ) -> None:
-        """These are in Omnisend as sent; `given`: and members by this target."""
-
-    def forget(self, segment: str, emails: Iterable[str]) -> None:
-        """These are no members any more."""
-
-    def flush(self) -> None:
-        """Have all that on the disk."""
-
-    def count(self, segment: str) -> int:
-        """How many members this target made."""
-
-    def begin_seen(self, segment: str, version: str | None = None) -> bool:
-        """Nobody has been seen yet; False if an earlier run left this version half seen."""
-
-    def see(self, segment: str, emails: Collection[str]) -> None:
-        """These are in the source."""
-
-    def end_seen(self, segment: str) -> None:
-        """The leavers are dealt with."""
-
-    def count_leavers(self, segment: str, besides: Collection[str] = ()) -> int:
-        """How many members were not seen, besides some."""
-
-    def set_version(self, segment: str, version: str) -> None:
-        """What is brought is this version from here on; those seen stay seen."""
-
-    def feeds(self, segment: str) -> set[Feed]:
-        """What ever fed the segment, by stream and loader."""
-
-    def add_feed(self, segment: str, stream: str, loader: str) -> None:
-        """Remember, durably, what feeds the segment."""
-
-    def set_feeds(self, segment: str, feeds: Iterable[Feed]) -> None:
-        """Remember these, and no others."""
-
-    def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
-        """Who they are; they may be forgotten as they come."""
-
-    def names(self) -> list[str]:
-        """The segments that it knows."""
-
-    def begin_batch(self, batch: str, emails: Iterable[str]) -> None:
-        """Remember that Omnisend took a batch of these people."""
-
-    def end_batches(self, batches: Iterable[str]) -> None:
-        """These are over."""
-
-    def open_batches(self) -> Sequence[OpenBatch]:
-        """Those that are not known to be over."""
 
 
 @dataclass(slots=True)
@@ -173,6 +89,34 @@ class _Source:
         return len({*self.streams, *(stream for stream, _ in self.feeds)}) == 1
 
 
+class NoMirrors:
+    """Without a ledger no segment is mirrored."""
+
+    def see(self, segment: str, emails: Collection[str]) -> None:
+        """Note nothing."""
+
+    def bring(self, origin: Origin, version: t.Any) -> None:
+        """Note nothing."""
+
+    def activate(self, origin: Origin, version: t.Any) -> None:
+        """Note nothing."""
+
+    def expect_deletions(self, segment: str) -> None:
+        """Count nothing."""
+
+    def admit_deletions(self, deleted: Mapping[str, Collection[str]]) -> None:
+        """Admit them all."""
+
+    def departures(
+        self,
+        deleted: Mapping[str, Collection[str]],  # noqa: ARG002
+        *,
+        removing: bool,  # noqa: ARG002
+    ) -> Iterator[tuple[Origin, list[str]]]:
+        """No member left."""
+        return iter(())
+
+
 class Mirrors:
     """The sources of a run's segments, and who left those that are mirrored."""
 
@@ -188,7 +132,7 @@ class Mirrors:
         lose: Callable[[str], None],
         would: bool,
     ) -> None:
-        """See `Memory`; with `full_refresh` the ledger forgets streams that do not come."""
+        """See `ChangeFilter`; with `full_refresh` the ledger forgets streams that do not come."""
         self._ledger = ledger
         self._full_refresh = full_refresh
         self._whole_runs = whole_runs
@@ -267,8 +211,8 @@ class Mirrors:
 
     def expect_deletions(self, segment: str) -> None:
         """Count the members, before the source has deleted one."""
-        source = self._sources[segment]
-        if source.before is None:
+        source = self._sources.get(segment)
+        if source is not None and source.before is None:
             source.before = self._ledger.count(segment)
 
     def admit_deletions(self, deleted: Mapping[str, Collection[str]]) -> None:
@@ -331,9 +275,16 @@ class Mirrors:
         if self._whole_runs and not source.begun:
             self._begin(source, _WHOLE_RUNS)
         elif source.begun and not self._whole_runs:
-            # The ledger knows the version of the first stream alone, and would not notice
-            # that an earlier run stopped in the middle of this one.
-            self._ledger.set_version(source.name, _SEVERAL)
+            self._widen(source)
+
+    def _widen(self, source: _Source) -> None:
+        """Several streams bring the segment from here on, and not the first one alone.
+
+        The ledger knows the version of the first stream alone, and would not notice that an
+        earlier run stopped in the middle of this one.
+        """
+        if not self._ledger.set_version(source.name, _SEVERAL):
+            source.doubt = source.doubt or doubts.RESUMED
 
     def _begin(self, source: _Source, version: str) -> None:
         name = source.name

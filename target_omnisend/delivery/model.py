@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 import typing as t
 from array import array
@@ -28,8 +29,12 @@ MAX_TAG_EMAILS: t.Final = 250
 MARK_BYTES: t.Final = 4
 """Bytes of a fingerprint that tell the settings it was made under; the rest tells the contact."""
 
-LEAVES: t.Final = b""
-"""In place of a fingerprint: this entry takes a membership back."""
+
+class Action(enum.Enum):
+    """What an entry does with the membership of its person."""
+
+    JOIN = "join"
+    LEAVE = "leave"
 
 
 def fingerprint(mark: bytes, item: bytes) -> bytes:
@@ -44,41 +49,46 @@ class Entry:
         origin: the stream and the schema that the record came under.
         email: the person, normalised.
         line: the record's Singer message as it was read, for the rejects and for `remake`;
-            empty for somebody who left and has no record.
+            None for a member that a mirror or `--retire` removes without a record.
         item: the contact as JSON, until Omnisend has taken the batch; then None.
         epoch: the stretch of input between two STATE messages that it belongs to.
-        fingerprint: what the ledger will know it by; `LEAVES`; None without a ledger.
+        fingerprint: what the ledger will know it by; None without a ledger, and if it leaves.
+        action: whether the person joins the segment or leaves it.
         member: the ledger says that the membership shows already.
         before: the fingerprint that the ledger has.
         merged: the item holds more than the line says, so `remake` could not make it.
         consented: an older entry of the person, if the item has its consent and not the line's.
+        left_out: the fields that each attempt left out of the item, see `trimming`.
     """
 
     __slots__ = (
-        *("before", "consented", "email", "epoch", "fingerprint", "item", "line"),
-        *("member", "merged", "origin"),
+        *("action", "before", "consented", "email", "epoch", "fingerprint", "item", "left_out"),
+        *("line", "member", "merged", "origin"),
     )
 
     def __init__(
         self,
         origin: Origin,
         email: str,
-        line: bytes,
+        line: bytes | None,
         item: bytes,
         epoch: Epoch,
         fingerprint: bytes | None,
+        action: Action = Action.JOIN,
     ) -> None:
-        """Keep what is given; a ledger may set `member`."""
+        """Keep the values; the change filter may set `before` and `member`."""
         self.origin = origin
         self.email = email
         self.line = line
         self.item: bytes | None = item
         self.epoch = epoch
         self.fingerprint = fingerprint
+        self.action = action
         self.member = False
         self.before: bytes | None = None
         self.merged = False
         self.consented: Entry | None = None
+        self.left_out: tuple[frozenset[str], ...] = ()
 
     def change(self, item: bytes) -> None:
         """Have another item sent than the line makes."""
@@ -88,10 +98,27 @@ class Entry:
         if self.fingerprint:
             self.fingerprint = fingerprint(self.fingerprint[:MARK_BYTES], item)
 
+    def make_item(self) -> bytes:
+        """The item; made again from the record if it was let go."""
+        if self.item is None:
+            assert self.line is not None  # noqa: S101 - `free_item` keeps the item without one
+            self.item = self.origin.remake(self.line, self.email)
+        return self.item
+
+    def free_item(self) -> None:
+        """Let go of an item that `make_item` can make again: it is most of an entry's memory."""
+        if self.from_record and not self.merged:
+            self.item = None
+
     @property
     def leaves(self) -> bool:
         """Whether it takes the membership back."""
-        return self.fingerprint == LEAVES
+        return self.action is Action.LEAVE
+
+    @property
+    def from_record(self) -> bool:
+        """Whether a record of the source brought it, which needs a verdict."""
+        return self.line is not None
 
 
 @dataclass(eq=False, slots=True)
@@ -168,6 +195,7 @@ class Batch:
         asked: a call about it alone is under way.
         ask_at: it is not asked for alone before.
         missing_since: since when each such call gets a 404.
+        went_out: a call carried it, or its entries in an earlier batch.
     """
 
     segment: Segment
@@ -181,6 +209,7 @@ class Batch:
     asked: bool = False
     ask_at: float = -math.inf
     missing_since: float = math.inf
+    went_out: bool = False
 
     @property
     def about(self) -> dict[str, t.Any]:
@@ -196,6 +225,10 @@ class Batch:
     def stream(self) -> str | None:
         """The stream of its entries, if all are of one."""
         return common_stream(self.entries)
+
+    def next_attempt(self, entries: list[Entry], *, vanished: bool = False) -> Batch:
+        """A batch of these of its entries, to be sent once more."""
+        return Batch(self.segment, entries, self.attempt + 1, self.vanished or vanished)
 
     def halves(self) -> list[Batch]:
         """The same entries in two batches."""

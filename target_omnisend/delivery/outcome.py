@@ -40,7 +40,7 @@ class StreamCounts:
     `created` and `updated` count those accepted whose batch told which; Omnisend tells it
     only where items are read one by one. `not_sent` counts records that no call carried because
     the run ended early; `not_removed` members whose membership Omnisend did not take back;
-    `skipped` records for which there is nothing to do; `statuses` those with a status of their own.
+    `skipped` records for which there is nothing to do.
     `left_out` counts the values that `warnings` counts, by code and column; `given` counts the
     records that had a value, for these columns alone.
     """
@@ -58,7 +58,6 @@ class StreamCounts:
     removed: int = 0
     not_removed: int = 0
     sent: int = 0
-    statuses: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     given: Counter[str] = field(default_factory=Counter)

@@ -15,7 +15,7 @@ FORBIDDEN: t.Final = 403
 """An item is sent again after it, as after a fault, but all items may also lack a scope."""
 
 
-class Unanimity:
+class RefusalBreaker:
     """Counts refusals as long as all are for the same reason and nothing is accepted."""
 
     def __init__(self) -> None:

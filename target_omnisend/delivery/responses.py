@@ -6,7 +6,7 @@ import dataclasses
 import typing as t
 from dataclasses import dataclass
 
-from target_omnisend.api.answers import as_int, as_list, as_name
+from target_omnisend.api.answers import Answer, Kind, as_int, as_list, as_name
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -109,6 +109,14 @@ def judge(
     else:
         judgement.undone = rest
     return judgement
+
+
+def refusal_of(answer: Answer) -> Refusal:
+    """What the answer to a call says about its only item."""
+    field = next(iter(answer.fields), None)
+    final = answer.kind is Kind.FORBIDDEN
+    message = f"Calls with this record are forbidden: {answer.fault}" if final else answer.fault
+    return Refusal(answer.status, field, "", message, None, answer.fields, final=final)
 
 
 def _items(batch: Mapping[str, t.Any]) -> Iterator[tuple[Mapping[str, t.Any], bool]]:

@@ -20,8 +20,8 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.budget import Endpoint
     from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Lane
+    from target_omnisend.delivery.change_filter import ChangeFilter
     from target_omnisend.delivery.engine import Delivery
-    from target_omnisend.delivery.memory import Memory
     from target_omnisend.delivery.model import Origin
     from target_omnisend.threads import Start
 
@@ -190,7 +190,7 @@ class Runner:
         """What Omnisend says of the store; empty if the key may not know it."""
         return self._delivery.brand
 
-    def remember_by(self, memory: Memory) -> None:
+    def remember_by(self, changes: ChangeFilter) -> None:
         """Use what earlier runs confirmed, from here on, and see what they left open.
 
         Raises:
@@ -198,8 +198,8 @@ class Runner:
             RunFailed: when the ledger fails, or Omnisend cannot be reached.
         """
         with self._lock:
-            self._delivery.memory = memory
-            left_open = LeftOpen(self._delivery.scheduler, memory)
+            self._delivery.changes = changes
+            left_open = LeftOpen(self._delivery.scheduler, changes)
             self._ask_about(left_open)
             left_open.settle()
 
@@ -216,8 +216,7 @@ class Runner:
     def activate(self, origin: Origin, version: t.Any) -> None:
         """The stream says that this version is whole."""
         with self._lock:
-            if self._delivery.memory:
-                self._delivery.memory.mirrors.activate(origin, version)
+            self._delivery.changes.mirrors.activate(origin, version)
 
     @property
     def made_segments(self) -> Mapping[str, Mapping[str, t.Any]]:
@@ -255,6 +254,7 @@ class Runner:
             while not self._delivery.is_over(self._clock()) and not hurried():
                 self._pause()
             self._over = True
+            self._delivery.count_not_sent()
 
     def _make_room(self) -> None:
         if not self._delivery.has_room() or self._delivery.outcome.failure:

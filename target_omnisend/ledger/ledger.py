@@ -103,7 +103,7 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the database. Flush before: what was not flushed may be lost."""
-        with suppress(RunFailed):  # then the next run merges
+        with suppress(RunFailed):  # then the next run takes the journal in
             self._merge()
         self._database.close()
 
@@ -127,7 +127,7 @@ class Ledger:
         return found
 
     def mapping_fingerprint(self, segment: str) -> str | None:
-        """What `set_mapping_fingerprint` was told last."""
+        """The text that `set_mapping_fingerprint` got last."""
         place = self._segments.get(segment)
         return None if place is None else place.mapping
 
@@ -150,7 +150,7 @@ class Ledger:
             return table.count(self._database.connection, place.id)
 
     def members(self, segment: str, size: int = 250) -> Iterator[list[str]]:
-        """Everybody whom this target made a member; they may be forgotten as they come."""
+        """All members that this target made; the caller can forget them as they come."""
         self._merge()
         if place := self._segments.get(segment):
             for page in self._pages(place, size):
@@ -176,7 +176,7 @@ class Ledger:
         self._change(segment, {email: Change(mark, int(given), now) for email, mark in rows})
 
     def forget(self, segment: str, emails: Iterable[str]) -> None:
-        """These are no members any more."""
+        """Forget these: they are not members any more."""
         self._change(segment, dict.fromkeys(emails))
 
     def flush(self) -> None:
@@ -225,19 +225,18 @@ class Ledger:
     # -- who left ----------------------------------------------------------------------
 
     def begin_seen(self, segment: str, version: str | None = None) -> bool:
-        """From here on, this run brings the whole segment; nobody has been seen yet.
+        """Begin to note the members that the source has; none is seen yet.
 
-        `version` names the stream's version, if it has one. It is remembered until
-        `end_seen`, so that the answer is False when an earlier run began to bring the same
-        version and did not end: it saw people whom the tap need not bring again, and nobody
-        may be taken for a leaver.
+        `version` names the stream's version, if it has one. The ledger remembers it until
+        `end_seen`. The answer is False if an earlier run began with the same version and did
+        not end. That run saw people that the tap does not have to send again, so this run
+        cannot say which members left.
         """
         self._merge()
         place = self._place(segment)
-        self._update(place, bringing=version)
         place.looked_up.clear()
         place.seen = Seen(self._next_number(place))
-        return version is None or version != place.brought_before
+        return self.set_version(segment, version)
 
     def see(self, segment: str, emails: Collection[str]) -> None:
         """These are in the source; those the ledger does not know are seen when confirmed."""
@@ -255,21 +254,26 @@ class Ledger:
         """How many `leavers` would give, besides some."""
         return sum(email not in besides for page in self._unseen(segment) for email in page)
 
-    def set_version(self, segment: str, version: str) -> None:
-        """What the run brings is this version from here on; those seen stay seen."""
-        self._update(self._segments[segment], bringing=version)
+    def set_version(self, segment: str, version: str | None) -> bool:
+        """From here on the run reads this version; members that were seen stay seen.
+
+        False if an earlier run began to read the same version and did not end.
+        """
+        place = self._segments[segment]
+        self._update(place, bringing=version)
+        return version is None or version != place.brought_before
 
     def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
-        """Everybody whom this target made a member and this run did not see.
+        """The members that left: this target made them, and this run did not see them.
 
-        They may be forgotten as they come.
+        The caller can forget them as they come.
         """
         unseen = itertools.chain.from_iterable(self._unseen(segment))
         while chunk := list(itertools.islice(unseen, size)):
             yield chunk
 
     def end_seen(self, segment: str) -> None:
-        """The leavers are dealt with."""
+        """End what `begin_seen` began: the members that left are dealt with."""
         place = self._segments[segment]
         self._update(place, bringing=None)
         place.brought_before = place.seen = None
@@ -349,7 +353,7 @@ class Ledger:
             self.flush()
 
     def _replay(self) -> None:
-        """Take in what an earlier run wrote and did not merge."""
+        """Read the changes that an earlier run left in the journal."""
         places = {place.id: place for place in self._segments.values()}
         query = sa.select(JOURNAL.c.changes).where(JOURNAL.c.brand == self._brand)
         for text in self._database.connection.scalars(query.order_by(JOURNAL.c.id)):
@@ -357,7 +361,7 @@ class Ledger:
                 places[number].change(changes)
 
     def _merge(self) -> None:
-        """Give members what was written; the journal is empty then."""
+        """Move the changes from the journal into the table of members."""
         changed = [place for place in self._segments.values() if place.unmerged]
         if not changed:
             return

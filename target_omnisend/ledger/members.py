@@ -106,7 +106,7 @@ class PostgresMembers:
 def pages(
     connection: sa.Connection, segment: int, size: int
 ) -> Iterator[Sequence[tuple[str, int]]]:
-    """E-mail and number of those whom this target made members, `size` at a time.
+    """E-mail and number of the members that this target made, `size` at a time.
 
     Each page is a query of its own that begins behind the last e-mail, so that rows may go
     meanwhile.

@@ -53,27 +53,27 @@ def _schema_of(value: Any) -> dict[str, Any]:
         ),
         (
             {"type": CONTENT},
-            f"{AT_4} has a type that is none of {TYPES}.",
+            f"{AT_4} has a type that is not one of {TYPES}.",
         ),
         (
             {"type": "RECORD", "stream": {"email": CONTENT}, "record": {"email": CONTENT}},
-            "Line 4 of the input has a 'stream' that is no text.",
+            "Line 4 of the input has a 'stream' that is not a text.",
         ),
         (
             {**schema(), "stream": [CONTENT]},
-            "Line 4 of the input has a 'stream' that is no text.",
+            "Line 4 of the input has a 'stream' that is not a text.",
         ),
         (
             {**schema("others"), "key_properties": [[CONTENT]]},
-            f"{AT_4}, stream 'others', has 'key_properties' that are no list of names.",
+            f"{AT_4}, stream 'others', has 'key_properties' that are not a list of names.",
         ),
         (
             {**schema("others"), "key_properties": CONTENT},
-            f"{AT_4}, stream 'others', has 'key_properties' that are no list of names.",
+            f"{AT_4}, stream 'others', has 'key_properties' that are not a list of names.",
         ),
         (
             {"type": "ACTIVATE_VERSION", "stream": {"email": CONTENT}, "version": 1},
-            "Line 4 of the input has a 'stream' that is no text.",
+            "Line 4 of the input has a 'stream' that is not a text.",
         ),
         ({"type": "STATE", "state": CONTENT}, "Line 4 of the input lacks 'value'."),
     ],

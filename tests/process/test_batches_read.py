@@ -6,8 +6,6 @@ import gzip
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 from signal import SIGTERM
@@ -16,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support import processes
 from support.batches import PARQUET, PLAIN, batch, json_lines, person, zipped
 from support.command import record, schema, state
+from support.processes import PIPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from support.command import Command
+    from support.processes import Process
     from support.sandbox import Sandbox
 
 BAD = "bad.gz (line 6 of the input), stream 'members',"
@@ -177,11 +178,11 @@ def test_a_bad_file_ends_the_run_after_what_came_before(
     [
         (
             batch("/", encoding=PARQUET),
-            "Parquet need the extra 'parquet'; install target-omnisend[parquet], then run again.",
+            "Parquet need the extra 'parquet'. Install target-omnisend[parquet], then run again.",
         ),
         (
             batch("s3://bucket/file"),
-            "needs a package that is not installed (Install s3fs to access S3); install it",
+            "needs a package that is not installed (Install s3fs to access S3). Install it",
         ),
     ],
     ids=["parquet", "s3"],
@@ -201,22 +202,22 @@ def test_a_package_that_is_not_there_is_named(
 
 
 @pytest.fixture
-def start(command: Command) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def start(command: Command) -> Iterator[Callable[..., Process]]:
     """Start the command on messages, and leave its input open; it does not outlive the test."""
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[Process] = []
 
-    def start(*messages: Any, **settings: Any) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "target_omnisend", "--config", command.config(**settings)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+    def start(*messages: Any, **settings: Any) -> Process:
+        process = processes.start(
+            *("--config", command.config(**settings)),
+            real=True,  # one test looks at its memory
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
             cwd=command.folder,
         )
         started.append(process)
         assert process.stdin is not None
         process.stdin.write(json_lines(messages))
-        process.stdin.flush()
         return process
 
     yield start
@@ -228,7 +229,7 @@ def start(command: Command) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 @pytest.mark.parametrize("sandbox", [{"batch_latency": 3.0}], indirect=True)
 @pytest.mark.parametrize("where", ["in the middle", "a file that does not come"])
 def test_stopped_within_a_file(
-    start: Callable[..., subprocess.Popen[bytes]], sandbox: Sandbox, tmp_path: Path, where: str
+    start: Callable[..., Process], sandbox: Sandbox, tmp_path: Path, where: str
 ) -> None:
     hundred = zipped(tmp_path / "first", map(person, range(100)))
     if where == "in the middle":
@@ -254,7 +255,7 @@ def test_stopped_within_a_file(
 
 
 def test_a_large_file_is_never_held_whole(
-    start: Callable[..., subprocess.Popen[bytes]], sandbox: Sandbox, tmp_path: Path
+    start: Callable[..., Process], sandbox: Sandbox, tmp_path: Path
 ) -> None:
     with gzip.open(tmp_path / "file", "wb", compresslevel=1) as file:
         for number in range(1000):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.command import SECONDS
+from support.processes import PIPE, start
 
 from omnisend_sandbox.faults import Fault
 
@@ -61,7 +61,7 @@ def test_it_tells_store_scopes_mapping_and_ledger(
         ({"api_key": "wrong"}, "does not accept the API key"),
         ({"data_privacy_consent": False}, "data_privacy_consent"),
         ({"mapping": {}}, "'mapping.email' is missing"),
-        ({"ledger_url": "mysql://there/is"}, "'ledger_url' is no database URL"),
+        ({"ledger_url": "mysql://there/is"}, "'ledger_url' is not a database URL"),
         ({"ledger_url": "sqlite:///config.json/ledger.db"}, "cannot be written to"),
         ({"report_path": "config.json/report.json"}, "cannot be written"),
         ({"rejects_path": "config.json/rejects"}, "cannot be written to"),
@@ -92,15 +92,13 @@ def test_a_check_that_was_stopped_does_not_say_that_a_run_can_start(
     command: Command, sandbox: Sandbox
 ) -> None:
     sandbox.store.faults.add(Fault("slow", endpoint="GET /contacts", seconds=3))
-    with subprocess.Popen(
-        [sys.executable, "-m", "target_omnisend", "--config", command.config(), "--check"],
-        stderr=subprocess.PIPE,
-        text=True,
+    with start(
+        *("--config", command.config(), "--check"), cwd=command.folder, stderr=PIPE
     ) as process:
         while not sandbox.store.requests.counts["GET /contacts"]:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        log = process.communicate(timeout=30)[1]
+        log = process.communicate(timeout=SECONDS)[1].decode()
     assert process.returncode == 143, log
     assert log.splitlines()[-1].endswith("exit code 143: stopped by a signal before all was asked.")
 

@@ -108,6 +108,6 @@ def test_connections_refused_for_a_while(tmp_path: Path) -> None:
         ran = run.end()
 
     assert ran.code == 0, ran.log
-    assert "ConnectionError; trying again" in ran.log
+    assert "ConnectionError. The call is tried again" in ran.log
     assert run.position == MEMBERS
     assert set(store.contacts) == set(tap.last)

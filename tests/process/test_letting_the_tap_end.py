@@ -7,14 +7,13 @@ import itertools
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.command import record, schema
+from support.command import SECONDS, record, schema
+from support.processes import DEVNULL, PIPE, start
 
 from target_omnisend.output.stdio import DISCARD_VARIABLE
 
@@ -33,13 +32,13 @@ class Tap:
     """Writes into the target until its pipe breaks; `wrote` lines."""
 
     def __init__(self, command: Command, seconds: float, **settings: Any) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "target_omnisend", "--config", command.config(**settings)],
+        self.process = start(
+            *("--config", command.config(**settings)),
             cwd=command.folder,
             env={**os.environ, DISCARD_VARIABLE: str(seconds)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
         )
         self.wrote = 0
         self.broken = False
@@ -130,11 +129,10 @@ def test_a_file_is_not_read_to_its_end(command: Command) -> None:
     text = command.folder / "input.jsonl"
     text.write_bytes(LINE * LINES)
     with text.open("rb") as source:
-        done = subprocess.run(
-            [sys.executable, "-m", "target_omnisend", "--config", command.config(api_key="")],
-            check=False,
-            cwd=command.folder,
-            stdin=source,
-            stderr=subprocess.PIPE,
+        config = command.config(api_key="")
+        process = start(
+            *("--config", config), cwd=command.folder, stdin=source, stdout=DEVNULL, stderr=PIPE
         )
-        assert (done.returncode, os.lseek(source.fileno(), 0, os.SEEK_CUR)) == (3, 0)
+        with process:
+            process.communicate(timeout=SECONDS)
+        assert (process.returncode, os.lseek(source.fileno(), 0, os.SEEK_CUR)) == (3, 0)

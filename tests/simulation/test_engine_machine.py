@@ -22,7 +22,7 @@ from support.simulation import Bad, Member, Simulation, State, StoreClient
 from omnisend_sandbox.faults import Fault
 from target_omnisend.api.answers import Kind
 from target_omnisend.api.budget import Endpoint, allowance
-from target_omnisend.delivery.engine import GRACE_SECONDS
+from target_omnisend.delivery.ending import GRACE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -187,7 +187,7 @@ class Watched(Simulation):
     def _jump(self, until: float) -> None:
         """As `move_on`, with larger steps while nothing is open: silence is long."""
         delivery = self.delivery
-        if self.loop.in_flight or delivery._confirmer.open or delivery._enrolling.waiting:
+        if self.loop.in_flight or delivery._confirmer.open or delivery._tagger.waiting:
             self.loop.move_on(until)
         else:
             self.now = min(until, self.now + 2, max(self.now, delivery.scheduler.wake_at(self.now)))
@@ -196,7 +196,7 @@ class Watched(Simulation):
     def drain(self) -> None:
         """Cut everything pending, also into batches that are not full."""
         for origin in self.origins.values():
-            self.delivery._cut(origin.segment, self.now, partial=True)
+            self.delivery._cutter.cut(origin.segment, self.now, partial=True)
 
     def see_it_through(self, seconds: float) -> None:
         """Let time pass until nothing is left to do."""
@@ -337,8 +337,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         total = self.run.outcome.total()
         assert total.received == len(self.run.records) + self.run.bad
         assert min(total.numbers().values()) >= 0
-        held = self.run.delivery._intake.held
-        held_back = self.run.delivery._intake.held_back
+        held = self.run.delivery._batcher.held
+        held_back = self.run.delivery._batcher.held_back
         assert total.unconfirmed == held + held_back + self.run.lost_contacts()
 
     @invariant()
@@ -391,8 +391,8 @@ class DeliveryMachine(RuleBasedStateMachine):
     def _everything_is_settled_or_named(self) -> None:
         run = self.run
         assert run.outcome.failure is None
-        assert run.delivery._intake.held == 0
-        held_back = run.delivery._intake.held_back
+        assert run.delivery._batcher.held == 0
+        held_back = run.delivery._batcher.held_back
         assert run.outcome.total().unconfirmed == held_back + run.lost_contacts()
         unclear = run.outcome.lost_batches or run.outcome.nothing_arrived or held_back
         if run.said and not unclear:

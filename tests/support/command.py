@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from support.processes import PIPE, start
 from target_omnisend.output.stdio import DISCARD_VARIABLE
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ SETTINGS: dict[str, Any] = {
 NO_VARIABLES: Mapping[str, str] = {}
 LAW = ("accepted", "rejected", "duplicates", "unchanged", "skipped", "unconfirmed", "not_sent")
 """What can become of a record: each has one of these."""
+SECONDS = 100.0
+"""A run that hangs is found after so long; a slow machine and a busy one get there before."""
 
 
 def schema(stream: str = "members", keys: Iterable[str] = (), **columns: Any) -> dict[str, Any]:
@@ -71,14 +72,18 @@ class Ran:
     @property
     def errors(self) -> list[str]:
         """What the log says at level ERROR before its last line."""
-        lines = self.log.splitlines()[:-1]
-        found = (re.search(r"\| ERROR +\| [^|]*\| (.*)", line) for line in lines)
+        found = (re.search(r"\| ERROR +\| [^|]*\| (.*)", line) for line in self._lines[:-1])
         return [match[1] for match in found if match]
 
     @property
     def last(self) -> str:
         """The last line."""
-        return next(reversed(self.log.splitlines()), "")
+        return next(reversed(self._lines), "")
+
+    @property
+    def _lines(self) -> list[str]:
+        # A call under way at the end of a failed run is told at DEBUG, also after the last line.
+        return [line for line in self.log.splitlines() if "| urllib3.connectionpool " not in line]
 
     @property
     def counts(self) -> Counter[str]:
@@ -124,18 +129,21 @@ class Command:
         environment |= {"TARGET_OMNISEND_LOGLEVEL": "DEBUG", DISCARD_VARIABLE: "0.2"}
         environment |= dict(variables)
         reading, writing = os.pipe()
-        with subprocess.Popen(
-            [sys.executable, "-m", "target_omnisend", *arguments],
+        with start(
+            *arguments,
             cwd=self.folder,
             env=environment,
-            stdin=reading if text is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=reading if text is None else PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
         ) as process:
-            out, log = process.communicate(text, timeout=60)
+            try:
+                out, log = process.communicate(text, timeout=SECONDS)
+            finally:
+                process.kill()
         os.close(reading)
         os.close(writing)
-        ran = Ran(process.returncode, out.decode(), log.decode())
+        ran = Ran(process.wait(), out.decode(), log.decode())
         self._keeps_its_promises(ran)
         return ran
 

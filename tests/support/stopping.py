@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
 from support.command import Command, Ran, record, schema, state
+from support.processes import PIPE, start
 
 if TYPE_CHECKING:
     import random
@@ -95,27 +94,26 @@ class Run:
     """
 
     def __init__(
-        self, command: Command, sandbox: Sandbox, tap: Tap, start: int, **settings: Any
+        self, command: Command, sandbox: Sandbox, tap: Tap, position: int, **settings: Any
     ) -> None:
         self.states: list[Any] = []
         self.early: list[str] = []
         self.started = time.monotonic()
-        self._command, self._sandbox, self._tap, self._start = command, sandbox, tap, start
+        self._command, self._sandbox, self._tap, self._start = command, sandbox, tap, position
         config = command.config(mapping={"email": "email", "first_name": "name"}, **settings)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_OMNISEND")}
-        self._log = command.folder / f"log-{start}-{self.started}.txt"
+        self._log = command.folder / f"log-{position}-{self.started}.txt"
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "target_omnisend", "--config", config],
+            self.process = start(
+                *("--config", config),
                 cwd=command.folder,
                 env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdin=PIPE,
+                stdout=PIPE,
                 stderr=log,
-                bufsize=0,
             )
         self._threads = [
-            threading.Thread(target=tap.speak, args=(self.process.stdin, start), daemon=True),
+            threading.Thread(target=tap.speak, args=(self.process.stdin, position), daemon=True),
             threading.Thread(target=self._listen, daemon=True),
         ]
         for thread in self._threads:

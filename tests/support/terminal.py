@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import subprocess
-import sys
 import termios
 import threading
 import time
@@ -15,9 +13,13 @@ from typing import TYPE_CHECKING
 
 import pyte
 
+from support.processes import start
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from support.processes import Process
 
 COUNTS = "received      sent  accepted  rejected unchanged"
 
@@ -30,7 +32,7 @@ class Terminal:
         display: the screen's lines at the moment when most was to be seen of the display.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], leader: int, columns: int) -> None:
+    def __init__(self, process: Process, leader: int, columns: int) -> None:
         self.process = process
         self.raw = b""
         self.display: list[str] = []
@@ -114,8 +116,8 @@ def at_terminal(
     termios.tcsetwinsize(follower, (30, columns))
     reading, writing = os.pipe()
     with text.open("rb") if text else os.fdopen(os.dup(reading), "rb") as source:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "target_omnisend", *arguments],
+        process = start(
+            *arguments,
             cwd=folder,
             env={**environment, "TERM": "xterm-256color", **(variables or {})},
             stdin=source,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
-from support.command import people, schema, state
+from support.command import SECONDS, people, schema, state
+from support.processes import PIPE, start
 from support.rehearsal import Rehearsal
 
 from target_omnisend.ledger import Ledger
@@ -116,11 +115,11 @@ def test_a_ledger_that_is_deleted_in_mid_run_lets_no_further_state_pass(
     config = command.config(ledger_url=f"sqlite:///{ledger}", membership="property")
     with (
         (tmp_path / "log").open("w+") as log,
-        subprocess.Popen(
-            [sys.executable, "-m", "target_omnisend", "--config", config],
+        start(
+            *("--config", config),
             cwd=tmp_path,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdin=PIPE,
+            stdout=PIPE,
             stderr=log,
         ) as process,
     ):
@@ -128,12 +127,11 @@ def test_a_ledger_that_is_deleted_in_mid_run_lets_no_further_state_pass(
         assert process.stdout
         for message in [schema(), *people(200), state(at=1)]:
             process.stdin.write(json.dumps(message).encode() + b"\n")
-        process.stdin.flush()
         first = process.stdout.readline()
         ledger.unlink()
         for message in [*people(200, 200), state(at=2)]:
             process.stdin.write(json.dumps(message).encode() + b"\n")
-        rest, _ = process.communicate(timeout=60)
+        rest, _ = process.communicate(timeout=SECONDS)
         log.seek(0)
         told = log.read()
     assert (process.returncode, json.loads(first), rest) == (1, {"at": 1}, b""), told

@@ -16,6 +16,8 @@ FILES = {
     ".env.example": "Seconds that one HTTP call",
     "target-omnisend.plugin.yml": "Seconds that one HTTP call",
     "docs/errors.md": "Correct the address",
+    "docs/logs.md": "Omnisend's limit is reached",
+    "docs/messages.txt": "Omnisend's limit is reached",
 }
 """Each file, and something it says."""
 
@@ -36,7 +38,7 @@ def test_they_are_in_step() -> None:
 def test_a_difference_is_told_and_mended(tmp_path: Path, name: str) -> None:
     for folder in ("scripts", "docs"):
         (tmp_path / folder).mkdir()
-    for path in ("scripts/sync_docs.py", *FILES):
+    for path in ("scripts/sync_docs.py", "scripts/messages.py", *FILES):
         shutil.copy(ROOT / path, tmp_path / path)
     changed = tmp_path / name
     changed.write_text(changed.read_text().replace(FILES[name], "Something else"))
