@@ -36,7 +36,7 @@ def unfit_values(validator: Validator, config: Mapping[str, t.Any]) -> list[str]
     """A sentence for each value that does not fit the JSON schema."""
     try:
         return [describe(error) for error in validator.iter_errors(config)]
-    except AttributeError:  # the SDK's own schema of `__else__` is none
+    except AttributeError:  # the SDK's own schema of `__else__` is not valid
         return ["Setting 'stream_maps.__else__' should be null or '__NULL__'."]
 
 

@@ -28,7 +28,7 @@ class LastState:
         self._value, self._came = value, True
 
     def why_incomplete(self, reader: MessageReader) -> str:
-        """Why the input, which is over, may not have brought the streams whole; else empty."""
+        """Why the input, which is over, can lack records of its streams; else empty."""
         if reader.is_fed_back:
             return doubts.FED_BACK
         if stream := under_way(self._value):
