@@ -10,46 +10,37 @@ import typing as t
 import click
 from singer_sdk import Sink, Target
 from singer_sdk.cli import plugin_cli
-from singer_sdk.exceptions import (
-    InvalidJSONSchema,
-)
+from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 
-from target_omnisend.commands.command_line import Command, Options, refuse, run
+from target_omnisend.commands.command_line import Command, Options, run
 from target_omnisend.commands.session import Session
-from target_omnisend.config.environment import (
-    check_environment,
-    read_environment,
-    readable,
-    tidied,
-    unreadable,
-)
+from target_omnisend.config import environment
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
 from target_omnisend.config.validation import (
     SettingsError,
-    describe,
     missing_mapping,
     no_setting,
+    unfit_values,
 )
-from target_omnisend.delivery import doubts
 from target_omnisend.output.stdio import stand_in_for_the_log, unusable_logging, write_line
 from target_omnisend.output.terminal import PrintableRecord
 from target_omnisend.signals import Interrupt
 from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
 from target_omnisend.singer.batch_messages import records_of
-from target_omnisend.singer.completeness import under_way, unfinished
-from target_omnisend.singer.noise import keep_out
-from target_omnisend.singer.reader import MessageReader, raw_value, spell_out
-from target_omnisend.singer.schemas import complete, make_flattenable
+from target_omnisend.singer.completeness import LastState
+from target_omnisend.singer.noise import keep_out, quotes_no_value
+from target_omnisend.singer.reader import MessageReader, raw_value
+from target_omnisend.singer.schemas import make_readable
 from target_omnisend.sinks import SegmentSink
 from target_omnisend.streams import mapping_problems
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from typing import Self
 
     from target_omnisend.singer.column_watch import ColumnWatch
@@ -86,15 +77,14 @@ class TargetOmnisend(Target):
         self.interrupt = Interrupt()
         self.watches: dict[str, ColumnWatch] = {}
         self._bare: set[str] = set()
-        logging.getLogger("singer_sdk.mapper").addFilter(_quotes_no_value)
+        logging.getLogger("singer_sdk.mapper").addFilter(quotes_no_value)
         super().__init__(**kwargs)
         # A drain only cuts batches, under one lock: threads of the SDK's would gain nothing.
         self.max_parallelism = 1
         self.settings = Settings.from_config(self.config)
         self.reader = t.cast("MessageReader", self.message_reader)
         self.reader.interrupt = self.interrupt
-        self._state: t.Any = None
-        self._has_states = False
+        self._last_state = LastState()
         self._batch_files = BatchFiles(self.config.get("batch_config") or {}, self.interrupt)
         self.session = session(
             self.settings,
@@ -120,16 +110,11 @@ class TargetOmnisend(Target):
         Raises:
             SettingsError: when some are missing or wrong.
         """
-        self._config = tidied(self._config)
+        self._config = environment.tidied(self._config)
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
-        try:
-            errors = list(JSONSchemaValidator(schema).iter_errors(self._config))
-        except AttributeError:  # the SDK's own schema of `__else__` is none
-            raise SettingsError(
-                ["Setting 'stream_maps.__else__' should be null or '__NULL__'."]
-            ) from None
-        problems = [*map(describe, errors), *missing_mapping(self._config)]
+        validator = JSONSchemaValidator(schema)
+        problems = [*unfit_values(validator, self._config), *missing_mapping(self._config)]
         if problems and raise_errors:
             raise SettingsError(problems)
         for name in sorted(set(self._config) - set(schema["properties"])):
@@ -139,25 +124,19 @@ class TargetOmnisend(Target):
     @classproperty
     def _env_var_config(cls) -> dict[str, t.Any]:  # noqa: N805 - the SDK's decorator makes it so
         cls.append_builtin_config(cls.config_jsonschema)
-        return read_environment(cls.config_jsonschema)
+        return environment.read_environment(cls.config_jsonschema)
 
     # -- messages ----------------------------------------------------------------------
 
     def get_sink_class(self, stream_name: str) -> type[Sink]:
         """The sink of a stream; Meltano's test of the settings has one that sends nothing."""
         email = self.settings.for_stream(stream_name).mapping.get("email", "")
-        if meltano_test.is_meltanos(stream_name, self._columns_of(stream_name), str(email)):
+        maps = self.mapper.stream_maps.get(self.reader.stream or "", ())
+        columns = meltano_test.columns_of(maps, stream_name)
+        if meltano_test.is_meltanos(stream_name, columns, str(email)):
             self.logger.info("Settings and API key are good; the records of a test are not sent.")
             return meltano_test.MeltanosTestSink
         return SegmentSink
-
-    def _columns_of(self, stream_name: str) -> Collection[str]:
-        """The columns, less keys, of a stream whose SCHEMA is under way, after its stream map."""
-        for stream_map in self.mapper.stream_maps.get(self.reader.stream or "", ()):
-            if stream_map.stream_alias == stream_name:
-                columns = set(stream_map.transformed_schema["properties"])
-                return columns.difference(stream_map.transformed_key_properties or ())
-        return ()
 
     def _process_schema_message(self, message_dict: dict[str, t.Any]) -> None:
         """Take in a schema, and blame the tap for what cannot be read of it.
@@ -166,7 +145,10 @@ class TargetOmnisend(Target):
             InvalidJSONSchema: when it cannot be read.
         """
         if isinstance(schema := message_dict.get("schema"), dict):
-            self._make_readable(schema, message_dict)
+            keys = message_dict.get("key_properties") or ()
+            if "properties" not in schema and not keys:
+                self._bare.add(str(message_dict.get("stream")))
+            make_readable(schema, keys, flattened=bool(self.config.get("flattening_enabled")))
         try:
             super()._process_schema_message(message_dict)
         except (TypeError, AttributeError, KeyError):
@@ -190,20 +172,11 @@ class TargetOmnisend(Target):
         except RecursionError:  # decoding bears more levels than flattening, say
             super()._process_record_message(self.reader.decode_less())
 
-    def _make_readable(self, schema: dict[str, t.Any], message: dict[str, t.Any]) -> None:
-        keys = message.get("key_properties") or ()
-        if "properties" not in schema and not keys:
-            self._bare.add(str(message.get("stream")))
-        complete(schema, keys)
-        spell_out(schema)
-        if self.config.get("flattening_enabled"):
-            make_flattenable(schema)
-
     def _process_state_message(self, message_dict: dict[str, t.Any]) -> None:
         """Hand the state's text to the delivery: the SDK would emit it before it is true."""
         self._assert_line_requires(message_dict, requires={"value"})
         value = message_dict["value"]
-        self._state, self._has_states = value, True
+        self._last_state.take(value)
         # A state that is empty says nothing.
         self.session.runner.state(raw_value(self.reader.line, "value") if value else b"")
 
@@ -240,19 +213,13 @@ class TargetOmnisend(Target):
         self.session.finish()
 
     def _doubt_what_is_not_over(self) -> None:
-        """Have no mirror remove anybody whose stream the input may not have brought whole."""
-        reader, everywhere = self.reader, ""
-        if reader.is_fed_back:
-            everywhere = doubts.FED_BACK
-        elif stream := under_way(self._state):
-            everywhere = doubts.under_way(stream)
-        elif self._has_states and reader.kind in {"RECORD", "BATCH"}:
-            everywhere = doubts.CUT_OFF
-        for name in self.session.outcome.streams if everywhere else ():
-            self.session.doubt(name, everywhere)
-        for source in unfinished(self._state):
+        """Have no mirror remove a member of a stream that can have come in part."""
+        if why := self._last_state.why_incomplete(self.reader):
+            for name in self.session.outcome.streams:
+                self.session.doubt(name, why)
+        for source, why in self._last_state.unfinished():
             for stream_map in self.mapper.stream_maps.get(source, ()):
-                self.session.doubt(stream_map.stream_alias, doubts.under_way(source))
+                self.session.doubt(stream_map.stream_alias, why)
 
     def _has_records(self, stream: str) -> bool:
         names = [stream_map.stream_alias for stream_map in self.mapper.stream_maps[stream]]
@@ -286,8 +253,8 @@ class TargetOmnisend(Target):
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError, RecursionError):
-            ctx.meta[UNREADABLE] = unreadable(value)
-            return readable(value)
+            ctx.meta[UNREADABLE] = environment.unreadable(value)
+            return environment.readable(value)
 
     @classmethod
     def invoke(
@@ -305,35 +272,26 @@ class TargetOmnisend(Target):
         given = Options(**options)
         given.validate()
         cls.print_version(print_fn=cls.logger.info)
-        try:
-            target = cls._from_command_line(config or _ConfigInput(), given)
-        except SettingsError as error:
-            sys.exit(refuse(error, given, config, version=cls.plugin_version))
-        sys.exit(run(target, given))
+        sys.exit(run(cls._of, config or _ConfigInput(), given, version=cls.plugin_version))
 
     @classmethod
-    def _from_command_line(cls, config: _ConfigInput, options: Options) -> Self:
+    def _of(cls, config: _ConfigInput, session: Callable[..., Session]) -> Self:
+        """The target of a command line.
+
+        Raises:
+            SettingsError: for settings that cannot be used.
+        """
         if error := click.get_current_context().meta.get(UNREADABLE):
             raise error
         cls.append_builtin_config(cls.config_jsonschema)
-        check_environment(config, cls.config_jsonschema)
-        return cls(session=options.session, config=config.config, parse_env_config=config.parse_env)
+        environment.check_environment(config, cls.config_jsonschema)
+        return cls(session=session, config=config.config, parse_env_config=config.parse_env)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Add our own options to the SDK's."""
         return Command.of(super().get_singer_command(), cls.logger)
 
-    def read(self, file_input: t.IO[str] | None) -> None:
-        """Read messages to their end, and see them settled."""
-        self.listen(file_input)
-
     def drain(self) -> None:
         """Hand on the records that were read and still wait."""
         super().process_endofpipe()
-
-
-def _quotes_no_value(record: logging.LogRecord) -> bool:
-    # What a stream map's filter evaluates to is often the e-mail itself ("__filter__": "email"),
-    # and the filter itself can hold an address.
-    return not str(record.msg).startswith(("Filter result for", "Found '%s' filter rule"))

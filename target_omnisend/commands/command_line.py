@@ -18,6 +18,7 @@ from target_omnisend.commands.export import Source, export
 from target_omnisend.commands.retire import retire
 from target_omnisend.commands.session import Session
 from target_omnisend.config.environment import with_environment
+from target_omnisend.config.validation import SettingsError
 from target_omnisend.errors import ExitCode
 from target_omnisend.output.stdio import check_open, tap
 from target_omnisend.signals import Interrupt
@@ -27,8 +28,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from singer_sdk.plugin_base import _ConfigInput
-
-    from target_omnisend.config.validation import SettingsError
 
 
 class Target(Source, t.Protocol):
@@ -69,8 +68,22 @@ class Options:
             raise click.UsageError("--check and --retire do not go together.")
 
 
-def run(target: Target, options: Options) -> int:
-    """Do what the options ask for; the exit code."""
+def run(
+    make: Callable[[_ConfigInput, Callable[..., Session]], Target],
+    config: _ConfigInput,
+    options: Options,
+    *,
+    version: str,
+) -> int:
+    """Make the target and do what the options ask for; the exit code."""
+    try:
+        target = make(config, options.session)
+    except SettingsError as error:
+        return _refuse(error.problems, config, options, version)
+    return _run(target, options)
+
+
+def _run(target: Target, options: Options) -> int:
     session = target.session
     if options.check:
         return check(session)
@@ -80,15 +93,13 @@ def run(target: Target, options: Options) -> int:
     return do(session, _work(target, options), failed=_after_failure(target.interrupt, options))
 
 
-def refuse(
-    error: SettingsError, options: Options, config: _ConfigInput | None, *, version: str
-) -> int:
+def _refuse(problems: list[str], config: _ConfigInput, options: Options, version: str) -> int:
     """Say why no session can begin; the exit code."""
     interrupt = Interrupt()
     interrupt.install()
     return end_unstarted(
-        error.problems,
-        {} if options.dry_run or config is None else with_environment(config),
+        problems,
+        {} if options.dry_run else with_environment(config),
         version=version,
         wait=_after_failure(interrupt, options),
     )

@@ -20,7 +20,7 @@ class Source(t.Protocol):
 
     reader: MessageReader
 
-    def read(self, file_input: t.IO[str] | None) -> None:
+    def listen(self, file_input: t.IO[str] | None = None) -> None:
         """Read messages to their end, and see them settled."""
 
     def drain(self) -> None:
@@ -35,7 +35,7 @@ def export(session: Session, source: Source, file_input: t.IO[str] | None) -> No
         Stopped: when a signal came.
     """
     try:
-        source.read(file_input)
+        source.listen(file_input)
     except INPUT_ERRORS as error:
         _finish_before(error, session, source)
     except Exception as error:  # noqa: BLE001 - raised again in any case

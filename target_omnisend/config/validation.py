@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
 
 
 class SettingsError(ValueError):
@@ -29,6 +30,14 @@ class SettingsError(ValueError):
         """Keep the sentences."""
         super().__init__(" ".join(problems))
         self.problems = problems
+
+
+def unfit_values(validator: Validator, config: Mapping[str, t.Any]) -> list[str]:
+    """A sentence for each value that does not fit the JSON schema."""
+    try:
+        return [describe(error) for error in validator.iter_errors(config)]
+    except AttributeError:  # the SDK's own schema of `__else__` is not valid
+        return ["Setting 'stream_maps.__else__' should be null or '__NULL__'."]
 
 
 def problems_of(config: Mapping[str, t.Any]) -> list[str]:

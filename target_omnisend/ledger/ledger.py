@@ -6,6 +6,7 @@ import itertools
 import json
 import typing as t
 from contextlib import suppress
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -13,7 +14,6 @@ from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
-from target_omnisend.ledger.members import PAGE, Row
 from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, SEGMENTS
 from target_omnisend.ledger.seen import Seen
 
@@ -22,16 +22,29 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from target_omnisend.ledger.changes import Changes
+    from target_omnisend.ledger.members import Row
 
-KEYS: t.Final = 1_000
-"""E-mails that are looked up by one statement."""
 
-UNWRITTEN: t.Final = 5_000
-"""Changes that are kept before they are written, asked for or not."""
+@dataclass(frozen=True)
+class Sizes:
+    """How much the ledger does at once.
 
-UNMERGED: t.Final = 50_000
-"""Changes that are kept before members get them. E-mails come in no order, and each lies on
-another page: writing so many at once, sorted, writes a page for several of them."""
+    Attributes:
+        keys: e-mails that one statement looks up.
+        page: rows that are read at once, if a whole segment is.
+        unwritten: changes that are kept before they are written, asked for or not.
+        unmerged: changes that are kept before members get them. E-mails come in no order, and
+            each lies on another page: writing so many at once, sorted, writes a page for several
+            of them.
+    """
+
+    keys: int = 1_000
+    page: int = 5_000
+    unwritten: int = 5_000
+    unmerged: int = 50_000
+
+
+SIZES: t.Final = Sizes()
 
 
 _BEGIN_BATCH: t.Final = sa.text(
@@ -64,6 +77,7 @@ class Ledger:
         utc_now: Callable[[], dt.datetime],
         wait: float = 10.0,
         dry: bool = False,
+        sizes: Sizes = SIZES,
     ) -> None:
         """Open, and if need be make or upgrade, the ledger of a brand.
 
@@ -73,11 +87,13 @@ class Ledger:
             utc_now: the present moment.
             wait: seconds, for another run on it to end.
             dry: leave the database as it is in the end; see `DryLedger`.
+            sizes: how much is done at once.
 
         Raises:
             RunFailed: when it cannot be used; the sentence says why.
         """
         self._brand = brand
+        self._sizes = sizes
         self._utc_now = utc_now
         self._over: set[str] = set()
         self._database = Database(url, brand=brand, wait=wait, dry=dry)
@@ -177,7 +193,7 @@ class Ledger:
             for place in places:
                 place.unwritten.clear()
             self._over.clear()
-        if sum(len(place.unmerged) for place in places) >= UNMERGED:
+        if sum(len(place.unmerged) for place in places) >= self._sizes.unmerged:
             self._merge()
         self._database.check_is_there()
 
@@ -314,7 +330,7 @@ class Ledger:
         run = self._database.connection.execute
         if changes:
             run(JOURNAL.insert(), {"brand": self._brand, "changes": encode(changes)})
-        for chunk in chunks(self._over, KEYS):
+        for chunk in chunks(self._over, self._sizes.keys):
             named = BATCHES.c.batch.in_(chunk)
             run(BATCHES.delete().where(BATCHES.c.brand == self._brand, named))
 
@@ -325,7 +341,7 @@ class Ledger:
                 self._database.connection.execute(FEEDS.insert(), rows)
 
     def _find(self, place: Segment, emails: Collection[str]) -> Iterator[tuple[str, bytes, int]]:
-        for chunk in chunks(emails, KEYS):
+        for chunk in chunks(emails, self._sizes.keys):
             with self._database.guard():
                 found = self._database.members.find(place.id, chunk)
             yield from found
@@ -333,7 +349,7 @@ class Ledger:
     def _change(self, segment: str, changes: Changes) -> None:
         place = self._place(segment)
         place.unwritten.update(place.change(changes))
-        if sum(len(place.unwritten) for place in self._segments.values()) >= UNWRITTEN:
+        if sum(len(place.unwritten) for place in self._segments.values()) >= self._sizes.unwritten:
             self.flush()
 
     def _replay(self) -> None:
@@ -363,10 +379,10 @@ class Ledger:
     def _merge_segment(self, place: Segment) -> None:
         changes = place.unmerged
         gone = [email for email, change in changes.items() if change is None or change.anew]
-        for chunk in chunks(gone, KEYS):
+        for chunk in chunks(gone, self._sizes.keys):
             self._database.members.remove(place.id, chunk)
         kept = sorted(email for email, change in changes.items() if change)
-        for chunk in chunks(kept, KEYS):
+        for chunk in chunks(kept, self._sizes.keys):
             self._database.members.put(place.id, list(self._rows(place, chunk)))
 
     def _rows(self, place: Segment, emails: list[str]) -> Iterator[Row]:
@@ -392,7 +408,7 @@ class Ledger:
         self._merge()
         place = self._segments[segment]
         seen = self._seen(place)
-        for page in self._pages(place, PAGE):
+        for page in self._pages(place, self._sizes.page):
             yield [email for email, number in page if number not in seen]
 
     def _seen(self, place: Segment) -> Seen:

@@ -12,10 +12,6 @@ from target_omnisend.ledger.schema import MEMBERS
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-PAGE: t.Final = 5_000
-"""Rows that are read at once where a whole segment is."""
-
-
 Row: t.TypeAlias = tuple[str, int, bytes, int, int]
 """E-mail, number, fingerprint, given, confirmed_at."""
 

@@ -24,3 +24,12 @@ def _is_of_interest(line: logging.LogRecord) -> bool:
     if logging.getLogger(line.name).isEnabledFor(logging.DEBUG):
         return True
     return not str(line.msg).startswith(_NOISE)
+
+
+def quotes_no_value(line: logging.LogRecord) -> bool:
+    """Whether a line about stream maps can be logged.
+
+    The value of a filter is often the e-mail itself ("__filter__": "email"), and the filter can
+    hold an address.
+    """
+    return not str(line.msg).startswith(("Filter result for", "Found '%s' filter rule"))

@@ -269,17 +269,5 @@ def _size(descriptor: int) -> int | None:
     return status.st_size - os.lseek(descriptor, 0, os.SEEK_CUR)
 
 
-def spell_out(schema: dict[str, t.Any]) -> None:
-    """Write out, in place, columns whose schema is `true` or `false`: the SDK reads none such."""
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        return
-    for name, column in properties.items():
-        if isinstance(column, bool):
-            properties[name] = {} if column else {"not": {}}
-        elif isinstance(column, dict):
-            spell_out(column)
-
-
 def _as_bytes(line: bytes | str) -> bytes:
     return line.encode() if isinstance(line, str) else line

@@ -26,6 +26,7 @@ from target_omnisend.commands.parts import Parts
 from target_omnisend.commands.retire import retire
 from target_omnisend.commands.session import Session
 from target_omnisend.delivery.virtual_runner import VirtualClock, VirtualRunner
+from target_omnisend.ledger import Ledger
 from target_omnisend.signals import Stopped
 from target_omnisend.target import TargetOmnisend
 
@@ -111,13 +112,12 @@ class Rehearsal:
         SIGTERM or SIGKILL comes after so many seconds. `parts` are a session's, in place of ours.
         """
         lines: Any = _lines(messages)
-        made = self._parts(self.now + stop_after, self.now + kill_after, parts)
+        made = self.parts(stop_at=self.now + stop_after, kill_at=self.now + kill_after, **parts)
         return self._run(lambda target: export(target.session, target, lines), made, settings)
 
     def retire(self, name: str, **settings: Any) -> Ran:
         """`--retire`."""
-        made = self._parts(math.inf, math.inf, NO_PARTS)
-        return self._run(lambda target: retire(target.session, name), made, settings)
+        return self._run(lambda target: retire(target.session, name), self.parts(), settings)
 
     def tagged(self, tag: str = "VIP") -> set[str]:
         """Who has a tag, by the name before the @."""
@@ -137,7 +137,11 @@ class Rehearsal:
             if (contact.properties or {}).get(name) is True
         }
 
-    def _parts(self, stop_at: float, kill_at: float, others: Mapping[str, Any]) -> Parts:
+    def parts(
+        self, *, stop_at: float = math.inf, kill_at: float = math.inf, **others: Any
+    ) -> Parts:
+        """What a session over this store is made of; `others` replace some."""
+
         def check_stopped() -> None:
             if self.now >= stop_at:
                 raise Stopped(15)
@@ -158,7 +162,12 @@ class Rehearsal:
             return made
 
         client = StoreClient(self.store)
-        ours: dict[str, Any] = {"clock": self.clock, "client": lambda *_: client, "runner": runner}
+        ours: dict[str, Any] = {
+            "clock": self.clock,
+            "client": lambda *_: client,
+            "runner": runner,
+            "ledger": _MortalLedger,
+        }
         return Parts(**{**ours, **others})
 
     def _run(
@@ -175,8 +184,8 @@ class Rehearsal:
             try:
                 ran.code = conclude(session, lambda: work(target))
             except Killed:
-                if session.ledger is not None:
-                    session.ledger.close()
+                if isinstance(session.ledger, _MortalLedger):
+                    session.ledger.die()
             finally:
                 target.interrupt.close()
         ran.log = "\n".join(heard)
@@ -190,6 +199,14 @@ class Rehearsal:
         assert "@example.com" not in ran.log, ran.log
         self.now += 120.0  # a new minute's budget
         return ran
+
+
+class _MortalLedger(Ledger):
+    """A ledger whose process can be killed."""
+
+    def die(self) -> None:
+        """Let go of the database as it is."""
+        self._database.close()
 
 
 class _Target(TargetOmnisend):
