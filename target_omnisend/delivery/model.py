@@ -37,6 +37,9 @@ class Action(enum.Enum):
     LEAVE = "leave"
 
 
+_LEAVE: t.Final = Action.LEAVE  # looking it up in the enum costs more than the comparison
+
+
 def fingerprint(mark: bytes, item: bytes) -> bytes:
     """What the ledger knows an item by; `mark` tells the settings it was made under."""
     return mark + blake2b(item, digest_size=12).digest()
@@ -107,13 +110,13 @@ class Entry:
 
     def free_item(self) -> None:
         """Let go of an item that `make_item` can make again: it is most of an entry's memory."""
-        if self.from_record and not self.merged:
+        if self.line is not None and not self.merged:
             self.item = None
 
     @property
     def leaves(self) -> bool:
         """Whether it takes the membership back."""
-        return self.action is Action.LEAVE
+        return self.action is _LEAVE
 
     @property
     def from_record(self) -> bool:

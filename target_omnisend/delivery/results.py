@@ -105,10 +105,9 @@ class Results:
             self._send_again(batch, again, judgement, now)
 
     def _accept(self, batch: Batch, entries: list[Entry], now: float) -> None:
-        for entry in entries:
-            if entry.left_out:
-                columns = columns_left_out(entry)
-                entry.origin.counts.leave_out(("omnisend_refused_value", one) for one in columns)
+        for entry in [entry for entry in entries if entry.left_out]:
+            columns = columns_left_out(entry)
+            entry.origin.counts.leave_out(("omnisend_refused_value", one) for one in columns)
         self._tagger.accept(batch.segment, entries, now)
 
     def _send_again(
