@@ -109,7 +109,8 @@ def _place(path: Iterable[str | int], *, inside: bool) -> str:
     name is always a setting's: no schema judges the others.
     """
     schema: t.Any = CONFIG_JSONSCHEMA
-    parts, chosen = [], False
+    parts: list[str] = []
+    chosen = False
     for part in path:
         known = schema.get("properties", {}) if isinstance(schema, dict) else {}
         chosen = isinstance(part, str) and part not in known and bool(parts)
