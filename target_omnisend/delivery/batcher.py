@@ -80,10 +80,10 @@ class Batcher:
         if self._given_up and email in self._given_up and entry.from_record:
             self.held_back += 1  # its epoch stays open: no state passes it
             return
+        if self._set_aside and not entry.leaves:
+            self._recall(entry)
         newest = self._open.get(email)
         if newest is None:
-            if self._set_aside:
-                self._recall(entry)
             self._open[email] = consent
             self.held += 1
             self._to_pending(segment, entry, now)

@@ -88,6 +88,7 @@ class ChangeFilter:
         """
         self._ledger = ledger
         self._full_refresh = full_refresh
+        self._opened: set[str] = set()
         self.mirrors = Mirrors(
             ledger,
             full_refresh=full_refresh,
@@ -104,12 +105,21 @@ class ChangeFilter:
     def open(self, origin: Origin) -> None:
         """Announce a stream of a segment; says why everything is sent again, if it is.
 
+        The first stream of a segment speaks for it: the others can have settings of their own.
+
         Raises:
             RunFailed: when its streams have different sync modes.
         """
         segment = origin.segment
         if not segment.settings:
             return
+        if segment.name not in self._opened:
+            self._opened.add(segment.name)
+            self._compare_settings(origin)
+        self.mirrors.open(origin)
+
+    def _compare_settings(self, origin: Origin) -> None:
+        segment = origin.segment
         now = json.dumps(dict(segment.settings), sort_keys=True)
         before = self._ledger.mapping_fingerprint(segment.name)
         if before is not None and before != now:
@@ -121,7 +131,6 @@ class ChangeFilter:
             )
         if before != now:
             self._ledger.set_mapping_fingerprint(segment.name, now)
-        self.mirrors.open(origin)
 
     def split_unchanged(
         self, segment: Segment, entries: Sequence[Entry]

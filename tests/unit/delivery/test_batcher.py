@@ -292,11 +292,21 @@ def test_a_person_without_open_records_has_no_status_to_remember(way: Way) -> No
 # -- what merged entries keep ----------------------------------------------------------
 
 
-def test_a_deletion_between_two_records_does_not_lose_the_older_ones_values(way: Way) -> None:
+@pytest.mark.parametrize("step", ["held", "under way", "over"])
+def test_a_deletion_between_two_records_does_not_lose_the_older_ones_values(
+    way: Way, step: str
+) -> None:
     vip = stream()
     way.admit_given(vip, UNDATED, firstName="Zoe", city="Linz")
-    way.batcher.set_aside(vip, "a", contact(), b"gone", 0.0, alone=True)
+    deletion = way.batcher.set_aside(vip, "a", contact(), b"gone", 0.0, alone=True)
+    if step != "held":
+        way.batcher.admit_again(deletion, 0.0)
+        assert way.next_sent(vip) is deletion
+    if step == "over":
+        way.batcher.release("a", 0.0)
     way.admit_given(vip, UNDATED, city="Graz")
+    if step == "under way":
+        way.batcher.release("a", 0.0)
     assert way.next_sent(vip).item == contact(city="Graz", firstName="Zoe")
 
 
