@@ -1,4 +1,4 @@
-"""What the ledger knows: which contacts have changed since an earlier run confirmed them."""
+"""The ledger as a filter: contacts that have not changed since an earlier run confirmed them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ChangeFilter:
     """A ledger, as the engine uses it.
 
     Attributes:
-        mirrors: who is in the source of each segment.
+        mirrors: the members in the source of each segment.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class ChangeFilter:
         """Remember by `ledger`.
 
         Args:
-            ledger: what earlier runs confirmed.
+            ledger: the contacts that earlier runs confirmed.
             full_refresh: take nothing for unchanged.
             whole_runs: the end of the input completes a segment, not ACTIVATE_VERSION.
             max_removed_percent: share of a segment that may leave at once.
             incomplete: why this run cannot show a segment's source whole, by segment.
             shared: segments that are known to be fed by several streams.
-            lose: keeps a sentence about what is lost for the report.
+            lose: keeps a sentence about a loss for the report.
             would: nothing is removed in truth.
         """
         self._ledger = ledger
@@ -155,7 +155,7 @@ class ChangeFilter:
 
         Otherwise a run that dies after the change would leave the ledger with the contact that
         was there before, and the next run would take such a contact for unchanged. The mark is
-        on the disk when this returns. Of those who do not leave, the ledger still knows that
+        on the disk when this returns. Of the people that stay, the ledger still knows that
         they are members.
         """
         rows = [
@@ -196,7 +196,7 @@ class ChangeFilter:
     def settle_batches(self, people: Collection[str], over: Collection[str]) -> None:
         """Take these people for changed, and forget the batches that are over.
 
-        An older batch can have overwritten what was confirmed of them, in any segment.
+        An older batch can have overwritten their confirmed contacts, in any segment.
         """
         for segment in self._ledger.names():
             known = self._ledger.known(segment, people)

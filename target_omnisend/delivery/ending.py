@@ -12,7 +12,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger("target-omnisend.delivery")
 
 GRACE_SECONDS: t.Final = 20.0
-"""What open batches get when the run is stopped or fails."""
+"""The time that open batches get when the run is stopped or fails."""
 
 
 class Ending:

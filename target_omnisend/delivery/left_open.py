@@ -25,7 +25,7 @@ MAX_ASKED: t.Final = 300
 
 
 class LeftOpen:
-    """What a run does about them before it sends anything.
+    """The work of a run about them before it sends a contact.
 
     Their people count as changed. A batch is remembered until it is known to be over, or old.
 

@@ -1,4 +1,4 @@
-"""What a batch's verdicts mean for each of its entries."""
+"""The next step of each entry of a batch, by its verdict."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Results:
             return
         again = batch.next_attempt(entries)
         stuck = len(entries) == len(batch.entries) > 1 and len(judgement.undone) == len(entries)
-        # A batch of which nothing is known will not tell more in one piece.
+        # Sending an unknown batch again in one piece would show no more.
         self.again.extend(again.halves() if stuck else [again])
 
 

@@ -26,10 +26,10 @@ logger = logging.getLogger("target-omnisend.delivery")
 
 
 class Settlement:
-    """Counts verdicts, keeps rejected records, tells the ledger, and frees the people.
+    """Counts verdicts, keeps rejected records, writes the ledger, and frees the people.
 
     Attributes:
-        changes: what the ledger knows; `NoChangeFilter` without one.
+        changes: the contacts that the ledger knows; `NoChangeFilter` without one.
         given_up: records by stream whose batch was given up.
     """
 
