@@ -79,7 +79,7 @@ class TargetOmnisend(Target):
         self._bare: set[str] = set()
         logging.getLogger("singer_sdk.mapper").addFilter(quotes_no_value)
         super().__init__(**kwargs)
-        # A drain only cuts batches, under one lock: threads of the SDK's would gain nothing.
+        # A drain only cuts batches, under one lock: the SDK's threads would gain nothing.
         self.max_parallelism = 1
         self.settings = Settings.from_config(self.config)
         self.reader = t.cast("MessageReader", self.message_reader)
@@ -158,7 +158,7 @@ class TargetOmnisend(Target):
         self._let_go_of_old_sinks()
 
     def _let_go_of_old_sinks(self) -> None:
-        """End the sinks whose schema has changed: what they have received is the delivery's.
+        """End the sinks whose schema has changed: the delivery has their records.
 
         The SDK keeps them until its next drain, which a schema a record would make thousands.
         """
@@ -202,7 +202,7 @@ class TargetOmnisend(Target):
         """Drain, then wait until every record has its verdict.
 
         Raises:
-            InvalidJSONSchema: a stream told neither a column nor a key, and sent no record.
+            InvalidJSONSchema: a stream named neither a column nor a key, and sent no record.
         """
         for watch in self.watches.values():
             watch.end()
@@ -248,7 +248,7 @@ class TargetOmnisend(Target):
     ) -> _ConfigInput:
         """Read the settings' files and, for `ENV`, the environment.
 
-        What cannot be read is said by `invoke`, which knows what the command is to do.
+        `invoke` reports a file that cannot be read, because it knows the command.
         """
         try:
             return super().cb_config(ctx, param, value)

@@ -84,7 +84,7 @@ class CheckRunner(Runner):
 
 
 def check(session: Session) -> int:
-    """Say to whom the API key belongs, what it can read and what the mapping needs.
+    """Name the store of the API key, the scopes it has and the columns the mapping needs.
 
     The exit code: a run can start if it is 0.
     """
@@ -134,7 +134,9 @@ def _describe_scopes(session: Session) -> None:
     own = [settings.for_stream(name) for name in ("", *settings.streams)]
     if any(one.create_segment for one in own):
         _try(session, "segments", Endpoint.LIST_SEGMENTS, lambda api: api.list_segments(None))
-    logger.info("scope contacts.write: needed too; only a run can tell, since it writes.")
+    logger.info(
+        "scope contacts.write: needed too; a check does not try it, because the call writes."
+    )
 
 
 def _describe_folders(settings: Settings) -> None:

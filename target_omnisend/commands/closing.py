@@ -1,4 +1,4 @@
-"""How a command ends: what ended it early, its report, and the last line of its log."""
+"""The end of a command: the reason for an early end, its report, and the last line of its log."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def conclude(
 
     Args:
         session: it begins and ends here.
-        work: what is to be done.
-        tell: says the last line; that of a run unless given.
+        work: the work of the command.
+        tell: writes the last line; that of a run unless given.
         rejected: the failure of work of which too many records are rejected.
         failed: called after a failure, before the last line.
     """

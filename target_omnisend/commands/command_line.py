@@ -39,7 +39,7 @@ class Target(Source, t.Protocol):
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; without an option, an export of standard input."""
+    """The options of the command line; without an option, an export of standard input."""
 
     file_input: t.IO[str] | None = None
     retire: str | None = None
@@ -53,7 +53,7 @@ class Options:
 
     @property
     def session(self) -> Callable[..., Session]:
-        """What makes the session of the command."""
+        """The function that makes the session of the command."""
         if self.check:
             return check_session
         return dry_session if self.dry_run else Session

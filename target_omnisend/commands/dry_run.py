@@ -1,4 +1,4 @@
-"""`dry_run`: what a run would do, found out without sending or writing anything."""
+"""`dry_run`: the outcome that a run would have, found without sending or writing anything."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger("target-omnisend")
 
 _OMNISENDS_OWN: t.Final = frozenset({"type", "status"})
-"""Keys of a contact whose texts are words of Omnisend's and nobody's data."""
+"""Keys of a contact whose texts are Omnisend's own words and not personal data."""
 
 
 def dry_session(settings: Settings, **options: t.Any) -> Session:
@@ -168,7 +168,7 @@ def _null(parts: Parts) -> Parts:
         ledger=open_dry_ledger,
         rejects=_NoRejects,
         report=_write_nothing,
-        # On a clock that jumps there is no pace; and METRIC lines would tell of nothing real.
+        # A clock that jumps shows no pace, and METRIC lines would report calls that never went out.
         progress=lambda *_: nullcontext(),
         dry=True,
     )
@@ -235,7 +235,7 @@ def _sent(runner: Runner, stream: str | None) -> tuple[int, int]:
 
 
 def masked(item: bytes) -> str:
-    """A contact's JSON that shows its shape and nobody's data."""
+    """A contact's JSON that shows its shape and no personal data."""
     return msgspec.json.encode(_masked(msgspec.json.decode(item))).decode()
 
 

@@ -24,7 +24,7 @@ def retire(session: Session, name: str) -> None:
     """Take a segment's membership back from all members that have it from this target.
 
     Raises:
-        RunFailed: when there is no ledger, or it knows no such segment.
+        RunFailed: without a ledger, or if the ledger does not know the segment.
         Stopped: when a signal came.
     """
     if session.ledger is None:
