@@ -17,15 +17,11 @@ from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 
 from target_omnisend.commands.command_line import Command, Options, run
 from target_omnisend.commands.session import Session
-from target_omnisend.config import environment
+from target_omnisend.config import environment, validation
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
-from target_omnisend.config.validation import (
-    SettingsError,
-    missing_mapping,
-    no_setting,
-    unfit_values,
-)
+from target_omnisend.config.validation import SettingsError
+from target_omnisend.events import event
 from target_omnisend.output.stdio import stand_in_for_the_log, unusable_logging, write_line
 from target_omnisend.output.terminal import PrintableRecord
 from target_omnisend.signals import Interrupt
@@ -114,11 +110,13 @@ class TargetOmnisend(Target):
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
         validator = JSONSchemaValidator(schema)
-        problems = [*unfit_values(validator, self._config), *missing_mapping(self._config)]
+        unfit = validation.unfit_values(validator, self._config)
+        problems = [*unfit, *validation.missing_mapping(self._config)]
         if problems and raise_errors:
             raise SettingsError(problems)
         for name in sorted(set(self._config) - set(schema["properties"])):
-            self.logger.warning("%s", no_setting(name, schema["properties"]))
+            sentence = validation.no_setting(name, schema["properties"])
+            self.logger.warning("%s", sentence, extra=event("setting_unknown"))
         return problems
 
     @classproperty
@@ -134,7 +132,10 @@ class TargetOmnisend(Target):
         maps = self.mapper.stream_maps.get(self.reader.stream or "", ())
         columns = meltano_test.columns_of(maps, stream_name)
         if meltano_test.is_meltanos(stream_name, columns, str(email)):
-            self.logger.info("Settings and API key are good; the records of a test are not sent.")
+            self.logger.info(
+                "Settings and API key are good; the records of a test are not sent.",
+                extra=event("test_not_sent"),
+            )
             return meltano_test.MeltanosTestSink
         return SegmentSink
 

@@ -6,6 +6,7 @@ import logging
 import typing as t
 
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.events import event
 from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
 
 if t.TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _finish_before(error: Exception, session: Session, source: Source) -> None:
         "the line, or the tap that wrote it, then run again.",
     )
     about = {"stream_name": source.reader.stream, "input_line": source.reader.number}
-    logger.error(sentence, extra={"exit_code": int(failure.exit_code), **about})
+    logger.error(sentence, extra=event("input_wrong", exit_code=int(failure.exit_code), **about))
     source.drain()
     session.finish(removing=False)
     session.outcome.failure = session.outcome.failure or failure

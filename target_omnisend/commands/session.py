@@ -19,6 +19,7 @@ from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.events import event
 from target_omnisend.mapping.address import email_key
 from target_omnisend.report.data import check_writable
 from target_omnisend.streams import Segments, conditions
@@ -148,7 +149,11 @@ class Session:
         self.runner = parts.runner(self)
         self.runner.check()
         if isinstance(name := self.runner.brand.get("name"), str):
-            logger.info("The API key belongs to the store '%s'.", name, extra={"store": name})
+            logger.info(
+                "The API key belongs to the store '%s'.",
+                name,
+                extra=event("store_known", store=name),
+            )
         if settings.ledger_url is not None:
             self.ledger = parts.ledger(
                 settings.ledger_url, brand=self._brand(), utc_now=self.utc_now

@@ -8,6 +8,7 @@ import typing as t
 
 from target_omnisend.delivery.mirror import Mirrors, NoMirrors
 from target_omnisend.delivery.model import MARK_BYTES
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -117,7 +118,7 @@ class ChangeFilter:
                 "Segment '%s': everything is sent again, because %s changed.",
                 segment.name,
                 _difference(before, segment.settings),
-                extra=origin.about,
+                extra=event("segment_sent_again", **origin.about),
             )
         if before != now:
             self._ledger.set_mapping_fingerprint(segment.name, now)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.failures import mixed_modes, too_many_leave
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from array import array
@@ -303,7 +304,9 @@ class Mirrors:
         if not reason:
             return True
         sentence = f"Segment '{name}': this run {self._removed} no member, because {reason}"
-        logger.warning(sentence, extra={"segment": name, "streams": list(source.streams)})
+        logger.warning(
+            sentence, extra=event("none_removed", segment=name, streams=list(source.streams))
+        )
         self._lose(sentence)
         if source.begun and brought:
             self._ledger.end_seen(name)

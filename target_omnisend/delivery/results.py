@@ -11,6 +11,7 @@ from target_omnisend.api.failures import fatal
 from target_omnisend.delivery.failures import all_refused
 from target_omnisend.delivery.responses import Refusal
 from target_omnisend.delivery.trimming import columns_left_out, trim
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from target_omnisend.delivery.ending import Ending
@@ -69,7 +70,7 @@ class Results:
             "Omnisend does not know batch %s any more. Its contacts are sent once more, and newer "
             "records of the same people by the next run.",
             batch.id,
-            extra=batch.about,
+            extra=event("batch_vanished", **batch.about),
         )
         self._settlement.hold_back_newer(batch)
         if batch.vanished:
