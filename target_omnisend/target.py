@@ -17,15 +17,11 @@ from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 
 from target_omnisend.commands.command_line import Command, Options, run
 from target_omnisend.commands.session import Session
-from target_omnisend.config import environment
+from target_omnisend.config import environment, validation
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
-from target_omnisend.config.validation import (
-    SettingsError,
-    missing_mapping,
-    no_setting,
-    unfit_values,
-)
+from target_omnisend.config.validation import SettingsError
+from target_omnisend.events import event
 from target_omnisend.output.stdio import stand_in_for_the_log, unusable_logging, write_line
 from target_omnisend.output.terminal import PrintableRecord
 from target_omnisend.signals import Interrupt
@@ -79,7 +75,7 @@ class TargetOmnisend(Target):
         self._bare: set[str] = set()
         logging.getLogger("singer_sdk.mapper").addFilter(quotes_no_value)
         super().__init__(**kwargs)
-        # A drain only cuts batches, under one lock: threads of the SDK's would gain nothing.
+        # A drain only cuts batches, under one lock: the SDK's threads would gain nothing.
         self.max_parallelism = 1
         self.settings = Settings.from_config(self.config)
         self.reader = t.cast("MessageReader", self.message_reader)
@@ -114,11 +110,13 @@ class TargetOmnisend(Target):
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
         validator = JSONSchemaValidator(schema)
-        problems = [*unfit_values(validator, self._config), *missing_mapping(self._config)]
+        unfit = validation.unfit_values(validator, self._config)
+        problems = [*unfit, *validation.missing_mapping(self._config)]
         if problems and raise_errors:
             raise SettingsError(problems)
         for name in sorted(set(self._config) - set(schema["properties"])):
-            self.logger.warning("%s", no_setting(name, schema["properties"]))
+            sentence = validation.no_setting(name, schema["properties"])
+            self.logger.warning("%s", sentence, extra=event("setting_unknown"))
         return problems
 
     @classproperty
@@ -134,7 +132,10 @@ class TargetOmnisend(Target):
         maps = self.mapper.stream_maps.get(self.reader.stream or "", ())
         columns = meltano_test.columns_of(maps, stream_name)
         if meltano_test.is_meltanos(stream_name, columns, str(email)):
-            self.logger.info("Settings and API key are good; the records of a test are not sent.")
+            self.logger.info(
+                "Settings and API key are good; the records of a test are not sent.",
+                extra=event("test_not_sent"),
+            )
             return meltano_test.MeltanosTestSink
         return SegmentSink
 
@@ -158,7 +159,7 @@ class TargetOmnisend(Target):
         self._let_go_of_old_sinks()
 
     def _let_go_of_old_sinks(self) -> None:
-        """End the sinks whose schema has changed: what they have received is the delivery's.
+        """End the sinks whose schema has changed: the delivery has their records.
 
         The SDK keeps them until its next drain, which a schema a record would make thousands.
         """
@@ -202,7 +203,7 @@ class TargetOmnisend(Target):
         """Drain, then wait until every record has its verdict.
 
         Raises:
-            InvalidJSONSchema: a stream told neither a column nor a key, and sent no record.
+            InvalidJSONSchema: a stream named neither a column nor a key, and sent no record.
         """
         for watch in self.watches.values():
             watch.end()
@@ -248,7 +249,7 @@ class TargetOmnisend(Target):
     ) -> _ConfigInput:
         """Read the settings' files and, for `ENV`, the environment.
 
-        What cannot be read is said by `invoke`, which knows what the command is to do.
+        `invoke` reports a file that cannot be read, because it knows the command.
         """
         try:
             return super().cb_config(ctx, param, value)

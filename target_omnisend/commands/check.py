@@ -15,6 +15,7 @@ from target_omnisend.commands.parts import Parts, open_dry_ledger
 from target_omnisend.commands.session import Session
 from target_omnisend.delivery.runner import Runner
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
+from target_omnisend.events import event
 from target_omnisend.mapping.properties import column_of
 from target_omnisend.signals import Stopped
 
@@ -84,7 +85,7 @@ class CheckRunner(Runner):
 
 
 def check(session: Session) -> int:
-    """Say to whom the API key belongs, what it can read and what the mapping needs.
+    """Name the store of the API key, the scopes it has and the columns the mapping needs.
 
     The exit code: a run can start if it is 0.
     """
@@ -110,21 +111,31 @@ def _describe(session: Session) -> None:
     settings = session.settings
     _describe_folders(settings)
     if settings.mapping:
-        logger.info("mapping: %s.", _columns(settings.for_stream("")))
+        logger.info("mapping: %s.", _columns(settings.for_stream("")), extra=event("check_mapping"))
     for stream in settings.streams:
         session.segments.of_stream(stream)
-        logger.info("mapping of stream '%s': %s.", stream, _columns(settings.for_stream(stream)))
+        logger.info(
+            "mapping of stream '%s': %s.",
+            stream,
+            _columns(settings.for_stream(stream)),
+            extra=event("check_mapping", stream_name=stream),
+        )
     if session.ledger is not None:
         known = ", ".join(f"'{name}' ({number})" for name, number in session.ledger.segments())
-        logger.info("ledger: it knows members of %s.", known or "no segment")
+        logger.info(
+            "ledger: it knows members of %s.", known or "no segment", extra=event("check_ledger")
+        )
 
 
 def _describe_store(brand: Mapping[str, t.Any]) -> None:
     if brand:
         facts = (f"{name} {brand.get(name) or 'unknown'}" for name in _FACTS)
-        logger.info("store: %s.", ", ".join(facts))
+        logger.info("store: %s.", ", ".join(facts), extra=event("check_store"))
     else:
-        logger.info("store: unknown (the API key has no brands.read scope; it is optional).")
+        logger.info(
+            "store: unknown (the API key has no brands.read scope; it is optional).",
+            extra=event("check_store"),
+        )
 
 
 def _describe_scopes(session: Session) -> None:
@@ -134,14 +145,21 @@ def _describe_scopes(session: Session) -> None:
     own = [settings.for_stream(name) for name in ("", *settings.streams)]
     if any(one.create_segment for one in own):
         _try(session, "segments", Endpoint.LIST_SEGMENTS, lambda api: api.list_segments(None))
-    logger.info("scope contacts.write: needed too; only a run can tell, since it writes.")
+    logger.info(
+        "scope contacts.write: needed too; a check does not try it, because the call writes.",
+        extra=event("check_scope", scope="contacts.write"),
+    )
 
 
 def _describe_folders(settings: Settings) -> None:
     # The session has begun, so it has found out for each of them.
     places = [name for name in _PLACES if getattr(settings, name) is not None]
     names = ", ".join(f"'{name}'" for name in places)
-    logger.info("folders: the places that %s name can be written to.", names)
+    logger.info(
+        "folders: the places that %s name can be written to.",
+        names,
+        extra=event("check_folders", settings=places),
+    )
 
 
 def _try(session: Session, scope: str, endpoint: Endpoint, call: Callable[[Api], Answer]) -> None:
@@ -152,8 +170,12 @@ def _try(session: Session, scope: str, endpoint: Endpoint, call: Callable[[Api],
             f"{endpoint.label} does not answer ({answer.fault}); give the API key the scopes "
             f"that a run needs, here {scope}, and check 'api_url'.",
         )
-    about = {"scope": scope, "endpoint": endpoint.label}
-    logger.info("scope %s: %s answered.", scope, endpoint.label, extra=about)
+    logger.info(
+        "scope %s: %s answered.",
+        scope,
+        endpoint.label,
+        extra=event("check_scope", scope=scope, endpoint=endpoint.label),
+    )
 
 
 def _tell(session: Session) -> None:
@@ -167,8 +189,13 @@ def _tell(session: Session) -> None:
         what = "a run can start; nothing was sent or written."
     code = int(outcome.exit_code)
     level = logging.ERROR if code else logging.INFO
-    about = {"exit_code": code, "report": report}
-    logger.log(level, "Check, exit code %d: %s", code, what, extra=about)
+    logger.log(
+        level,
+        "Check, exit code %d: %s",
+        code,
+        what,
+        extra=event("check_ended", exit_code=code, report=report),
+    )
 
 
 _FACTS: t.Final = ("name", "website", "currency")

@@ -1,4 +1,4 @@
-"""How a command ends: what ended it early, its report, and the last line of its log."""
+"""The end of a command: the reason for an early end, its report, and the last line of its log."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from target_omnisend.config.environment import report_path_of
 from target_omnisend.delivery.failures import none_arrived, too_many
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
+from target_omnisend.events import event
 from target_omnisend.report.data import build, check_writable, write
 from target_omnisend.report.losses import lost_columns
 from target_omnisend.report.summary import by_stream, fields, in_all
@@ -48,8 +49,8 @@ def conclude(
 
     Args:
         session: it begins and ends here.
-        work: what is to be done.
-        tell: says the last line; that of a run unless given.
+        work: the work of the command.
+        tell: writes the last line; that of a run unless given.
         rejected: the failure of work of which too many records are rejected.
         failed: called after a failure, before the last line.
     """
@@ -82,7 +83,7 @@ def note(outcome: Outcome, failure: RunFailed) -> None:
     """Keep the first failure of a run, and say why it fails."""
     if outcome.failure is None:
         outcome.failure = failure
-        logger.error(failure.sentence, extra={"exit_code": int(failure.exit_code)})
+        logger.error(failure.sentence, extra=event("run_failed", exit_code=int(failure.exit_code)))
 
 
 def _rejected(session: Session) -> RunFailed:
@@ -97,7 +98,7 @@ def tell_run(session: Session) -> None:
     report = write_report(session)
     for stream, sentence, codes in by_stream(outcome):
         about = {"stream_name": stream, "segment": session.segment_of(stream)}
-        logger.info(sentence, extra={**about, **codes})
+        logger.info(sentence, extra=event("stream_codes", **about, **codes))
     rejects = _rejects_file(session)
     seconds = (session.utc_now() - session.started_at).total_seconds()
     say_last(
@@ -112,7 +113,7 @@ def tell_run(session: Session) -> None:
 def warn_of_losses(session: Session) -> None:
     """Name each column that lost more than half of its values."""
     for stream, sentence in lost_columns(session.outcome, would=session.parts.dry):
-        logger.warning(sentence, extra={"stream_name": stream})
+        logger.warning(sentence, extra=event("values_lost", stream_name=stream))
 
 
 def _rejects_file(session: Session) -> Path | None:
@@ -151,7 +152,9 @@ def _save_report(
         save(path, make())
     except Exception as error:  # noqa: BLE001 - a report describes the outcome, and changes nothing
         reason = getattr(error, "strerror", None) or type(error).__name__
-        logger.warning("The report cannot be written (%s).", reason)
+        logger.warning(
+            "The report cannot be written (%s).", reason, extra=event("report_not_written")
+        )
         return None
     return str(path)
 
@@ -159,7 +162,7 @@ def _save_report(
 def say_last(outcome: Outcome, sentence: str, **more: t.Any) -> None:
     """The last line: an ERROR unless the exit code is 0."""
     level = logging.ERROR if outcome.exit_code else logging.INFO
-    logger.log(level, sentence, extra={**fields(outcome), **more})
+    logger.log(level, sentence, extra=event("run_ended", **{**fields(outcome), **more}))
 
 
 def end_unstarted(
@@ -174,7 +177,7 @@ def end_unstarted(
     `config` are the settings as far as they can be read. `wait` comes before the last line.
     """
     for problem in problems:
-        logger.error(problem, extra={"exit_code": int(ExitCode.SETTINGS)})
+        logger.error(problem, extra=event("settings_wrong", exit_code=int(ExitCode.SETTINGS)))
     wait()
     outcome = Outcome()
     outcome.failure = RunFailed(ExitCode.SETTINGS, _in_one(problems))

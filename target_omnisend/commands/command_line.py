@@ -20,6 +20,7 @@ from target_omnisend.commands.session import Session
 from target_omnisend.config.environment import with_environment
 from target_omnisend.config.validation import SettingsError
 from target_omnisend.errors import ExitCode
+from target_omnisend.events import event
 from target_omnisend.output.stdio import check_open, tap
 from target_omnisend.signals import Interrupt
 
@@ -39,7 +40,7 @@ class Target(Source, t.Protocol):
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; without an option, an export of standard input."""
+    """The options of the command line; without an option, an export of standard input."""
 
     file_input: t.IO[str] | None = None
     retire: str | None = None
@@ -53,7 +54,7 @@ class Options:
 
     @property
     def session(self) -> Callable[..., Session]:
-        """What makes the session of the command."""
+        """The function that makes the session of the command."""
         if self.check:
             return check_session
         return dry_session if self.dry_run else Session
@@ -150,7 +151,8 @@ class Command(SingerCommand):
         except SystemExit as end:
             if end.code == ExitCode.USAGE:
                 self.logger.error(  # noqa: TRY400 - not a fault
-                    "Wrong use of the command line; exit code 2; see target-omnisend --help."
+                    "Wrong use of the command line; exit code 2; see target-omnisend --help.",
+                    extra=event("usage_wrong", exit_code=int(ExitCode.USAGE)),
                 )
             raise
 

@@ -1,4 +1,4 @@
-"""`dry_run`: what a run would do, found out without sending or writing anything."""
+"""`dry_run`: the outcome that a run would have, found without sending or writing anything."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from target_omnisend.commands.parts import Parts, make_runner, open_dry_ledger
 from target_omnisend.commands.session import Session
 from target_omnisend.delivery.virtual_runner import VirtualClock, VirtualRunner
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.events import event
 from target_omnisend.mapping.contact import NEVER_NEWER
 from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.report.summary import by_code
@@ -39,7 +40,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger("target-omnisend")
 
 _OMNISENDS_OWN: t.Final = frozenset({"type", "status"})
-"""Keys of a contact whose texts are words of Omnisend's and nobody's data."""
+"""Keys of a contact whose texts are Omnisend's own words and not personal data."""
 
 
 def dry_session(settings: Settings, **options: t.Any) -> Session:
@@ -168,7 +169,7 @@ def _null(parts: Parts) -> Parts:
         ledger=open_dry_ledger,
         rejects=_NoRejects,
         report=_write_nothing,
-        # On a clock that jumps there is no pace; and METRIC lines would tell of nothing real.
+        # A clock that jumps shows no pace, and METRIC lines would report calls that never went out.
         progress=lambda *_: nullcontext(),
         dry=True,
     )
@@ -197,7 +198,9 @@ def _tell(session: Session) -> None:
         about = {"stream_name": name, "segment": segment, "counts": counts.numbers()}
         sentence = "Dry run, segment '%s', stream '%s': %s; %s."
         calls = _calls(session.runner, name)
-        logger.info(sentence, segment, name, _would(counts), calls, extra=about)
+        logger.info(
+            sentence, segment, name, _would(counts), calls, extra=event("dry_run_stream", **about)
+        )
     clauses = [f"{outcome.total().received} received, {_would(outcome.total())}"]
     if session.began:
         clauses += _forecast(t.cast("DryRunner", session.runner), session.settings.quota_share)
@@ -210,7 +213,11 @@ def _forecast(runner: DryRunner, share: float) -> Iterator[str]:
     if any(_sent(runner, None)):
         yield f"for several streams together: {_calls(runner, None)}"
     for sample in runner.omnisend.samples:
-        logger.info("Dry run, a contact as it would be sent, masked: %s", masked(sample))
+        logger.info(
+            "Dry run, a contact as it would be sent, masked: %s",
+            masked(sample),
+            extra=event("dry_run_contact"),
+        )
     yield f"{_about(runner.clock.now)} at {share:.0%} of Omnisend's limits"
 
 
@@ -235,7 +242,7 @@ def _sent(runner: Runner, stream: str | None) -> tuple[int, int]:
 
 
 def masked(item: bytes) -> str:
-    """A contact's JSON that shows its shape and nobody's data."""
+    """A contact's JSON that shows its shape and no personal data."""
     return msgspec.json.encode(_masked(msgspec.json.decode(item))).decode()
 
 

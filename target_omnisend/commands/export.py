@@ -6,6 +6,7 @@ import logging
 import typing as t
 
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.events import event
 from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
 
 if t.TYPE_CHECKING:
@@ -43,15 +44,15 @@ def export(session: Session, source: Source, file_input: t.IO[str] | None) -> No
 
 
 def _finish_before(error: Exception, session: Session, source: Source) -> None:
-    """Deliver what came before a bad line, remove no member, then fail."""
+    """Deliver the records before a bad line, remove no member, then fail."""
     sentence = at_line(error, source.reader)
     failure = RunFailed(
         ExitCode.FAULT,
-        f"{sentence.removesuffix('.')}; what came before it has its verdict: mend the "
-        "line, or the tap that wrote it, then run again.",
+        f"{sentence.removesuffix('.')}; each record before it has its verdict. Correct "
+        "the line, or the tap that wrote it, then run again.",
     )
     about = {"stream_name": source.reader.stream, "input_line": source.reader.number}
-    logger.error(sentence, extra={"exit_code": int(failure.exit_code), **about})
+    logger.error(sentence, extra=event("input_wrong", exit_code=int(failure.exit_code), **about))
     source.drain()
     session.finish(removing=False)
     session.outcome.failure = session.outcome.failure or failure

@@ -1,4 +1,4 @@
-"""`Parts`: what a session is made of, each of which a caller can hand in."""
+"""`Parts`: the parts of a session, each of which a caller can hand in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
 
 class Clock(t.Protocol):
-    """It tells the time."""
+    """It shows the time."""
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary start, never going back."""
@@ -103,10 +103,10 @@ class _OpenLedger(t.Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """What makes the parts of a session; without an argument, those of a run.
+    """The makers of the parts of a session; without an argument, those of a run.
 
     Attributes:
-        clock: tells the time.
+        clock: shows the time.
         client: makes the client, of settings and version.
         runner: makes the runner of a session.
         ledger: opens the ledger.

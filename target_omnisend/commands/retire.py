@@ -7,6 +7,7 @@ import typing as t
 
 from target_omnisend.delivery.model import Origin
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.events import event
 from target_omnisend.marks import retiring, shown_by
 from target_omnisend.streams import make_segment
 
@@ -24,7 +25,7 @@ def retire(session: Session, name: str) -> None:
     """Take a segment's membership back from all members that have it from this target.
 
     Raises:
-        RunFailed: when there is no ledger, or it knows no such segment.
+        RunFailed: without a ledger, or if the ledger does not know the segment.
         Stopped: when a signal came.
     """
     if session.ledger is None:
@@ -60,7 +61,7 @@ def _describe_members(ledger: Ledger, name: str) -> None:
         "Segment '%s' has %d members by this target.",
         name,
         members,
-        extra={"segment": name, "members": members},
+        extra=event("segment_retiring", segment=name, members=members),
     )
 
 
@@ -98,5 +99,5 @@ def _members_to_retire(
             own.segment,
             mark,
             "', '".join(others),
-            extra={"segment": own.segment, "members": kept},
+            extra=event("members_kept", segment=own.segment, members=kept),
         )

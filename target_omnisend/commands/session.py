@@ -1,4 +1,4 @@
-"""`Session`: what a command needs between checked settings and its last line."""
+"""`Session`: the parts that a command needs between checked settings and its last line."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.events import event
 from target_omnisend.mapping.address import email_key
 from target_omnisend.report.data import check_writable
 from target_omnisend.streams import Segments, conditions
@@ -46,10 +47,10 @@ class Session:
     Attributes:
         settings: of the run.
         parts: they make what follows.
-        interrupt: tells whether a signal came.
-        outcome: what became of the records.
+        interrupt: shows whether a signal came.
+        outcome: the verdicts of the records.
         segments: the segment of each stream's records.
-        incomplete: why this run does not bring the whole source of a segment, by segment.
+        incomplete: why this run does not read the whole source of a segment, by segment.
         id: the name of the run.
         version: of the target.
         started_at: in UTC.
@@ -59,7 +60,7 @@ class Session:
         rejects: it keeps the rejected records.
         client: it makes the calls.
         runner: it moves the delivery.
-        ledger: what earlier runs confirmed; None without the setting.
+        ledger: the contacts that earlier runs confirmed; None without the setting.
     """
 
     rejects: KeptRejects
@@ -81,10 +82,10 @@ class Session:
         Args:
             settings: of the run.
             version: of the target.
-            interrupt: tells whether a signal came.
+            interrupt: shows whether a signal came.
             write_state: emits a state that is safe.
             read_share: the share of the input that was read, if its size is known.
-            parts: what makes the parts; those of a run unless given.
+            parts: the makers of the parts; those of a run unless given.
         """
         self.settings = settings
         self.parts = parts or Parts()
@@ -148,7 +149,11 @@ class Session:
         self.runner = parts.runner(self)
         self.runner.check()
         if isinstance(name := self.runner.brand.get("name"), str):
-            logger.info("The API key belongs to the store '%s'.", name, extra={"store": name})
+            logger.info(
+                "The API key belongs to the store '%s'.",
+                name,
+                extra=event("store_known", store=name),
+            )
         if settings.ledger_url is not None:
             self.ledger = parts.ledger(
                 settings.ledger_url, brand=self._brand(), utc_now=self.utc_now
@@ -210,8 +215,8 @@ class Session:
         if scheme == "Bearer":
             raise RunFailed(
                 ExitCode.SETTINGS,
-                "A ledger needs to know the store, since access tokens change; give the token the "
-                "scope brands.read, or use 'api_key'.",
+                "A ledger needs to know the store, because access tokens change. Give the token "
+                "the scope brands.read, or use 'api_key'.",
             )
         # A key without brands.read does not know its store; then it stands for it.
         return f"key {blake2b(key.encode(), digest_size=8).hexdigest()}"

@@ -1,4 +1,4 @@
-"""The way in: one open entry a person, the others merged or waiting; batches cut to size."""
+"""The way in: one open entry a person; the others become part of it or wait."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if t.TYPE_CHECKING:
 class Batcher:
     """Entries from their admission to their batch.
 
-    Omnisend does not say in which order two open batches are applied, so a person is never
-    in two: a later record is merged into one that no batch holds yet, or else waits for it.
+    Omnisend does not say in which order it applies two open batches, so a person is never in two.
+    A later record joins an entry that no batch holds yet, or waits for it.
     Whatever the order, the newest consent of a person's open records goes out with each of them.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What the ledger knows: which contacts have changed since an earlier run confirmed them."""
+"""The ledger as a filter: contacts that have not changed since an earlier run confirmed them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typing as t
 
 from target_omnisend.delivery.mirror import Mirrors, NoMirrors
 from target_omnisend.delivery.model import MARK_BYTES
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -59,7 +60,7 @@ class ChangeFilter:
     """A ledger, as the engine uses it.
 
     Attributes:
-        mirrors: who is in the source of each segment.
+        mirrors: the members in the source of each segment.
     """
 
     def __init__(
@@ -77,13 +78,13 @@ class ChangeFilter:
         """Remember by `ledger`.
 
         Args:
-            ledger: what earlier runs confirmed.
+            ledger: the contacts that earlier runs confirmed.
             full_refresh: take nothing for unchanged.
             whole_runs: the end of the input completes a segment, not ACTIVATE_VERSION.
             max_removed_percent: share of a segment that may leave at once.
             incomplete: why this run cannot show a segment's source whole, by segment.
             shared: segments that are known to be fed by several streams.
-            lose: keeps a sentence about what is lost for the report.
+            lose: keeps a sentence about a loss for the report.
             would: nothing is removed in truth.
         """
         self._ledger = ledger
@@ -127,7 +128,7 @@ class ChangeFilter:
                 "Segment '%s': everything is sent again, because %s changed.",
                 segment.name,
                 _difference(before, segment.settings),
-                extra=origin.about,
+                extra=event("segment_sent_again", **origin.about),
             )
         if before != now:
             self._ledger.set_mapping_fingerprint(segment.name, now)
@@ -164,7 +165,7 @@ class ChangeFilter:
 
         Otherwise a run that dies after the change would leave the ledger with the contact that
         was there before, and the next run would take such a contact for unchanged. The mark is
-        on the disk when this returns. Of those who do not leave, the ledger still knows that
+        on the disk when this returns. Of the people that stay, the ledger still knows that
         they are members.
         """
         rows = [
@@ -205,7 +206,7 @@ class ChangeFilter:
     def settle_batches(self, people: Collection[str], over: Collection[str]) -> None:
         """Take these people for changed, and forget the batches that are over.
 
-        An older batch can have overwritten what was confirmed of them, in any segment.
+        An older batch can have overwritten their confirmed contacts, in any segment.
         """
         for segment in self._ledger.names():
             known = self._ledger.known(segment, people)

@@ -37,7 +37,7 @@ class Checkpoint:
         """End the epoch: `value` covers every record admitted so far."""
         if self._ended and not self.epoch.open:
             # Nothing unsettled lies between it and the state before, which it will overtake: a tap
-            # that tells its state every second must not fill the memory while a batch takes hours.
+            # that sends a state every second must not fill the memory while a batch takes hours.
             self._ended[-1].state = value or self._ended[-1].state
             return
         self.epoch.state = value

@@ -42,7 +42,7 @@ ASK_SHARE: t.Final = 0.5
 class Confirmer:
     """The batches that Omnisend has taken and not yet finished.
 
-    One listing (250 batches a call) tells about most of them; a batch is asked for alone
+    One listing (250 batches a call) shows most of them; a batch is asked for alone
     only where the listing leaves its verdicts open.
     """
 
@@ -76,7 +76,7 @@ class Confirmer:
     def watch(self, batch: Batch, now: float) -> None:
         """Follow a batch that Omnisend has just taken."""
         if batch.id in self.open:
-            # Omnisend returned a batch ID already in use; the two cannot be told apart.
+            # Omnisend returned a batch ID already in use; both batches have the same name.
             self._results.expired(batch, now)
             return
         if not self.open:
@@ -84,7 +84,7 @@ class Confirmer:
         self.open[batch.id] = batch
 
     def tick(self, now: float) -> None:
-        """Give up what has taken too long, and list the rest when that is due."""
+        """Give up each batch that took too long, and list the rest when that is due."""
         while self.open:
             oldest = next(iter(self.open.values()))
             if now < oldest.submitted_at + self._timeout:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import typing as t
 
+from target_omnisend.events import event
+
 if t.TYPE_CHECKING:
     from target_omnisend.delivery.outcome import Outcome
     from target_omnisend.errors import RunFailed
@@ -12,7 +14,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger("target-omnisend.delivery")
 
 GRACE_SECONDS: t.Final = 20.0
-"""What open batches get when the run is stopped or fails."""
+"""The time that open batches get when the run is stopped or fails."""
 
 
 class Ending:
@@ -52,7 +54,9 @@ class Ending:
         """Stop for a reason; the first one that comes is the run's failure."""
         if self._outcome.failure is None:
             self._outcome.failure = failure
-            logger.error(failure.sentence, extra={"exit_code": int(failure.exit_code)})
+            logger.error(
+                failure.sentence, extra=event("run_failed", exit_code=int(failure.exit_code))
+            )
         self.stop(now)
 
     def fail_at_once(self, failure: RunFailed, now: float) -> None:

@@ -47,13 +47,13 @@ READ_AHEAD: t.Final = 20_000
 """Entries that may wait for their submission: more would only cost memory."""
 
 IDLE_SECONDS: t.Final = 15.0
-"""After so long the full batches among the pending entries go out; what has not filled one
-in as long again goes out as well, so that no record waits for more than 30 s."""
+"""After so long the full batches among the pending entries go out; a batch that is not
+full goes out after as long again, so that no record waits for more than 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What bounds a run. Times in seconds; `quota_share` as in the setting."""
+    """The bounds of a run. Times in seconds; `quota_share` as in the setting."""
 
     quota_share: float
     confirm_timeout: float
@@ -70,7 +70,7 @@ class Delivery:
             end of the input: only then it is known whether another stream of the segment has
             the person, and how many would leave in all.
         reject: takes in a record that makes no contact, see `Settlement.reject_record`.
-        brand: what Omnisend says of the store; empty if the key may not know it.
+        brand: Omnisend's facts about the store; empty if the key cannot read them.
         checked: the API key was found good.
         maker: makes segments in Omnisend.
     """
@@ -118,7 +118,7 @@ class Delivery:
 
     @property
     def changes(self) -> Changes:
-        """What the ledger knows; to be set before the first stream is opened."""
+        """The contacts that the ledger knows; to be set before the first stream is opened."""
         return self._settlement.changes
 
     @changes.setter
@@ -128,7 +128,7 @@ class Delivery:
     # -- before anything is written ----------------------------------------------------
 
     def check(self) -> None:
-        """Ask who the API key belongs to; `checked` or `outcome.failure` will tell."""
+        """Ask for the store of the API key; the result is `checked` or `outcome.failure`."""
         self._exchanges.start(self._check_key())
 
     def _check_key(self) -> Exchange[None]:
@@ -271,7 +271,7 @@ class Delivery:
     def _is_stuck(self) -> bool:
         if self._ending.closing:
             return self._submitter.idle
-        # Without room, what is open makes some. Only if nothing is, a batch that is not
+        # Without room, open batches make some. Only if none is open, a batch that is not
         # full must go: otherwise each call would carry no more than the last one freed.
         return self._submitter.idle and not self._tagger.adding.waiting and not self.has_room()
 
@@ -282,7 +282,7 @@ class Delivery:
             self._leavers.admit_deletions(now)
 
     def _let_leave(self, now: float) -> None:
-        """After a clean run, the leavers lose the membership; then segments are made."""
+        """After a clean run, the members that left lose the membership; then segments are made."""
         if not self._ending.closing or self._ended:
             return
         if not self._leavers.begun:

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
 
 
 def ask_for_brand() -> Exchange[Mapping[str, t.Any]]:
-    """What Omnisend says of the key's store; empty if the key may not know it.
+    """Omnisend's facts about the key's store; empty if the key cannot read them.
 
     Raises:
         RunFailed: when the key is not good.

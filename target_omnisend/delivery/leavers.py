@@ -19,14 +19,14 @@ Pages: t.TypeAlias = "Iterator[tuple[Origin, list[str]]]"
 
 
 class Leavers:
-    """Admits leavers to the batcher, when it is known that they leave.
+    """Admits members that left to the batcher, when it is known that they left.
 
     Attributes:
-        begun: the input has ended, and the mirrors have said who leaves.
+        begun: the input has ended, and the mirrors have named the members that leave.
     """
 
     def __init__(self, batcher: Batcher, settlement: Settlement, outcome: Outcome) -> None:
-        """Nobody leaves yet."""
+        """No member leaves yet."""
         self.begun = False
         self._batcher = batcher
         self._settlement = settlement
@@ -36,7 +36,7 @@ class Leavers:
 
     @property
     def held(self) -> int:
-        """Deletions that wait until it is known who is present."""
+        """Deletions that wait until the members of each stream are known."""
         return self._deletions.count
 
     def open(self, origin: Origin) -> None:
@@ -71,7 +71,7 @@ class Leavers:
         self._pages = pages
 
     def begin(self, now: float) -> None:
-        """All else is settled: carry the deletions out, and ask the mirrors who leaves.
+        """All else is settled: carry deletions out, and ask the mirrors for members that left.
 
         Raises:
             RunFailed: when more members would leave than may.

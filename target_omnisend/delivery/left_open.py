@@ -10,6 +10,7 @@ from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call
 from target_omnisend.delivery.responses import is_over
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from target_omnisend.api.scheduler import Scheduler
@@ -25,7 +26,7 @@ MAX_ASKED: t.Final = 300
 
 
 class LeftOpen:
-    """What a run does about them before it sends anything.
+    """The work of a run about them before it sends a contact.
 
     Their people count as changed. A batch is remembered until it is known to be over, or old.
 
@@ -67,7 +68,7 @@ class LeftOpen:
             len(self._batches),
             len(self._over),
             len(people),
-            extra={"batches": len(self._batches), "over": len(self._over)},
+            extra=event("batches_left_open", batches=len(self._batches), over=len(self._over)),
         )
 
     def _told(self, name: str, answer: Answer, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Mirrors: who is in the source of each segment, and who lost the membership since."""
+"""Mirrors: the members in the source of each segment, and the members that left it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.failures import mixed_modes, too_many_leave
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from array import array
@@ -25,7 +26,7 @@ _WHOLE_RUNS: t.Final = "whole runs"
 
 @dataclass(slots=True)
 class _Stream:
-    """How far one stream has brought its segment.
+    """How much of its segment one stream has sent.
 
     Attributes:
         loader: as `Origin.loader`.
@@ -52,9 +53,9 @@ class _Source:
 
     Attributes:
         origin: the stream, under its schema, that came last.
-        feeds: what fed it in earlier runs.
-        begun: who comes is seen from here on.
-        doubt: why this run may not have brought it whole, if it may not.
+        feeds: the streams that fed it in earlier runs.
+        begun: each member that comes is seen from here on.
+        doubt: why this run cannot have received it whole, if it cannot.
         before: members before this run; None until they are counted.
         deleted: members whose deletion the source sent.
         streams: those of this run.
@@ -80,7 +81,7 @@ class _Source:
 
     @property
     def bringing(self) -> dict[str, _Stream]:
-        """The streams that brought a person."""
+        """The streams that sent a member."""
         return {name: stream for name, stream in self.streams.items() if stream.present}
 
     @property
@@ -118,7 +119,7 @@ class NoMirrors:
 
 
 class Mirrors:
-    """The sources of a run's segments, and who left those that are mirrored."""
+    """The sources of a run's segments, and the members that left the mirrored ones."""
 
     def __init__(
         self,
@@ -143,7 +144,7 @@ class Mirrors:
         self._removed = "would remove" if would else "removed"
         self._sources: dict[str, _Source] = {}
 
-    # -- who is there ------------------------------------------------------------------
+    # -- the members that are there ----------------------------------------------------
 
     def open(self, origin: Origin) -> None:
         """Announce a stream of a segment.
@@ -189,7 +190,7 @@ class Mirrors:
         first = stream.version is None
         if first and not stream.left and origin.counts.received > 1:
             source.doubt = doubts.UNVERSIONED  # those before this one were not seen
-        if version in stream.left:  # whom it brought before it left is not known any more
+        if version in stream.left:  # the members it sent before are not known any more
             source.doubt = doubts.TURNED_BACK
         if not first and stream.version not in stream.left:
             stream.left.append(stream.version)
@@ -198,7 +199,7 @@ class Mirrors:
         if not source.begun or (alone and not first):
             self._begin(source, str(version) if alone else _SEVERAL)
         elif not first:
-            source.doubt = doubts.RESUMED  # the other streams' people cannot be brought once more
+            source.doubt = doubts.RESUMED  # the other streams do not send their members again
 
     def activate(self, origin: Origin, version: t.Any) -> None:
         """The stream says that this version is whole."""
@@ -227,14 +228,14 @@ class Mirrors:
     def departures(
         self, deleted: Mapping[str, Collection[str]], *, removing: bool
     ) -> Iterator[tuple[Origin, list[str]]]:
-        """After a clean run: who left each segment that was brought whole, 250 at a time.
+        """After a clean run: the members that left each segment received whole, 250 at a time.
 
         Args:
             deleted: members whose deletion the source sent, by segment; they are not given.
             removing: False when the run is not clean.
 
         Raises:
-            RunFailed: when more would leave than may; before anybody is given.
+            RunFailed: when more would leave than the guard allows; before any member is given.
         """
         mirrors = [one for one in self._sources.values() if removing and one.is_mirrored]
         whole = [source for source in mirrors if self._is_whole(source)]
@@ -278,7 +279,7 @@ class Mirrors:
             self._widen(source)
 
     def _widen(self, source: _Source) -> None:
-        """Several streams bring the segment from here on, and not the first one alone.
+        """Several streams feed the segment from here on, and not the first one alone.
 
         The ledger knows the version of the first stream alone, and would not notice that an
         earlier run stopped in the middle of this one.
@@ -302,8 +303,10 @@ class Mirrors:
         reason = self._doubt(source, brought=brought)
         if not reason:
             return True
-        sentence = f"Segment '{name}': this run {self._removed} nobody, because {reason}"
-        logger.warning(sentence, extra={"segment": name, "streams": list(source.streams)})
+        sentence = f"Segment '{name}': this run {self._removed} no member, because {reason}"
+        logger.warning(
+            sentence, extra=event("none_removed", segment=name, streams=list(source.streams))
+        )
         self._lose(sentence)
         if source.begun and brought:
             self._ledger.end_seen(name)
@@ -324,7 +327,7 @@ class Mirrors:
         return incomplete or self._doubt_of_feeds(source) or source.doubt
 
     def _doubt_of_feeds(self, source: _Source) -> str:
-        """What fed the segment before and did not in this run, if anything."""
+        """Why a stream that fed the segment before did not in this run, if one did not."""
         here = {(name, one.loader) for name, one in source.bringing.items()}
         absent = sorted(source.feeds - here)
         if not absent:

@@ -1,4 +1,4 @@
-"""What the engine moves: entries, in batches, for segments."""
+"""The things that the engine moves: entries, in batches, for segments."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MAX_TAG_EMAILS: t.Final = 250
 
 
 MARK_BYTES: t.Final = 4
-"""Bytes of a fingerprint that tell the settings it was made under; the rest tells the contact."""
+"""Bytes of a fingerprint that name the settings it was made under; the rest names the contact."""
 
 
 class Action(enum.Enum):
-    """What an entry does with the membership of its person."""
+    """The effect of an entry on the membership of its person."""
 
     JOIN = "join"
     LEAVE = "leave"
@@ -41,7 +41,7 @@ _LEAVE: t.Final = Action.LEAVE  # looking it up in the enum costs more than the 
 
 
 def fingerprint(mark: bytes, item: bytes) -> bytes:
-    """What the ledger knows an item by; `mark` tells the settings it was made under."""
+    """The key by which the ledger knows an item; `mark` names the settings it was made under."""
     return mark + blake2b(item, digest_size=12).digest()
 
 
@@ -55,7 +55,7 @@ class Entry:
             None for a member that a mirror or `--retire` removes without a record.
         item: the contact as JSON, until Omnisend has taken the batch; then None.
         epoch: the stretch of input between two STATE messages that it belongs to.
-        fingerprint: what the ledger will know it by; None without a ledger, and if it leaves.
+        fingerprint: the ledger will know it by this; None without a ledger, and if it leaves.
         action: whether the person joins the segment or leaves it.
         member: the ledger says that the membership shows already.
         before: the fingerprint that the ledger has.
@@ -120,13 +120,13 @@ class Entry:
 
     @property
     def from_record(self) -> bool:
-        """Whether a record of the source brought it, which needs a verdict."""
+        """Whether it comes from a record of the source, which needs a verdict."""
         return self.line is not None
 
 
 @dataclass(eq=False, slots=True)
 class Segment:
-    """A segment under the settings that decide what is sent, and its entries that no batch holds.
+    """A segment under the settings that shape its contacts, and its entries that no batch holds.
 
     Streams with the same settings share it, and so do the schemas of one stream: their
     entries fill batches together.
@@ -137,7 +137,7 @@ class Segment:
         tag: the one of `tags` that shows membership, if one does.
         clear: makes the item that clears the property that shows membership, from an e-mail;
             None if no property does.
-        settings: name → short hash of each setting that decides what is sent.
+        settings: name → short hash of each setting that shapes the contacts.
         mirrored: members that left the source lose the membership.
         pending: entries that no batch holds yet, by e-mail.
         waiting: number of entries whose person is still in an open batch.
@@ -165,8 +165,8 @@ class Origin:
         remake: makes `Entry.item` again, from `Entry.line` and `Entry.email`.
         segment: where its records go.
         columns: setting that names a column, such as `mapping.phone` → the column.
-        loader: a hash of the settings that tell one loader's source from another's.
-        present: a hash of the address of each person its stream has brought.
+        loader: a hash of the settings that separate one loader's source from another's.
+        present: a hash of the address of each person its stream has sent.
     """
 
     stream: str
@@ -180,7 +180,7 @@ class Origin:
 
     @property
     def about(self) -> dict[str, t.Any]:
-        """What a log line about it carries as fields."""
+        """The fields of a log line about it."""
         return {"stream_name": self.stream, "segment": self.segment.name}
 
 
@@ -197,7 +197,7 @@ class Batch:
         unseen: complete listings in a row that did not show it.
         asked: a call about it alone is under way.
         ask_at: it is not asked for alone before.
-        missing_since: since when each such call gets a 404.
+        missing_since: the moment from which each such call gets a 404.
         went_out: a call carried it, or its entries in an earlier batch.
     """
 
@@ -216,7 +216,7 @@ class Batch:
 
     @property
     def about(self) -> dict[str, t.Any]:
-        """What a log line about it carries as fields."""
+        """The fields of a log line about it."""
         return {
             "stream_name": self.stream,
             "segment": self.segment.name,

@@ -1,4 +1,4 @@
-"""What the engine needs of others: the ledger, and where rejected records are kept."""
+"""The parts that the engine needs: the ledger, and a place for rejected records."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Ledger(t.Protocol):
         """Fingerprints of those confirmed."""
 
     def mapping_fingerprint(self, segment: str) -> str | None:
-        """What `set_mapping_fingerprint` was told last."""
+        """The text that `set_mapping_fingerprint` got last."""
 
     def set_mapping_fingerprint(self, segment: str, text: str) -> None:
         """Remember under which settings members are written."""
@@ -64,7 +64,7 @@ class Ledger(t.Protocol):
         """These are in Omnisend as sent; `given`: and members by this target."""
 
     def forget(self, segment: str, emails: Iterable[str]) -> None:
-        """These are no members any more."""
+        """These are not members any more."""
 
     def flush(self) -> None:
         """Have all that on the disk."""
@@ -73,13 +73,13 @@ class Ledger(t.Protocol):
         """How many members this target made."""
 
     def begin_seen(self, segment: str, version: str | None = None) -> bool:
-        """Nobody has been seen yet; False if an earlier run left this version half seen."""
+        """No member has been seen yet; False if an earlier run left this version half seen."""
 
     def see(self, segment: str, emails: Collection[str]) -> None:
         """These are in the source."""
 
     def end_seen(self, segment: str) -> None:
-        """The leavers are dealt with."""
+        """The members that left are dealt with."""
 
     def count_leavers(self, segment: str, besides: Collection[str] = ()) -> int:
         """How many members were not seen, besides some."""
@@ -91,16 +91,16 @@ class Ledger(t.Protocol):
         """
 
     def feeds(self, segment: str) -> set[Feed]:
-        """What ever fed the segment, by stream and loader."""
+        """Each stream and loader that ever fed the segment."""
 
     def add_feed(self, segment: str, stream: str, loader: str) -> None:
-        """Remember, durably, what feeds the segment."""
+        """Remember, durably, that this stream and loader feed the segment."""
 
     def set_feeds(self, segment: str, feeds: Iterable[Feed]) -> None:
         """Remember these, and no others."""
 
     def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
-        """Who they are; they may be forgotten as they come."""
+        """The members that were not seen; they can be forgotten as they come."""
 
     def names(self) -> list[str]:
         """The segments that it knows."""

@@ -1,4 +1,4 @@
-"""What a batch's verdicts mean for each of its entries."""
+"""The next step of each entry of a batch, by its verdict."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from target_omnisend.api.failures import fatal
 from target_omnisend.delivery.failures import all_refused
 from target_omnisend.delivery.responses import Refusal
 from target_omnisend.delivery.trimming import columns_left_out, trim
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from target_omnisend.delivery.ending import Ending
@@ -69,7 +70,7 @@ class Results:
             "Omnisend does not know batch %s any more. Its contacts are sent once more, and newer "
             "records of the same people by the next run.",
             batch.id,
-            extra=batch.about,
+            extra=event("batch_vanished", **batch.about),
         )
         self._settlement.hold_back_newer(batch)
         if batch.vanished:
@@ -122,7 +123,7 @@ class Results:
             return
         again = batch.next_attempt(entries)
         stuck = len(entries) == len(batch.entries) > 1 and len(judgement.undone) == len(entries)
-        # A batch of which nothing is known will not tell more in one piece.
+        # Sending an unknown batch again in one piece would show no more.
         self.again.extend(again.halves() if stuck else [again])
 
 

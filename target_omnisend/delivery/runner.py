@@ -89,7 +89,7 @@ class Runner:
         return self._delivery.scheduler.lanes
 
     def observe(self, view: Callable[[Delivery, float], _Seen]) -> _Seen:
-        """What `view` makes of the delivery, between two changes of it; it should be quick."""
+        """The result of `view` on the delivery, between two changes of it; it should be quick."""
         with self._lock:
             return view(self._delivery, self._clock())
 
@@ -138,7 +138,7 @@ class Runner:
         message: str,
         email: str | None = None,
     ) -> None:
-        """Take in a record that is no contact; `email` is whose, if it can be told.
+        """Take in a record that makes no contact; `email` is the person's, if it can be read.
 
         Raises:
             RunFailed: when that makes too many.
@@ -187,7 +187,7 @@ class Runner:
 
     @property
     def brand(self) -> Mapping[str, t.Any]:
-        """What Omnisend says of the store; empty if the key may not know it."""
+        """Omnisend's facts about the store; empty if the key cannot read them."""
         return self._delivery.brand
 
     def remember_by(self, changes: ChangeFilter) -> None:
@@ -244,7 +244,7 @@ class Runner:
             self._wait(lambda: self._delivery.is_over(self._clock()))
 
     def stop(self, hurried: Callable[[], bool]) -> None:
-        """Submit nothing more and wait for what is open, for the short grace it has.
+        """Submit nothing more and wait for open batches, for the short grace it has.
 
         What is answered after that is not heard.
         """
@@ -362,7 +362,7 @@ class Runner:
             with self._no_way_on():
                 if isinstance(answer, Exception):
                     raise answer
-                if self._over:  # the outcome is being told: it must not change any more
+                if self._over:  # the outcome is being reported: it must not change any more
                     return None
                 now = self._clock()
                 self._delivery.answered(call, answer, now)

@@ -8,6 +8,7 @@ import typing as t
 from target_omnisend.api.answers import Answer, Kind, as_int, as_list
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.delivery.exchange import Ask, Exchange, Exchanges
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -118,7 +119,11 @@ def _create(name: str, groups: list[t.Any]) -> Exchange[Mapping[str, t.Any] | No
     for tries in range(MAX_TRIES + 1):
         answer = yield ask
         if answer.kind is Kind.DONE:
-            logger.info("Made the segment '%s' in Omnisend.", name, extra={"segment": name})
+            logger.info(
+                "Made the segment '%s' in Omnisend.",
+                name,
+                extra=event("segment_made", segment=name),
+            )
             body: Mapping[str, t.Any] = answer.body
             return body
         if answer.kind is not Kind.RETRY or tries == MAX_TRIES:
@@ -140,7 +145,7 @@ def _compare(segment: Mapping[str, t.Any], groups: list[t.Any]) -> None:
         logger.warning(
             "Omnisend has a segment '%s' with other conditions; it was left as it is.",
             segment["name"],
-            extra={"segment": segment["name"]},
+            extra=event("segment_differs", segment=segment["name"]),
         )
 
 
@@ -150,7 +155,7 @@ def _give_up(name: str, answer: Answer) -> None:
         "The API key needs the scopes segments.read and segments.write.",
         name,
         answer.fault,
-        extra={"segment": name, "status": answer.status},
+        extra=event("segment_not_made", segment=name, status=answer.status),
     )
 
 

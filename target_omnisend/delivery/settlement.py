@@ -9,6 +9,7 @@ from collections import Counter
 from target_omnisend.delivery.change_filter import NoChangeFilter
 from target_omnisend.delivery.failures import too_many
 from target_omnisend.delivery.model import by_origin
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,10 +27,10 @@ logger = logging.getLogger("target-omnisend.delivery")
 
 
 class Settlement:
-    """Counts verdicts, keeps rejected records, tells the ledger, and frees the people.
+    """Counts verdicts, keeps rejected records, writes the ledger, and frees the people.
 
     Attributes:
-        changes: what the ledger knows; `NoChangeFilter` without one.
+        changes: the contacts that the ledger knows; `NoChangeFilter` without one.
         given_up: records by stream whose batch was given up.
     """
 
@@ -123,7 +124,7 @@ class Settlement:
             "Batch %s stays unconfirmed (%d contacts).",
             batch.id,
             len(batch.entries),
-            extra=batch.about,
+            extra=event("batch_unconfirmed", **batch.about),
         )
         self._outcome.lost_batches.append(batch.id)
         self.given_up.update(one.origin.stream for one in batch.entries if one.from_record)
@@ -163,7 +164,7 @@ class Settlement:
                 "again: the ledger still knows this member.",
                 origin.segment.name,
                 refusal.reason,
-                extra={**origin.about, "status": refusal.status},
+                extra=event("member_not_removed", **origin.about, status=refusal.status),
             )
 
     def _fail_if_hopeless(self, now: float) -> None:

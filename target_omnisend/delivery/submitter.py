@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 FIRST_BATCHES: t.Final = 10
 FIRST_VERDICT_SECONDS: t.Final = 3.0
 """So many batches go out before the first verdict, unless it takes longer than this: a
-store that refuses everybody is found out at that price."""
+store that rejects every contact is found out at that price."""
 
 
 class Submitter:
@@ -69,7 +69,7 @@ class Submitter:
         self._submit(batch, now + backoff.full_jitter(longest))
 
     def tick(self, now: float, *, any_accepted: bool) -> None:
-        """Submit what is ready; before any contact was accepted, `FIRST_BATCHES` at once."""
+        """Submit each ready batch; before any contact was accepted, `FIRST_BATCHES` at once."""
         while self._ready and self._may_submit(now, any_accepted=any_accepted):
             self._submit(self._ready.popleft())
 
@@ -129,7 +129,7 @@ class Submitter:
             for half in batch.halves():
                 self._scheduler.add(self._call(half, now))
             return
-        # Single records first: they tell soonest whether any call is taken.
+        # Single records first: they show soonest whether Omnisend takes any call.
         known = self._lane.passes_since(batch.forbidden_at)
         for part in batch.halves() if known else batch.samples():
             self._scheduler.add_in_front(self._call(part, now))

@@ -36,12 +36,14 @@ FULL_OR_AFTER: t.Final = 10.0
 """Seconds for which entries wait for others to fill their tag call."""
 
 _HOPELESS: t.Final = 8
-"""Refused tag calls, none taken, after which it is the tags that Omnisend refuses: more than
-two bad e-mails among the first 250 can cost before the halves tell them from the rest."""
+"""Failed tag calls, none taken, after which Omnisend is taken to forbid the tags themselves.
+
+Two bad e-mails among the first 250 cost fewer calls before the halves separate them.
+"""
 
 
 class TagChange(t.NamedTuple):
-    """What tag calls do.
+    """The work of tag calls.
 
     Attributes:
         endpoint: of the calls.
@@ -67,7 +69,7 @@ REMOVE: t.Final = TagChange(
 
 
 class Tagger:
-    """Gives accepted contacts their tags, and takes the tags of leavers back.
+    """Gives accepted contacts their tags, and takes the tags of members that left back.
 
     Attributes:
         adding: entries that wait for their tags.

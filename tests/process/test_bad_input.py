@@ -139,7 +139,8 @@ def test_the_last_line_says_what_to_do_about_a_bad_line(command: Command) -> Non
     ran = command(schema(), *people(3), b"junk")
     assert (ran.code, ran.errors) == (1, ["Line 5 of the input is not JSON (4 bytes)."])
     last = (
-        "3 received, 3 accepted; exit code 1; Line 5 of the input is not JSON (4 bytes); what came "
-        "before it has its verdict: mend the line, or the tap that wrote it, then run again."
+        "3 received, 3 accepted; exit code 1; Line 5 of the input is not JSON (4 bytes); each "
+        "record before it has its verdict. Correct the line, or the tap that wrote it, then run "
+        "again."
     )
     assert ran.log.splitlines()[-1].endswith(last)

@@ -126,7 +126,7 @@ def test_whom_a_file_without_version_brought_no_version_removes(
     )
     assert ran.code == 0, ran.log
     assert {email for email, one in sandbox.store.contacts.items() if one.tags} == emails(1, 2)
-    assert "removed nobody, because some of its records carry no version" in ran.log
+    assert "removed no member, because some of its records carry no version" in ran.log
 
 
 @pytest.mark.parametrize(
