@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import typing as t
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from functools import partial
 import click
 from singer_sdk.plugin_base import SingerCommand
 
+from target_omnisend import waits
 from target_omnisend.commands.check import check, check_session
 from target_omnisend.commands.closing import conclude, end_unstarted, nothing
 from target_omnisend.commands.dry_run import dry_run, dry_session
@@ -125,8 +125,8 @@ def _after_failure(interrupt: Interrupt, options: Options) -> Callable[[], None]
 
 def _let_the_tap_end(interrupt: Interrupt) -> None:
     """After a failure, go on reading for a while: a tap whose pipe breaks covers our sentence."""
-    if (pipe := tap(os.environ)) is not None:
-        interrupt.discard(*pipe)
+    if (pipe := tap()) is not None:
+        interrupt.discard(pipe, waits.seconds(waits.DISCARD))
 
 
 class Command(SingerCommand):

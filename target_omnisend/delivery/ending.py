@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import typing as t
 
+from target_omnisend import waits
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
@@ -12,9 +13,6 @@ if t.TYPE_CHECKING:
     from target_omnisend.errors import RunFailed
 
 logger = logging.getLogger("target-omnisend.delivery")
-
-GRACE_SECONDS: t.Final = 20.0
-"""The time that open batches get when the run is stopped or fails."""
 
 
 class Ending:
@@ -45,10 +43,10 @@ class Ending:
         self.closing = True
 
     def stop(self, now: float) -> None:
-        """Submit nothing more; open batches get `GRACE_SECONDS`."""
+        """Submit nothing more; open batches get `waits.GRACE`."""
         self.closing = True
         if self._deadline is None:
-            self._deadline = now + GRACE_SECONDS
+            self._deadline = now + waits.seconds(waits.GRACE)
 
     def fail(self, failure: RunFailed, now: float) -> None:
         """Stop for a reason; the first one that comes is the run's failure."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from target_omnisend import waits
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.batcher import Batcher
@@ -45,10 +46,6 @@ if t.TYPE_CHECKING:
 
 READ_AHEAD: t.Final = 20_000
 """Entries that may wait for their submission: more would only cost memory."""
-
-IDLE_SECONDS: t.Final = 15.0
-"""After so long the full batches among the pending entries go out; a batch that is not
-full goes out after as long again, so that no record waits for more than 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +259,7 @@ class Delivery:
                 self._cutter.cut(segment, now, partial=True)
         if segments.full and not self.has_room():
             self._cutter.cut_full(now)
-        for segment in segments.older_than(now - IDLE_SECONDS):
+        for segment in segments.older_than(now - waits.seconds(waits.IDLE)):
             self._cutter.cut(segment, now, partial=len(segment.pending) < MAX_ITEMS)
             segments.put_off(segment, now)
         while segments.all and self._is_stuck():

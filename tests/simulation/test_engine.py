@@ -22,7 +22,7 @@ from support.simulation import (
 )
 
 from omnisend_sandbox.faults import Fault, Faults
-from target_omnisend.delivery.ending import GRACE_SECONDS
+from target_omnisend import waits
 from target_omnisend.delivery.results import MAX_ATTEMPTS
 from target_omnisend.errors import ExitCode
 
@@ -449,7 +449,7 @@ def test_a_failure_that_a_batch_tells_leaves_the_open_batches_their_grace(
     )
     assert words in failure_of(run).sentence
     assert {f"p{n}@example.com" for n in range(100, 200)} <= run.delivered
-    assert 10.0 < run.now < GRACE_SECONDS
+    assert 10.0 < run.now < waits.GRACE
 
 
 def test_a_failure_that_a_batch_tells_waits_no_longer_than_the_grace() -> None:
@@ -457,7 +457,7 @@ def test_a_failure_that_a_batch_tells_waits_no_longer_than_the_grace() -> None:
     run = simulation(Fault("stuck", skip=1, times=1), full, batch_latency=1.0, spread=0.0)
     run.run(with_states(members(200), 100))
     assert "plan" in failure_of(run).sentence
-    assert GRACE_SECONDS < run.now < GRACE_SECONDS + 5.0
+    assert waits.GRACE < run.now < waits.GRACE + 5.0
 
 
 @pytest.mark.parametrize("endpoint", ["GET /batches", "POST /contacts/tags"])
@@ -469,7 +469,7 @@ def test_a_failure_of_the_calls_that_settle_batches_ends_the_run_at_once(endpoin
         spread=0.0,
     ).run(with_states(members(200), 100))
     assert "'api_key'" in failure_of(run).sentence
-    assert run.now < GRACE_SECONDS
+    assert run.now < waits.GRACE
 
 
 def test_a_plan_that_is_full_item_by_item_ends_the_run_soon() -> None:
@@ -571,13 +571,13 @@ def test_a_stopped_run_settles_what_is_open_and_submits_nothing_more() -> None:
 
 def test_a_stopped_run_waits_no_longer_than_its_grace() -> None:
     run = simulation(batch_latency=300.0).run(with_states(members(900), 100), stop_at=5.0)
-    assert run.now == pytest.approx(5.0 + GRACE_SECONDS, abs=0.5)
+    assert run.now == pytest.approx(5.0 + waits.GRACE, abs=0.5)
     assert (run.states, run.outcome.exit_code) == ([], 143)
 
 
 def test_a_run_stopped_while_omnisend_is_away_ends_with_its_grace() -> None:
     run = simulation(Fault("status", skip=3)).run(members(900), stop_at=30.0)
-    assert run.now <= 30.0 + GRACE_SECONDS + 0.5
+    assert run.now <= 30.0 + waits.GRACE + 0.5
 
 
 def test_a_run_stopped_before_it_began_writes_nothing() -> None:

@@ -20,9 +20,9 @@ from hypothesis.stateful import (
 from support.simulation import Bad, Member, Simulation, State, StoreClient
 
 from omnisend_sandbox.faults import Fault
+from target_omnisend import waits
 from target_omnisend.api.answers import Kind
 from target_omnisend.api.budget import Endpoint, allowance
-from target_omnisend.delivery.ending import GRACE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -385,7 +385,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         run.delivery.stop(run.now)
         under_way = run.loop.in_flight
         most = run.calls["POST /batches"] + under_way
-        run.see_it_through(GRACE_SECONDS + 1)
+        run.see_it_through(waits.GRACE + 1)
         assert run.calls["POST /batches"] <= most, "nothing more is submitted"
 
     def _everything_is_settled_or_named(self) -> None:
