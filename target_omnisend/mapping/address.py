@@ -18,6 +18,8 @@ _ORDINARY_EMAIL = re.compile(
 _MARKS = re.compile(r"[\s']+")
 """The apostrophe by which spreadsheets mark text, among white space."""
 
+_DOTTED = re.compile("i\u0307+")
+
 _LIKE_ASCII = re.compile("([\u037e\u1fef\u212a])")
 """The Greek question mark and varia and the Kelvin sign: the only characters that Unicode's
 composition, or lower case, makes an ASCII one of."""
@@ -80,7 +82,7 @@ def _beyond_ascii(text: str) -> str:
 
 def _lower(text: str) -> str:
     """Lower case in composed characters; the dotted capital of Turkish becomes a plain i."""
-    lower = unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")
+    lower = _DOTTED.sub("i", unicodedata.normalize("NFC", text).lower())
     return unicodedata.normalize("NFC", lower)
 
 

@@ -203,6 +203,8 @@ ADDRESSES = (
 @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(ADDRESSES)
 @example("İ\u0301@example.com")
+@example("\u0130\u0307")
+@example("\u212a@example.com")
 @example("'\u200b'a@example.com")
 @example("a@\u212a\u0307.com")
 def test_what_is_sent_is_the_key_of_the_text_of_itself_and_of_its_echo(text: str) -> None:
@@ -214,7 +216,8 @@ def test_what_is_sent_is_the_key_of_the_text_of_itself_and_of_its_echo(text: str
         reject()
     assert sent == key
     assert address.email(sent) == sent
-    assert email_key(unicodedata.normalize("NFD", sent)) == sent
+    if unicodedata.normalize("NFC", sent) == sent:  # else it holds a sign that is like a letter
+        assert email_key(unicodedata.normalize("NFD", sent)) == sent
     assert email_key(f" {sent}\u200b") == sent
 
 
