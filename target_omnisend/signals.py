@@ -12,6 +12,7 @@ import time
 import typing as t
 from concurrent.futures import Future
 
+from target_omnisend import waits
 from target_omnisend.output.terminal import has_live_display
 from target_omnisend.threads import start_thread
 
@@ -22,14 +23,6 @@ if t.TYPE_CHECKING:
     from target_omnisend.threads import Start
 
 _Done = t.TypeVar("_Done")
-
-GRACE_SECONDS: t.Final = 30.0
-"""Within it a run that was told to stop comes to its end by itself; some hang, since nobody reads
-their standard output."""
-
-HURRIED_SECONDS: t.Final = 5.0
-"""The same after a second signal."""
-
 
 _CHUNK: t.Final = 1 << 18
 """Bytes read at once."""
@@ -78,7 +71,7 @@ class Interrupt:
         Telling may hang as well, mostly since nobody reads standard error: then one still ends it.
         """
         if threading.current_thread() is threading.main_thread():
-            seconds = 0 if self.number is None else GRACE_SECONDS
+            seconds = 0 if self.number is None else waits.seconds(waits.FORCED_END)
             signal.setitimer(signal.ITIMER_REAL, seconds)
             signal.signal(signal.SIGTERM, self._press)
             signal.signal(signal.SIGINT, self._press)
@@ -151,14 +144,15 @@ class Interrupt:
         self.hurried = self.number is not None
         self.number = self.number or number
         # Waiting for a lock or for a reader of standard output lets no exception in, but this.
-        signal.setitimer(signal.ITIMER_REAL, HURRIED_SECONDS if self.hurried else GRACE_SECONDS)
+        usual = waits.HURRIED if self.hurried else waits.FORCED_END
+        signal.setitimer(signal.ITIMER_REAL, waits.seconds(usual))
         self._wake()
 
     def _press(self, number: int, _frame: FrameType | None) -> None:
         """Have the telling come to its end, or be forced to."""
         if not self._pressed:
             self._pressed = number
-            signal.setitimer(signal.ITIMER_REAL, HURRIED_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, waits.seconds(waits.HURRIED))
 
     def _force(self, _number: int, _frame: FrameType | None) -> None:
         """End the process as a kill would, which no state that was written minds."""

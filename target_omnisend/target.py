@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import sys
 import typing as t
 from functools import partial
@@ -19,6 +18,7 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TargetCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand, _ConfigInput
 
+from target_omnisend import waits
 from target_omnisend.commands.check import Check
 from target_omnisend.commands.closing import end_unstarted
 from target_omnisend.commands.dry_run import DryRun
@@ -450,8 +450,8 @@ class _Command(SingerCommand):
 
 def _let_the_tap_end(interrupt: Interrupt) -> None:
     """After a failure, go on reading for a while: a tap whose pipe breaks covers our sentence."""
-    if (pipe := tap(os.environ)) is not None:
-        interrupt.discard(*pipe)
+    if (pipe := tap()) is not None:
+        interrupt.discard(pipe, waits.seconds(waits.DISCARD))
 
 
 def _quotes_no_value(record: logging.LogRecord) -> bool:

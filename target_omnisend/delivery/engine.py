@@ -10,6 +10,7 @@ import logging
 import typing as t
 from dataclasses import dataclass
 
+from target_omnisend import waits
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call
@@ -48,13 +49,6 @@ logger = logging.getLogger("target-omnisend.delivery")
 
 READ_AHEAD: t.Final = 20_000
 """Entries that may wait for their submission: more would only cost memory."""
-
-IDLE_SECONDS: t.Final = 15.0
-"""After so long the full batches among the pending entries go out; what has not filled one
-in as long again goes out as well, so that no record waits for more than 30 s."""
-
-GRACE_SECONDS: t.Final = 20.0
-"""What open batches get when the run is stopped or fails."""
 
 MAX_ATTEMPTS: t.Final = 8
 """Batches that one item may be in; enough to halve a batch down to one item."""
@@ -282,11 +276,11 @@ class Delivery:
         self.flush(now)
 
     def stop(self, now: float) -> None:
-        """Submit nothing more; what Omnisend has taken gets `GRACE_SECONDS`."""
+        """Submit nothing more; what Omnisend has taken gets `waits.GRACE`."""
         self._closing = True
         self._submitter.cancel()
         if self._deadline is None:
-            self._deadline = now + GRACE_SECONDS
+            self._deadline = now + waits.seconds(waits.GRACE)
 
     def fail(self, failure: RunFailed, now: float) -> None:
         """End the run early, for the first reason that comes."""
@@ -347,7 +341,7 @@ class Delivery:
         if segments.full and not self.has_room():
             for segment in list(segments.full):
                 self._cut(segment, now, partial=False)
-        for segment in segments.older_than(now - IDLE_SECONDS):
+        for segment in segments.older_than(now - waits.seconds(waits.IDLE)):
             self._cut(segment, now, partial=len(segment.pending) < MAX_ITEMS)
             segments.put_off(segment, now)
         while segments.all and self._is_stuck():

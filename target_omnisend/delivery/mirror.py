@@ -336,8 +336,8 @@ class Mirrors:
         elif source.begun and not self._whole_runs:
             # The ledger knows the version of the first stream alone, and would not notice
             # that an earlier run stopped in the middle of this one.
-            if not self._ledger.set_version(source.name, _SEVERAL):
-                source.doubt = source.doubt or doubts.RESUMED
+            from_the_start = self._ledger.set_version(source.name, _SEVERAL)
+            source.doubt = source.doubt or ("" if from_the_start else doubts.RESUMED)
 
     def _begin(self, source: _Source, version: str) -> None:
         name = source.name

@@ -13,12 +13,6 @@ from target_omnisend.errors import ExitCode, RunFailed
 
 _STANDARD_ERROR: t.Final = 2
 
-DISCARD_SECONDS: t.Final = 10.0
-"""For so long a failed run reads what its tap still writes, and throws it away."""
-
-DISCARD_VARIABLE: t.Final = "TARGET_OMNISEND_DISCARD_SECONDS"
-"""For tests, which cannot wait so long: the environment variable with another number."""
-
 
 def stand_in_for_the_log() -> None:
     """Where the shell has closed standard error, write it nowhere.
@@ -34,8 +28,8 @@ def stand_in_for_the_log() -> None:
         sys.stderr = open(_STANDARD_ERROR, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
-def tap(environment: t.Mapping[str, str]) -> tuple[int, float] | None:
-    """The pipe that a tap writes to, and for how many seconds a failed run goes on reading it.
+def tap() -> int | None:
+    """The pipe that a tap writes to, which a failed run goes on reading.
 
     Meltano shows a tap's broken pipe, with two tracebacks, in front of why the target failed.
     A file or a terminal needs no reader.
@@ -47,7 +41,7 @@ def tap(environment: t.Mapping[str, str]) -> tuple[int, float] | None:
         return None
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return None
-    return descriptor, float(environment.get(DISCARD_VARIABLE, DISCARD_SECONDS))
+    return descriptor
 
 
 def check_open(*, reading: bool) -> None:

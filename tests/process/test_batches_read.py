@@ -18,6 +18,7 @@ from support import processes
 from support.batches import PARQUET, PLAIN, batch, json_lines, person, zipped
 from support.command import record, schema, state
 from support.processes import PIPE
+from support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -240,9 +241,7 @@ def test_stopped_within_a_file(
         os.mkfifo(second)
     messages = [SCHEMA, batch(hundred), state(at=1), batch(second), state(at=2)]
     process = start(*messages, membership="property", batch_size_rows=100, **settings)
-    until = time.monotonic() + 20
-    while not sandbox.store.batches and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_for(lambda: sandbox.store.batches)
     process.send_signal(SIGTERM)
     sent = time.monotonic()
     out, log = process.communicate(timeout=30)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.command import SECONDS
 from support.processes import PIPE, start
+from support.waiting import wait_for
 
 from omnisend_sandbox.faults import Fault
 
@@ -95,8 +96,7 @@ def test_a_check_that_was_stopped_does_not_say_that_a_run_can_start(
     with start(
         *("--config", command.config(), "--check"), cwd=command.folder, stderr=PIPE
     ) as process:
-        while not sandbox.store.requests.counts["GET /contacts"]:
-            time.sleep(0.05)
+        wait_for(lambda: sandbox.store.requests.counts["GET /contacts"])
         process.send_signal(signal.SIGTERM)
         log = process.communicate(timeout=SECONDS)[1].decode()
     assert process.returncode == 143, log

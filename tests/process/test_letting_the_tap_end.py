@@ -6,16 +6,16 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.command import SECONDS, record, schema
 from support.processes import DEVNULL, PIPE, start
 
-from target_omnisend.output.stdio import DISCARD_VARIABLE
+from target_omnisend.waits import SPEED_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,28 +31,30 @@ LINE = json.dumps(record(None, note="x" * 200)).encode() + b"\n"
 class Tap:
     """Writes into the target until its pipe breaks; `wrote` lines."""
 
-    def __init__(self, command: Command, seconds: float, **settings: Any) -> None:
+    def __init__(self, command: Command, speed: float = 1.0, **settings: Any) -> None:
         self.process = start(
             *("--config", command.config(**settings)),
             cwd=command.folder,
-            env={**os.environ, DISCARD_VARIABLE: str(seconds)},
+            env={**os.environ, SPEED_VARIABLE: str(speed)},
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
         )
         self.wrote = 0
         self.broken = False
+        self.log = ""
 
-    def write(self, pause: float = 0.0) -> None:
-        """All lines, the last of them after a pause."""
+    def write(self) -> None:
+        """All lines, the last of them once the run has failed."""
+        assert self.process.stderr is not None
         assert self.process.stdin is not None
         lines = [json.dumps(schema()).encode() + b"\n", *[LINE] * LINES]
         try:
             for line in lines:
                 self.process.stdin.write(line)
                 self.wrote += 1
-            self.process.stdin.flush()
-            time.sleep(pause)
+            while not re.search(r"\| ERROR ", self.log):
+                self.log += self.process.stderr.readline().decode()
             self.process.stdin.write(LINE)
             self.process.stdin.close()
         except BrokenPipeError:
@@ -62,8 +64,8 @@ class Tap:
         """The exit code and the last line."""
         assert self.process.stdout is not None
         assert self.process.stderr is not None
-        log = self.process.stderr.read().decode()
-        return self.process.wait(60), log.splitlines()[-1]
+        self.log += self.process.stderr.read().decode()
+        return self.process.wait(60), self.log.splitlines()[-1]
 
 
 @pytest.fixture
@@ -86,9 +88,9 @@ def taps() -> Iterator[list[Tap]]:
 def test_the_taps_pipe_does_not_break(
     command: Command, taps: list[Tap], settings: dict[str, Any], code: int
 ) -> None:
-    tap = Tap(command, 30, **settings)
+    tap = Tap(command, **settings)
     taps.append(tap)
-    tap.write(pause=1)
+    tap.write()
     ended, last = tap.end()
 
     assert (tap.broken, tap.wrote, ended) == (False, LINES + 1, code), last
@@ -96,7 +98,7 @@ def test_the_taps_pipe_does_not_break(
 
 
 def test_a_tap_that_writes_for_ever_is_left_in_the_end(command: Command, taps: list[Tap]) -> None:
-    tap = Tap(command, 0.5, membership="group")
+    tap = Tap(command, speed=20, membership="group")
     taps.append(tap)
     assert tap.process.stdin is not None
     with pytest.raises(BrokenPipeError):
@@ -108,7 +110,7 @@ def test_a_tap_that_writes_for_ever_is_left_in_the_end(command: Command, taps: l
 def test_a_signal_ends_it_at_once(
     command: Command, taps: list[Tap], settings: dict[str, Any]
 ) -> None:
-    tap = Tap(command, 3_000, **settings)
+    tap = Tap(command, **settings)
     taps.append(tap)
     log: list[bytes] = []
     assert tap.process.stderr is not None

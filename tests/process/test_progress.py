@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.command import people, record, schema, state
 from support.terminal import COUNTS, at_terminal
+from support.waiting import PIPE_BYTES, unread, wait_for
 
 from omnisend_sandbox.faults import Fault
 
@@ -108,10 +109,9 @@ def test_an_end_by_force_leaves_the_cursor_to_be_seen(command: Command, tmp_path
         *("--config", command.config(membership="none")), folder=tmp_path, text=text, out=out
     ) as terminal:
         terminal.wait_for_display()
-        time.sleep(2)  # the state fills the pipe
-        for _ in range(2):
-            terminal.interrupt()
-            time.sleep(0.2)
+        wait_for(lambda: unread(nobody_reads) == PIPE_BYTES)
+        terminal.interrupt()
+        terminal.process.send_signal(signal.SIGTERM)
         assert terminal.end() == 130
     os.close(nobody_reads)
     os.close(out)

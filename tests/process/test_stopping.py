@@ -16,6 +16,7 @@ import pytest
 from support.stopping import TAG, Run, Tap, moment
 
 from omnisend_sandbox.faults import Fault
+from target_omnisend.waits import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from support.sandbox import Sandbox
 
 SEED = int(os.environ.get("STOP_SEED", "20260315"))
-GRACE = 20.0
 CODES = {SIGTERM: 143, SIGINT: 130, SIGKILL: -9}
 TAP = Tap(records=900, pause=0.02)
 SETTINGS: dict[str, Any] = {"batch_size_rows": 100, "quota_share": 0}
@@ -138,7 +138,7 @@ def test_a_wait_does_not_delay_the_end(
     sandbox.store.faults.add(*faults)
     go_on.set()
     run.wait_until(lambda: not faults or sandbox.store.faults.hits.total() > 0)
-    time.sleep(0.5)
+    run.wait_until(run.has_read_all)
     run.send(number)
     sent = time.monotonic()
 
@@ -152,7 +152,7 @@ def test_a_wait_does_not_delay_the_end(
 def test_stopped_while_reading_waits_for_room(sandbox: Sandbox, start: Callable[..., Run]) -> None:
     run = start(Tap(records=400, every=FIRST), batch_size_rows=FIRST, max_unconfirmed=100)
     run.wait_until(lambda: len(sandbox.store.batches) == 1)
-    time.sleep(0.3)
+    run.wait_until(lambda: sandbox.store.requests.counts["GET /batches"] > 0)
     run.send(SIGTERM)
 
     assert run.end().code == 143
@@ -164,7 +164,10 @@ def test_a_second_signal_ends_the_grace(sandbox: Sandbox, start: Callable[..., R
     run = start(TAP)
     run.wait_until(lambda: len(sandbox.store.batches) == 8)
     run.send(SIGINT)
-    time.sleep(1)
+    asked = sandbox.store.requests.counts.copy()
+    run.wait_until(
+        lambda: sandbox.store.requests.counts["GET /batches"] >= asked["GET /batches"] + 2
+    )
     assert run.process.poll() is None
     run.send(SIGTERM)
     sent = time.monotonic()
@@ -177,7 +180,7 @@ def test_a_second_signal_ends_the_grace(sandbox: Sandbox, start: Callable[..., R
 def test_batches_that_stay_pending_get_the_grace_and_no_more(
     command: Command, sandbox: Sandbox, start: Callable[..., Run]
 ) -> None:
-    run, go_on = _first_settled(start, 400)
+    run, go_on = _first_settled(start, 400, speed=4)
     sandbox.store.faults.add(Fault("stuck"))
     go_on.set()
     run.wait_until(lambda: len(sandbox.store.batches) == 3)
@@ -186,7 +189,7 @@ def test_batches_that_stay_pending_get_the_grace_and_no_more(
     ran = run.end()
 
     assert ran.code == 143
-    assert GRACE - 1 < time.monotonic() - sent < GRACE + 3
+    assert GRACE / 4 - 1 < time.monotonic() - sent < GRACE / 4 + 3
     assert run.states == [{"read": FIRST}]
     sandbox.store.faults.clear()
     tap = Tap(records=400)
@@ -197,8 +200,8 @@ def test_batches_that_stay_pending_get_the_grace_and_no_more(
 def test_silent_input_does_not_hold_back_what_was_read(
     sandbox: Sandbox, start: Callable[..., Run]
 ) -> None:
-    run = start(Tap(records=30, silent=True))
-    run.wait_until(lambda: run.position == 30, seconds=30)
+    run = start(Tap(records=30, silent=True), speed=8)
+    run.wait_until(lambda: run.position == 30)
     run.send(SIGTERM)
 
     assert run.end().code == 143

@@ -22,7 +22,8 @@ from support.simulation import (
 )
 
 from omnisend_sandbox.faults import Fault, Faults
-from target_omnisend.delivery.engine import GRACE_SECONDS, MAX_ATTEMPTS
+from target_omnisend import waits
+from target_omnisend.delivery.engine import MAX_ATTEMPTS
 from target_omnisend.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -530,13 +531,13 @@ def test_a_stopped_run_settles_what_is_open_and_submits_nothing_more() -> None:
 
 def test_a_stopped_run_waits_no_longer_than_its_grace() -> None:
     run = simulation(batch_latency=300.0).run(with_states(members(900), 100), stop_at=5.0)
-    assert run.now == pytest.approx(5.0 + GRACE_SECONDS, abs=0.5)
+    assert run.now == pytest.approx(5.0 + waits.GRACE, abs=0.5)
     assert (run.states, run.outcome.exit_code) == ([], 143)
 
 
 def test_a_run_stopped_while_omnisend_is_away_ends_with_its_grace() -> None:
     run = simulation(Fault("status", skip=3)).run(members(900), stop_at=30.0)
-    assert run.now <= 30.0 + GRACE_SECONDS + 0.5
+    assert run.now <= 30.0 + waits.GRACE + 0.5
 
 
 def test_a_run_stopped_before_it_began_writes_nothing() -> None:

@@ -20,9 +20,9 @@ from hypothesis.stateful import (
 from support.simulation import Bad, Member, Simulation, State
 
 from omnisend_sandbox.faults import Fault
+from target_omnisend import waits
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint, allowance
-from target_omnisend.delivery.engine import GRACE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -375,7 +375,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         run.delivery.stop(run.now)
         under_way = run.in_flight + len(run._calls)
         most = run.calls["POST /batches"] + under_way
-        run.see_it_through(GRACE_SECONDS + 1)
+        run.see_it_through(waits.GRACE + 1)
         assert run.calls["POST /batches"] <= most, "nothing more is submitted"
 
     def _everything_is_settled_or_named(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from support.processes import PIPE, start
-from target_omnisend.output.stdio import DISCARD_VARIABLE
+from target_omnisend.waits import SPEED_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -126,7 +126,8 @@ class Command:
         Every run is one at level DEBUG.
         """
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_OMNISEND")}
-        environment |= {"TARGET_OMNISEND_LOGLEVEL": "DEBUG", DISCARD_VARIABLE: "0.2"}
+        environment |= {"TARGET_OMNISEND_LOGLEVEL": "DEBUG"}
+        environment |= {SPEED_VARIABLE: "50"} if text is None else {}  # it waits for that tap
         environment |= dict(variables)
         reading, writing = os.pipe()
         with start(

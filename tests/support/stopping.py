@@ -13,6 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from support.command import Command, Ran, record, schema, state
 from support.processes import PIPE, start
+from support.waiting import unread
+from target_omnisend.waits import SPEED_VARIABLE
 
 if TYPE_CHECKING:
     import random
@@ -94,7 +96,14 @@ class Run:
     """
 
     def __init__(
-        self, command: Command, sandbox: Sandbox, tap: Tap, position: int, **settings: Any
+        self,
+        command: Command,
+        sandbox: Sandbox,
+        tap: Tap,
+        position: int,
+        *,
+        speed: float = 1.0,
+        **settings: Any,
     ) -> None:
         self.states: list[Any] = []
         self.early: list[str] = []
@@ -102,6 +111,7 @@ class Run:
         self._command, self._sandbox, self._tap, self._start = command, sandbox, tap, position
         config = command.config(mapping={"email": "email", "first_name": "name"}, **settings)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TARGET_OMNISEND")}
+        environment[SPEED_VARIABLE] = str(speed)
         self._log = command.folder / f"log-{position}-{self.started}.txt"
         with self._log.open("wb") as log:
             self.process = start(
@@ -129,7 +139,12 @@ class Run:
         """How many records the last state covers."""
         return int(self.states[-1]["read"]) if self.states else self._start
 
-    def wait_until(self, come: Callable[[], bool], seconds: float = 20.0) -> None:
+    def has_read_all(self) -> bool:
+        """Whether it has read what the tap has said so far."""
+        assert self.process.stdin is not None
+        return unread(self.process.stdin.fileno()) == 0
+
+    def wait_until(self, come: Callable[[], bool], seconds: float = 60.0) -> None:
         """Wait until something has come about, or the run is over."""
         until = time.monotonic() + seconds
         while not come() and self.process.poll() is None:

@@ -62,7 +62,7 @@ class Terminal:
         """Whether the cursor is not to be seen."""
         return self._screen.cursor.hidden
 
-    def wait_until(self, come: Callable[[], bool], seconds: float = 20.0) -> None:
+    def wait_until(self, come: Callable[[], bool], seconds: float = 60.0) -> None:
         """Wait until something has come about."""
         until = time.monotonic() + seconds
         while not come():

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_omnisend.signals import HURRIED_SECONDS, Interrupt, Stopped
+from target_omnisend import waits
+from target_omnisend.signals import Interrupt, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def test_while_the_outcome_is_told_a_signal_only_bounds_the_time(interrupt: Inte
     interrupt.ignore()
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
     os.kill(os.getpid(), signal.SIGTERM)
-    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= HURRIED_SECONDS
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= waits.HURRIED
     assert (interrupt.number, interrupt.hurried) == (None, False)
 
 

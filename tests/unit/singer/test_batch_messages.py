@@ -21,6 +21,7 @@ from singer_sdk.batch import Batcher
 from singer_sdk.helpers._batch import BaseBatchFileEncoding, BatchConfig, StorageTarget
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from support.batches import GZIP, PARQUET, PLAIN, batch, json_lines, person, zipped
+from support.waiting import wait_for
 
 from target_omnisend.signals import Interrupt, Stopped
 from target_omnisend.singer.batch_files import BatchFiles, name_of, parquet
@@ -422,7 +423,7 @@ def test_a_file_that_does_not_come_keeps_no_stopped_run(expand: Expanding, tmp_p
     assert 0.05 < time.monotonic() - started < 5
     with (tmp_path / "x.gz").open("wb"):  # lets the thread go
         pass
-    time.sleep(0.1)
+    wait_for(lambda: "file" not in [thread.name for thread in threading.enumerate()])
 
 
 def test_records_with_columns_named_like_a_messages_parts_are_records(
