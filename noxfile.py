@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import argparse
+import secrets
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import nox
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 MELTANO = "meltano~=4.4"
-QUICK = (
+VERSIONS = (
     *("tests/unit/mapping", "tests/unit/api", "tests/unit/delivery", "tests/simulation"),
     "tests/process/test_main_job.py",
 )
-"""What another version of Python or of a library might change, in a minute or so."""
+"""Tests of what another version of Python or of a library can change, in a minute or so."""
 
-APART = ("external", "privacy")
+QUICK = (
+    *("tests/unit/config", "tests/unit/mapping", "tests/unit/delivery", "tests/unit/report"),
+    *("tests/unit/test_sinks.py", "tests/unit/output", "tests/process/test_main_job.py"),
+)
+"""Tests of most of what a change can break, in half a minute."""
+
+MACHINES = (
+    "tests/simulation/test_engine_machine.py",
+    "tests/simulation/test_nights.py",
+    "tests/unit/ledger/test_ledger_laws.py",
+)
+"""Tests that try random sequences of what can happen."""
+
+APART = tuple(f"--ignore=tests/{name}" for name in ("external", "privacy"))
 """Folders of tests that have a session, and environments, of their own."""
+
+MANY = ("-n", "4", "--dist", "worksteal")
+"""Four workers for two cores: about half of a worker's time is waiting."""
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
@@ -56,16 +75,46 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Every test but the end-to-end ones, with coverage."""
+    """Unit tests, simulations, and the command as a process; no `slow` ones."""
+    install(session, "test")
+    session.run("pytest", *MANY, "-m", "not slow", *APART, *session.posargs)
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """The inner loop: style, and the tests that a change breaks most often."""
+    install(session, "test", "lint")
+    session.run("ruff", "check")
+    session.run("pytest", "-n", "2", "-m", "not slow", *(session.posargs or QUICK))
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Every test with coverage, both databases, and a new interpreter for each process."""
     install(session, "test")
     session.run("coverage", "erase")
     session.run(
-        *("coverage", "run", "-m", "pytest", "-n", "2"),
-        *(f"--ignore=tests/{name}" for name in APART),
-        *session.posargs,
+        *("coverage", "run", "-m", "pytest", *MANY, *APART, *session.posargs),
+        env={"REAL_PROCESSES": "1"},
     )
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report", "--skip-covered")
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Random sequences for so many minutes, 10 unless told: nox -s soak -- 60 [--seed N]."""
+    install(session, "test")
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("minutes", type=float, nargs="?", default=10.0)
+    arguments.add_argument("--seed", type=int, help="repeats the first turn that had it")
+    told = arguments.parse_args(session.posargs)
+    seed = told.seed or secrets.randbelow(10**9)
+    end = time.monotonic() + told.minutes * 60
+    while time.monotonic() < end:
+        session.log(f"seed {seed}")
+        session.run("pytest", "-p", "no:randomly", f"--hypothesis-seed={seed}", *MACHINES)
+        seed += 1
 
 
 @nox.session
@@ -133,14 +182,14 @@ def lowest(session: nox.Session) -> None:
     """The oldest versions of what the package declares that it runs with."""
     groups = nox.project.dependency_groups(PYPROJECT, "test")
     session.install("--resolution=lowest-direct", "-e", ".[sandbox,postgres,parquet]", *groups)
-    session.run("pytest", "-n", "2", *(session.posargs or QUICK))
+    session.run("pytest", "-n", "2", *(session.posargs or VERSIONS))
 
 
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"], download_python="never")
 def pythons(session: nox.Session) -> None:
     """Every Python that is declared and on this machine."""
     install(session, "test")
-    session.run("pytest", "-n", "2", *(session.posargs or QUICK))
+    session.run("pytest", "-n", "2", *(session.posargs or VERSIONS))
 
 
 @nox.session

@@ -38,6 +38,13 @@ class Opener(Protocol):
     def __call__(self, url: str, **options: Any) -> Ledger: ...
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The ledger's own tests use both databases in the test command; whole runs use SQLite."""
+    for item in items:
+        if "process" in item.path.parts and "postgres" in item.name:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def unicode_tables() -> None:
     """Make what Hypothesis makes at the first text that it draws.

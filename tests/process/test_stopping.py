@@ -164,10 +164,9 @@ def test_a_second_signal_ends_the_grace(sandbox: Sandbox, start: Callable[..., R
     run = start(TAP)
     run.wait_until(lambda: len(sandbox.store.batches) == 8)
     run.send(SIGINT)
-    asked = sandbox.store.requests.counts.copy()
-    run.wait_until(
-        lambda: sandbox.store.requests.counts["GET /batches"] >= asked["GET /batches"] + 2
-    )
+    asked = sandbox.store.requests.counts
+    before = asked["GET /batches"]
+    run.wait_until(lambda: asked["GET /batches"] >= before + 2)
     assert run.process.poll() is None
     run.send(SIGTERM)
     sent = time.monotonic()
