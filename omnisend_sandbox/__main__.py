@@ -74,7 +74,7 @@ def fault(text: str) -> Fault:
     """A fault as the command line has it: its kind, then settings, `name=value`.
 
     Raises:
-        ArgumentTypeError: There is no such kind or setting, or a value does not suit it.
+        ArgumentTypeError: The kind or setting is not known, or a value does not suit it.
     """
     kind, *settings = text.split(",")
     try:
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KIND[,NAME=VALUE]",
-        help="make it wrong on purpose, as told below; can be repeated",
+        help="make it wrong on purpose, as listed below; can be repeated",
     )
     return parser
 

@@ -66,7 +66,7 @@ class Contact:
         created: Seconds since the epoch; also `updated`, the status dates and
             `visible_from`, before which `/contacts/tags` does not find the contact.
         tags: As they were sent; Omnisend compares them whatever their case.
-        properties: Custom properties; None while there are none.
+        properties: Custom properties; None until the contact gets one.
     """
 
     serial: int

@@ -1,4 +1,4 @@
-"""Trouble the store can be told to make: which, where, when, how often.
+"""Trouble that the store can make on demand: which, where, when, how often.
 
 Nothing here sleeps or rolls dice of its own: a fault says in its `Reply` what the
 transport is to do, and chance comes from a seed.
@@ -66,7 +66,7 @@ Shape = Literal["null", "missing", "fields", "string", "no_request", "contact_id
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One kind of trouble and when it strikes; `KINDS` tells what the other attributes do.
+    """One kind of trouble and when it strikes; `KINDS` says what the other attributes do.
 
     Attributes:
         kind: What happens; `KINDS` lists them.
@@ -107,7 +107,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         """Check what the types do not.
 
         Raises:
-            ValueError: There is no such kind, `refuses_field` names no field, or a pattern
+            ValueError: The kind is not known, `refuses_field` names no field, or a pattern
                 is not a regular expression.
         """
         if self.kind not in KINDS:

@@ -44,7 +44,7 @@ class Store:
         ignored_fields: How often each body field it does not know was sent, by dotted path.
         requests: Counts and recent calls by endpoint.
         faults: Trouble to make.
-        schedule: What the clock has still to bring.
+        schedule: What is due later, by the clock.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Store:
         return self.people.tag_misses
 
     def advance(self) -> float:
-        """Bring everything due up to date; returns now."""
+        """Do all that is due by now; returns now."""
         now = self._clock()
         self.schedule.run(now)
         return now

@@ -26,7 +26,7 @@ def render(store: Store, query: Mapping[str, str], base: str) -> str:
     """The page.
 
     Args:
-        store: What it shows, brought up to date first.
+        store: What it shows, after all that is due was done.
         query: `q` searches e-mail, name and tags; `page` counts from 1.
         base: Address of the sandbox, with a slash at its end.
     """

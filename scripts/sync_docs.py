@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import messages
 import yaml
 
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
@@ -121,6 +122,12 @@ def errors() -> str:
     )
 
 
+def logs() -> str:
+    """docs/logs.md with the table of events."""
+    rows = ((name, f"`{sentence}`") for name, sentence in messages.events().items())
+    return _with_tables("docs/logs.md", events=_table(("Event", "Line"), rows))
+
+
 def _codes(head: str, codes: Mapping[str, Code]) -> str:
     return _table((head, "Cause", "Cure"), ((name, *code) for name, code in codes.items()))
 
@@ -179,6 +186,8 @@ def scheduling() -> str:
 FILES: Mapping[str, Callable[[], str]] = {
     "docs/settings.md": settings,
     "docs/errors.md": errors,
+    "docs/logs.md": logs,
+    "docs/messages.txt": messages.page,
     "meltano.yml": meltano,
     ".env.example": env,
     "docs/scheduling.md": scheduling,

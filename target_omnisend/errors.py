@@ -20,11 +20,11 @@ class ExitCode(enum.IntEnum):
 
 
 class RunFailed(Exception):  # noqa: N818 - not an error of the program's
-    """What ends a run before its input does.
+    """A failure that ends a run before its input does.
 
     Attributes:
         exit_code: of the command.
-        sentence: one plain sentence, saying what to do; free of personal data.
+        sentence: what happened, and what to do; it holds no personal data.
     """
 
     def __init__(self, exit_code: ExitCode, sentence: str) -> None:
@@ -40,6 +40,6 @@ def unexpected(error: BaseException) -> RunFailed:
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return RunFailed(
         ExitCode.FAULT,
-        f"An unexpected fault ({type(error).__name__}{where}) ended the run; this is a bug in "
-        "target-omnisend, please report it. Run again: it continues from the last state.",
+        f"An unexpected fault ({type(error).__name__}{where}) ended the run. This is a bug in "
+        "target-omnisend: please report it. Run again: the run continues from the last state.",
     )

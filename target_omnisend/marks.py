@@ -26,7 +26,7 @@ class Mark(t.NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """The form in which two marks are equal that Omnisend does not tell apart."""
+        """The form in which two marks are equal if Omnisend takes one for the other."""
         return self.kind, unicodedata.normalize("NFC", self.name.casefold())
 
     def __str__(self) -> str:

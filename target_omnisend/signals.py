@@ -45,7 +45,7 @@ class Interrupt:
 
     Attributes:
         number: of the first signal, or None.
-        hurried: a second one came.
+        hurried: a second signal came.
     """
 
     def __init__(self, start: Start = start_thread) -> None:
@@ -66,9 +66,10 @@ class Interrupt:
             signal.signal(signal.SIGALRM, self._force)
 
     def ignore(self) -> None:
-        """Let no further signal change the outcome, which is being told.
+        """Let no further signal change the outcome: the last lines are being written.
 
-        Telling may hang as well, mostly since nobody reads standard error: then one still ends it.
+        Writing them can hang if the reader of standard error has stopped reading. Then a signal
+        still ends the process.
         """
         if threading.current_thread() is threading.main_thread():
             seconds = 0 if self.number is None else waits.seconds(waits.FORCED_END)
@@ -83,7 +84,7 @@ class Interrupt:
             self._wake()
 
     def check(self) -> None:
-        """Raise `Stopped` if a signal came, or what `fail` was told."""
+        """Raise `Stopped` if a signal came, or the failure that `fail` got."""
         if self.number is not None:
             raise Stopped(self.number)
         if self._failure is not None:
@@ -94,7 +95,7 @@ class Interrupt:
 
         Raises:
             Stopped: when a signal comes first.
-            Exception: what `fail` is told first.
+            Exception: the failure that `fail` gets first.
         """
         self.check()
         select.select([descriptor, self._read_end], [], [])
@@ -107,7 +108,7 @@ class Interrupt:
 
         Raises:
             Stopped: when a signal comes first.
-            Exception: what `fail` is told first, or what the work raises.
+            Exception: the failure that `fail` gets first, or what the work raises.
         """
         done: Future[_Done] = Future()
 
@@ -144,19 +145,19 @@ class Interrupt:
         self.hurried = self.number is not None
         self.number = self.number or number
         # Waiting for a lock or for a reader of standard output lets no exception in, but this.
-        usual = waits.HURRIED if self.hurried else waits.FORCED_END
+        usual = waits.PRESSED if self.hurried else waits.FORCED_END
         signal.setitimer(signal.ITIMER_REAL, waits.seconds(usual))
         self._wake()
 
     def _press(self, number: int, _frame: FrameType | None) -> None:
-        """Have the telling come to its end, or be forced to."""
+        """End the process by force if the last lines are not written soon."""
         if not self._pressed:
             self._pressed = number
-            signal.setitimer(signal.ITIMER_REAL, waits.seconds(waits.HURRIED))
+            signal.setitimer(signal.ITIMER_REAL, waits.seconds(waits.PRESSED))
 
     def _force(self, _number: int, _frame: FrameType | None) -> None:
         """End the process as a kill would, which no state that was written minds."""
-        said = b"The end was forced, since something hung; run again.\n"
+        said = b"The end was forced, because something hung. Run again.\n"
         with contextlib.suppress(OSError, ValueError):
             if has_live_display(sys.stderr, os.environ):
                 said = _BELOW_A_DISPLAY + said

@@ -14,6 +14,7 @@ from singer_sdk.mapper import CustomStreamMap
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.model import Origin, fingerprint
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.events import event
 from target_omnisend.mapping.address import email_key
 from target_omnisend.mapping.contact import Contact, LeftOut, Rejection
 from target_omnisend.mapping.deletion import is_deletion, marker_columns
@@ -44,8 +45,8 @@ if t.TYPE_CHECKING:
 class SegmentSink(BatchSink):
     """Makes a stream's records members of its segment.
 
-    A drain cuts what has come in into batches; it does not wait for them, and batches that
-    are not full wait for the next drain. What becomes of each record the delivery knows.
+    A drain cuts the records that have come in into batches. It does not wait for them, and
+    batches that are not full wait for the next drain. The delivery notes each record's verdict.
     """
 
     MAX_SIZE_DEFAULT = 10_000
@@ -61,19 +62,19 @@ class SegmentSink(BatchSink):
         super().__init__(target, stream_name, schema, key_properties)
         settings = target.settings.for_stream(stream_name)
         self._reader = target.reader
-        self._runner = target.run.runner
-        self._lose = target.run.outcome.lose
+        self._runner = target.session.runner
+        self._lose = target.session.outcome.lose
         types = declared(self.schema)
         stream_maps = _own_maps(target, {self._reader.stream or stream_name, stream_name})
         try:
-            segment = target.run.segments.of_stream(stream_name)
-            mapper = compile_mapping(target.settings, settings, target.run.utc_now, types)
+            segment = target.session.segments.of_stream(stream_name)
+            mapper = compile_mapping(target.settings, settings, target.session.utc_now, types)
         except ValueError as error:
             # The settings were checked: it is the stream's name that makes no segment.
             raise RunFailed(
                 ExitCode.SETTINGS,
-                f"The name of stream '{stream_name}' cannot name its segment ({error}); "
-                "give the stream a 'segment' under 'streams'.",
+                f"The name of stream '{stream_name}' cannot name its segment ({error}). "
+                "Give the stream a 'segment' under 'streams'.",
             ) from None
         self._mapper, self._map, self._settings = mapper, mapper.map, settings
         columns = frozenset(mapper.columns.values())
@@ -90,11 +91,11 @@ class SegmentSink(BatchSink):
         self._email_column = str(settings.mapping["email"])
         self._version: t.Any = None
         self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
-        self._counts = target.run.outcome.stream(stream_name)
+        self._counts = target.session.outcome.stream(stream_name)
         if any(own.get("__filter__") for own in stream_maps):
             # A filter can keep some of the stream's people back.
-            target.run.incomplete[settings.segment] = doubts.FILTERED
-        self._mark = settings_mark(segment.settings) if target.run.ledger else None
+            target.session.incomplete[settings.segment] = doubts.FILTERED
+        self._mark = settings_mark(segment.settings) if target.session.ledger else None
         self._mirrored = segment.mirrored
         self._origin = Origin(
             stream=stream_name,
@@ -131,8 +132,6 @@ class SegmentSink(BatchSink):
         if not isinstance(made, Contact):
             self._refuse(record, made)
             return
-        if made.status_given:
-            self._counts.statuses += 1
         if made.warnings:
             self._counts.leave_out(made.warnings)
         if self._counts.given:
@@ -173,7 +172,7 @@ class SegmentSink(BatchSink):
                 "PostgreSQL does so with REPLICA IDENTITY FULL.",
                 self.stream_name,
                 self._email_column,
-                extra=self._origin.about,
+                extra=event("deletion_skipped", **self._origin.about),
             )
         self._counts.skipped += 1
 
@@ -200,7 +199,7 @@ class SegmentSink(BatchSink):
 
     def get_batch_processing_timer(self) -> metrics.Timer:
         """Time nothing: a drain only cuts batches, and "succeeded" would be said too early."""
-        return _Untold(metrics.Metric.BATCH_PROCESSING_TIME)
+        return _SilentTimer(metrics.Metric.BATCH_PROCESSING_TIME)
 
     def get_validator(self) -> None:
         """Leave validation to `process_record`: the SDK's ends the run and logs the values."""
@@ -234,19 +233,21 @@ class SegmentSink(BatchSink):
 
     def _report_missing(self, found: set[str]) -> None:
         """Name the mapped columns that neither the schema nor the first records have."""
-        about = {"stream_name": self.stream_name, "segment": self._settings.segment}
         for sentence in missing_columns(self._mapper, found):
             whole = f"Stream '{self.stream_name}': {sentence}"
-            self.logger.warning(whole, extra=about)
+            self.logger.warning(whole, extra=event("column_missing", **self._about))
             self._lose(whole)
         for sentence in hopeless(self._settings, found):
             self._complain(sentence)
 
     def _complain(self, sentence: str) -> None:
-        about = {"stream_name": self.stream_name, "segment": self._settings.segment}
         whole = f"Stream '{self.stream_name}': {sentence}"
-        self.logger.error(whole, extra=about)
+        self.logger.error(whole, extra=event("records_hopeless", **self._about))
         self._lose(whole)
+
+    @property
+    def _about(self) -> dict[str, str]:
+        return {"stream_name": self.stream_name, "segment": self._settings.segment}
 
     def _remake(self, line: bytes, email: str) -> bytes:
         """Map a message again whose contact was let go when its batch was taken."""
@@ -261,11 +262,11 @@ class SegmentSink(BatchSink):
         raise RunFailed(
             ExitCode.FAULT,
             f"The stream_maps of stream '{self.stream_name}' make another person of the same "
-            "record the second time; use none that depend on chance or time.",
+            "record the second time. Use expressions that do not depend on chance or time.",
         )
 
 
-class _Untold(metrics.Timer):
+class _SilentTimer(metrics.Timer):
     def __exit__(self, *_: object) -> None:
         """Say nothing."""
 

@@ -1,4 +1,4 @@
-"""What the settings make of a stream: its mappers, its segment, its marks."""
+"""A stream under the settings: its mappers, its segment, its marks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from target_omnisend.config.schema import MEMBERSHIPS
 from target_omnisend.delivery.model import MARK_BYTES, Segment
 from target_omnisend.delivery.segment_creator import has_property, has_tag
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.events import event
 from target_omnisend.mapping.contact import Contact
 from target_omnisend.mapping.mapper import MemberMapper
 from target_omnisend.mapping.normalize import segment_property, tag
@@ -41,7 +42,7 @@ def compile_mapping(
 ) -> MemberMapper:
     """The mapper of a stream's records, of which its schema declares types.
 
-    `now` tells the present moment.
+    `now` gives the present moment.
 
     Raises:
         ValueError: for settings that no record can be mapped with, as a plain sentence.
@@ -60,7 +61,7 @@ def compile_mapping(
 
 
 def compile_leaver(stream: StreamSettings) -> MemberMapper:
-    """The mapper of who leaves: nothing but the e-mail, and the property that is cleared."""
+    """The mapper of members that leave: the e-mail, and the property that is cleared."""
     cleared = dict.fromkeys(membership_property(stream))
     return MemberMapper({"email": stream.mapping["email"]}, constant_properties=cleared)
 
@@ -130,7 +131,7 @@ class Segments:
             stream,
             own.segment,
             f"shows as {mark}" if mark else "does not show in Omnisend ('membership: none')",
-            extra={"stream_name": stream, "segment": own.segment},
+            extra=event("segment_shown", stream_name=stream, segment=own.segment),
         )
 
     @cached_property
@@ -172,6 +173,24 @@ def conditions(stream: StreamSettings) -> list[t.Any]:
     return has_tag(tag(stream.segment))
 
 
+def mapping_problems(settings: Settings, now: Callable[[], dt.datetime]) -> list[str]:
+    """A sentence for each mapping and each segment that no run can use.
+
+    `now` is the present moment.
+    """
+    # A stream that names its own segment is not known yet; any name serves for it.
+    for stream in ("", *settings.streams):
+        own = settings.for_stream(stream or "stream")
+        try:
+            if own.mapping:  # else the stream may never come
+                compile_mapping(settings, own, now)
+            member_tags(own)
+        except ValueError as error:
+            where = f"In 'streams.{stream}': " if stream else ""
+            return [f"{where}{error}"]
+    return mixed_segments(settings)
+
+
 def mixed_segments(settings: Settings) -> list[str]:
     """A sentence for each named stream whose segment shows in Omnisend as another one does.
 
@@ -207,7 +226,7 @@ def settings_hashes(run: Settings, stream: StreamSettings) -> dict[str, str]:
 
 
 def loader_of(hashes: Mapping[str, str]) -> str:
-    """What tells one loader's source from another's, for the ledger: where its columns go."""
+    """A hash that differs between loaders with other sources: it says where columns go."""
     return _digest([hashes[name] for name in ("mapping", "custom_properties")], 8).hexdigest()
 
 
@@ -231,7 +250,7 @@ def hopeless_without_dates(run: Settings, stream: StreamSettings) -> list[str]:
 
 
 def settings_mark(hashes: Mapping[str, str]) -> bytes:
-    """The part of a fingerprint that tells the settings."""
+    """The part of a fingerprint that stands for the settings."""
     return _digest(hashes, MARK_BYTES).digest()
 
 

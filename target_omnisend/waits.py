@@ -22,10 +22,10 @@ DISCARD: t.Final = 10.0
 """For so long a failed run reads what its tap still writes, and throws it away."""
 
 FORCED_END: t.Final = 30.0
-"""Within it a run that was told to stop comes to its end by itself; some runs hang, because their
-standard output is a pipe that is full."""
+"""A stopped run ends by itself within this time. Some runs hang, because their standard output is a
+pipe that is full."""
 
-HURRIED: t.Final = 5.0
+PRESSED: t.Final = 5.0
 """The same after a second signal."""
 
 SPEED_VARIABLE: t.Final = "TARGET_OMNISEND_TEST_SPEED"

@@ -28,7 +28,7 @@ class Call:
         divisible: its `done` can try its parts one by one.
         first_fault_at: when it failed first, or what it is a part of did.
         forbidden_at: when it was forbidden first, or what it is a part of was.
-        once: a lost answer is handed over at once, since repeating would do something twice.
+        once: a lost answer is handed over at once, because a repeat would act twice.
         stream: whose records it is about, if they are of one.
     """
 

@@ -13,10 +13,10 @@ _VARIABLES: t.Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def check_certificates(place: object) -> None:
-    """Look at the file or folder of certificates that calls will be checked with.
+    """Look at the file or folder of certificates that connections are checked against.
 
     Raises:
-        RunFailed: if none can be read there; it names the variable.
+        RunFailed: if it holds no readable certificate; the sentence names the variable.
     """
     if not isinstance(place, str):  # the library's own are used
         return

@@ -181,7 +181,7 @@ def _read(response: requests.Response, content: bytes) -> Answer:
 
 
 def _with(answer: Answer, key: str, kind: type) -> Answer:
-    """A success without what it is for tells nothing: the same as no answer."""
+    """A success without its key is the same as no answer."""
     if answer.kind is not Kind.DONE:
         return answer
     value = answer.body.get(key) if isinstance(answer.body, dict) else None

@@ -1,4 +1,4 @@
-"""Failures that an answer of Omnisend's can end a run with, as sentences."""
+"""Sentences for the answers of Omnisend that end a run."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.budget import Endpoint
 
 _FATAL: t.Final = {
-    Kind.UNAUTHORIZED: "Omnisend does not accept the API key; check the setting 'api_key' (or "
+    Kind.UNAUTHORIZED: "Omnisend does not accept the API key. Check the setting 'api_key' (or "
     "'access_token').",
-    Kind.FORBIDDEN: "Omnisend forbids the call; give the API key the scopes contacts.read and "
+    Kind.FORBIDDEN: "Omnisend forbids the call. Give the API key the scopes contacts.read and "
     "contacts.write, or ask Omnisend whether the store is blocked.",
-    Kind.PLAN_FULL: "The store's Omnisend plan takes no more contacts; raise the plan, then run "
+    Kind.PLAN_FULL: "The store's Omnisend plan takes no more contacts. Raise the plan, then run "
     "again.",
-    Kind.RETIRED: "Omnisend has retired this API version; set 'api_version' to a current one.",
+    Kind.RETIRED: "Omnisend has retired this API version. Set 'api_version' to a current one.",
 }
 
 
 def fatal(answer: Answer) -> RunFailed:
-    """What to tell the user about an answer that ends the run."""
-    what, _, cure = _FATAL[answer.kind].partition(";")
-    return RunFailed(ExitCode.SETTINGS, f"{what} ({answer.fault});{cure}")
+    """The failure of a run that an answer ends."""
+    what, _, cure = _FATAL[answer.kind].partition(".")
+    return RunFailed(ExitCode.SETTINGS, f"{what} ({answer.fault}).{cure}")
 
 
 def not_there(answer: Answer) -> RunFailed:
-    """What to tell the user when the other end does not speak this API."""
+    """The failure of a run whose address does not lead to this API."""
     return RunFailed(
         ExitCode.SETTINGS,
-        f"There is no Omnisend API that takes our calls at this address ({answer.fault}); "
-        "check 'api_url' and 'api_version'.",
+        f"Omnisend's API does not answer at this address ({answer.fault}). Check 'api_url' and "
+        "'api_version'.",
     )
 
 
@@ -47,10 +47,10 @@ def throttled_for_long(endpoint: Endpoint, seconds: float) -> RunFailed:
 
 
 def out_of_reach(endpoint: Endpoint, answer: Answer, seconds: float) -> RunFailed:
-    """What to tell the user when an endpoint only fails, for long."""
+    """The failure of a run in which each call to an endpoint fails, for long."""
     return RunFailed(
         ExitCode.FAULT,
         f"Omnisend has not answered {endpoint.label} for {seconds:.0f} "
-        f"seconds ({answer.fault}); check the network and 'api_url', then run again: it "
+        f"seconds ({answer.fault}). Check the network and 'api_url', then run again: the run "
         "continues from the last state.",
     )

@@ -23,7 +23,7 @@ _WORDS: t.Final[tuple[tuple[type[BaseException], str], ...]] = (
 
 
 def reason_of(error: BaseException) -> str:
-    """The first reason that the error, or one that it came from, tells."""
+    """The first reason that the error, or one that it came from, gives."""
     for link in _chain(error):
         for kind, words in _WORDS:
             if isinstance(link, kind):

@@ -15,6 +15,7 @@ from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import WINDOW_SECONDS, Budget, Endpoint, allowance
 from target_omnisend.api.call import Call, Tally, waits
 from target_omnisend.api.failures import fatal, out_of_reach, throttled_for_long
+from target_omnisend.events import event
 
 logger = logging.getLogger("target-omnisend.delivery")
 
@@ -28,7 +29,7 @@ LONGEST_PAUSE: t.Final = 30.0
 """Seconds for which an endpoint that only fails is left alone at the most."""
 
 FIRST_CONTACT_SECONDS: t.Final = 60.0
-"""The same before any success: a wrong address should not take ten minutes to be told."""
+"""The same before any success: a wrong address should not take ten minutes to show."""
 
 MAX_FORBIDDEN: t.Final = 3
 """403 in a row, of one endpoint or of one record, that are not chance any more."""
@@ -156,7 +157,7 @@ class Scheduler:
         heapq.heappush(queue, (not_before, next(self._ids), call))
 
     def add_in_front(self, call: Call) -> None:
-        """Queue a part of a call, before whole ones: it tells what is wrong with the call."""
+        """Queue a part of a call, before whole ones: it shows what is wrong with the call."""
         queue = self.lanes[call.endpoint].queue
         heapq.heappush(queue, (-math.inf, next(self._ids_in_front), call))
 
@@ -232,10 +233,10 @@ class Scheduler:
         lane.tallies[call.stream].throttled += 1
         if lane.tally.throttled in _TELLING:
             logger.warning(
-                "%s: Omnisend's limit is reached; waiting %.0f s, as it says.",
+                "%s: Omnisend's limit is reached. The run waits %.0f s, as Omnisend asks.",
                 lane.endpoint.label,
                 answer.retry_after,
-                extra={**_about(call), "seconds": answer.retry_after},
+                extra=event("throttled", **_about(call), seconds=answer.retry_after),
             )
         until = now + answer.retry_after + _MARGIN
         if lane.paused_until <= now:
@@ -264,16 +265,18 @@ class Scheduler:
         lane.failing += 1
         if lane.failing in _TELLING:
             logger.warning(
-                "%s: %s; trying again.",
+                "%s: %s. The call is tried again.",
                 lane.endpoint.label,
                 answer.fault,
-                extra={**_about(call), "status": answer.status, "faults": lane.failing},
+                extra=event(
+                    "call_failed", **_about(call), status=answer.status, faults=lane.failing
+                ),
             )
         if now - lane.troubled_since > self._patience:
             raise out_of_reach(lane.endpoint, answer, now - lane.troubled_since)
         call.first_fault_at = min(call.first_fault_at, now)
         # A fault counts against the call only if others got through in the meantime: calls of
-        # its endpoint, or, where its parts can tell the one bad item from an outage, any.
+        # its endpoint, or of any if its parts can separate the one bad item from an outage.
         others = self._last_success if call.divisible else lane.last_success
         call.faults += others > call.first_fault_at
         if call.faults >= MAX_FAULTS:

@@ -1,1 +1,1 @@
-"""What the command line can do, each over one session."""
+"""The commands of the command line, each over one session."""

@@ -1,4 +1,4 @@
-"""What a run leaves behind at its end: its report, and the last line of its log."""
+"""The end of a command: the reason for an early end, its report, and the last line of its log."""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ import datetime as dt
 import logging
 import typing as t
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 from target_omnisend.config.environment import report_path_of
+from target_omnisend.delivery.failures import none_arrived, too_many
 from target_omnisend.delivery.outcome import Outcome
-from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.errors import ExitCode, RunFailed, unexpected
+from target_omnisend.events import event
 from target_omnisend.report.data import build, check_writable, write
-from target_omnisend.report.summary import fields, in_all
+from target_omnisend.report.losses import lost_columns
+from target_omnisend.report.summary import by_stream, fields, in_all
+from target_omnisend.signals import Stopped
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from target_omnisend.commands.session import Session
 
 logger = logging.getLogger("target-omnisend")
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 def named(path: str, *, run_id: str, started_at: dt.datetime) -> Path:
@@ -26,13 +37,124 @@ def named(path: str, *, run_id: str, started_at: dt.datetime) -> Path:
     return Path(path.replace("{run_id}", run_id).replace("{started_at}", moment))
 
 
-def save_report(path: Path, make: Callable[[], Mapping[str, t.Any]]) -> str | None:
-    """Write what `make` makes; the path, or None when it cannot be written."""
+def conclude(
+    session: Session,
+    work: Callable[[], None],
+    *,
+    tell: Callable[[Session], None] | None = None,
+    rejected: Callable[[Session], RunFailed] | None = None,
+    failed: Callable[[], None] = nothing,
+) -> int:
+    """Do the work in the session to its end, or to what ends it early; the exit code.
+
+    Args:
+        session: it begins and ends here.
+        work: the work of the command.
+        tell: writes the last line; that of a run unless given.
+        rejected: the failure of work of which too many records are rejected.
+        failed: called after a failure, before the last line.
+    """
+    outcome = session.outcome
+    with noting(outcome), session, noting(outcome):
+        work()
+    if not session.ended_early and outcome.failed_by_rejections:
+        note(outcome, (rejected or _rejected)(session))
+    if outcome.failure is not None and outcome.stopped_by is None:
+        failed()
+    session.interrupt.ignore()
+    (tell or tell_run)(session)
+    return outcome.exit_code
+
+
+@contextmanager
+def noting(outcome: Outcome) -> Iterator[None]:
+    """Note in the outcome what ends the work early."""
     try:
-        write(path, make())
+        yield
+    except RunFailed as failure:
+        note(outcome, failure)
+    except Stopped as stopped:
+        outcome.stopped_by = stopped.args[0]
+    except Exception as error:  # noqa: BLE001 - a traceback might quote a record
+        note(outcome, unexpected(error))
+
+
+def note(outcome: Outcome, failure: RunFailed) -> None:
+    """Keep the first failure of a run, and say why it fails."""
+    if outcome.failure is None:
+        outcome.failure = failure
+        logger.error(failure.sentence, extra=event("run_failed", exit_code=int(failure.exit_code)))
+
+
+def _rejected(session: Session) -> RunFailed:
+    failed = none_arrived if session.outcome.nothing_arrived else too_many
+    return failed(session.outcome)
+
+
+def tell_run(session: Session) -> None:
+    """Write the report, and say what became of the records of each stream and of all."""
+    outcome = session.outcome
+    warn_of_losses(session)
+    report = write_report(session)
+    for stream, sentence, codes in by_stream(outcome):
+        about = {"stream_name": stream, "segment": session.segment_of(stream)}
+        logger.info(sentence, extra=event("stream_codes", **about, **codes))
+    rejects = _rejects_file(session)
+    seconds = (session.utc_now() - session.started_at).total_seconds()
+    say_last(
+        outcome,
+        in_all(outcome, rejects=rejects, report=report),
+        rejects=rejects,
+        report=report,
+        seconds=round(seconds, 1),
+    )
+
+
+def warn_of_losses(session: Session) -> None:
+    """Name each column that lost more than half of its values."""
+    for stream, sentence in lost_columns(session.outcome, would=session.parts.dry):
+        logger.warning(sentence, extra=event("values_lost", stream_name=stream))
+
+
+def _rejects_file(session: Session) -> Path | None:
+    return session.rejects.path if session.outcome.total().rejected else None
+
+
+def write_report(session: Session) -> str | None:
+    """Write the report; its path, or None if it is not wanted or cannot be written."""
+    if session.report_path is None:
+        return None
+
+    def make() -> Mapping[str, t.Any]:
+        return build(
+            session.outcome,
+            session.runner.lanes if session.began else {},
+            run_id=session.id,
+            version=session.version,
+            started_at=session.started_at,
+            ended_at=session.utc_now(),
+            segments=session.runner.made_segments if session.began else {},
+            settings=session.settings,
+            rejects_file=_rejects_file(session),
+            retired=session.retired,
+        )
+
+    return _save_report(session.report_path, make, session.parts.report)
+
+
+def _save_report(
+    path: Path,
+    make: Callable[[], Mapping[str, t.Any]],
+    save: Callable[[Path, Mapping[str, t.Any]], None],
+) -> str | None:
+    """Save what `make` makes; the path, or None when it cannot be written."""
+    try:
+        save(path, make())
     except Exception as error:  # noqa: BLE001 - a report describes the outcome, and changes nothing
         reason = getattr(error, "strerror", None) or type(error).__name__
-        logger.warning("The report cannot be written (%s).", reason)
+        logger.warning(
+            "The report cannot be written (%s).", reason, extra=event("report_not_written")
+        )
         return None
     return str(path)
 
@@ -40,7 +162,7 @@ def save_report(path: Path, make: Callable[[], Mapping[str, t.Any]]) -> str | No
 def say_last(outcome: Outcome, sentence: str, **more: t.Any) -> None:
     """The last line: an ERROR unless the exit code is 0."""
     level = logging.ERROR if outcome.exit_code else logging.INFO
-    logger.log(level, sentence, extra={**fields(outcome), **more})
+    logger.log(level, sentence, extra=event("run_ended", **{**fields(outcome), **more}))
 
 
 def end_unstarted(
@@ -55,7 +177,7 @@ def end_unstarted(
     `config` are the settings as far as they can be read. `wait` comes before the last line.
     """
     for problem in problems:
-        logger.error(problem, extra={"exit_code": int(ExitCode.SETTINGS)})
+        logger.error(problem, extra=event("settings_wrong", exit_code=int(ExitCode.SETTINGS)))
     wait()
     outcome = Outcome()
     outcome.failure = RunFailed(ExitCode.SETTINGS, _in_one(problems))
@@ -89,4 +211,4 @@ def _report_unstarted(outcome: Outcome, config: Mapping[str, t.Any], version: st
             settings=None,
         )
 
-    return save_report(path, make)
+    return _save_report(path, make, write)

@@ -1,4 +1,4 @@
-"""`DryRun`: what a run would do, found out without sending or writing anything."""
+"""`dry_run`: the outcome that a run would have, found without sending or writing anything."""
 
 from __future__ import annotations
 
@@ -7,73 +7,106 @@ import math
 import typing as t
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cached_property
 
 import msgspec
 
 from target_omnisend.api.budget import Endpoint
-from target_omnisend.commands.closing import say_last
-from target_omnisend.commands.session import Run
-from target_omnisend.delivery.virtual_runner import Rehearsal
+from target_omnisend.commands.closing import (
+    conclude,
+    nothing,
+    say_last,
+    warn_of_losses,
+)
+from target_omnisend.commands.dry_omnisend import DryOmnisend
+from target_omnisend.commands.parts import Parts, make_runner, open_dry_ledger
+from target_omnisend.commands.session import Session
+from target_omnisend.delivery.virtual_runner import VirtualClock, VirtualRunner
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.events import event
 from target_omnisend.mapping.contact import NEVER_NEWER
+from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.report.summary import by_code
 
 if t.TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    import datetime as dt
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
-    from target_omnisend.delivery.outcome import StreamCounts
+    from target_omnisend.config.settings import Settings
+    from target_omnisend.delivery.model import Origin
+    from target_omnisend.delivery.outcome import Outcome, StreamCounts
+    from target_omnisend.delivery.runner import Runner
 
 logger = logging.getLogger("target-omnisend")
 
 _OMNISENDS_OWN: t.Final = frozenset({"type", "status"})
-"""Keys of a contact whose texts are words of Omnisend's and nobody's data."""
+"""Keys of a contact whose texts are Omnisend's own words and not personal data."""
 
 
-class DryRun(Run):
-    """A run whose engine meets an Omnisend that takes everything.
+def dry_session(settings: Settings, **options: t.Any) -> Session:
+    """A session of null parts; `options` are those of `Session`.
 
-    The API key is checked and the ledger read; Omnisend, ledger, disk and stdout stay as they
-    are.
+    It checks the API key and reads the ledger. Omnisend, ledger, disk and standard output stay as
+    they are.
+    """
+    bounded = replace(
+        settings,
+        # The duration of a batch is not known: the dry run waits for each.
+        confirm_timeout=math.inf,
+        # Without pacing of our own Omnisend's limits are left: a run cannot be faster.
+        quota_share=settings.quota_share or 1.0,
+    )
+    options |= {"write_state": _write_nothing, "parts": _null(options.get("parts") or Parts())}
+    session = Session(bounded, **options)
+    session.outcome.max_rejected_percent = math.inf  # until the whole input is read
+    return session
+
+
+def dry_run(
+    session: Session, work: Callable[[], None], *, failed: Callable[[], None] = nothing
+) -> int:
+    """Do the work in a session of null parts, and say what a run would do; the exit code."""
+    return conclude(session, work, tell=_tell, rejected=_rejected, failed=failed)
+
+
+class DryRunner(VirtualRunner):
+    """Moves the delivery on virtual time; an Omnisend that accepts everything answers.
+
+    Attributes:
+        clock: its `now` is how long a run would take, as far as the budget decides it.
+        omnisend: it answers the calls.
     """
 
-    dry = True
-
-    def __init__(self, *arguments: t.Any, **options: t.Any) -> None:
-        """As `Run`."""
-        super().__init__(*arguments, **options)
-        # How long a batch will take is not known: none shall be given up for it.
-        self.settings = replace(self.settings, confirm_timeout=math.inf)
-        self.outcome.max_rejected_percent = math.inf  # until the whole input is read
+    def __init__(self, session: Session) -> None:
+        """Start at second 0."""
+        self.clock = VirtualClock()
+        self.omnisend = DryOmnisend(self.clock.monotonic)
+        self._session = session
         self._too_many: RunFailed | None = None
+        super().__init__(
+            session.make_delivery(self.clock.now),
+            t.cast("t.Any", self.omnisend),
+            clock=self.clock,
+            check_stopped=session.interrupt.check,
+        )
 
-    @cached_property
-    def runner(self) -> Rehearsal:
-        """The rehearsal under way; made, and the API key checked, at its first use.
+    def check(self) -> None:
+        """Ask the real Omnisend, in real time, whether the key is good.
 
         Raises:
-            RunFailed: when Omnisend, the ledger, the report's or the rejects' folder cannot be
-                used.
+            Stopped: when a signal came.
+            RunFailed: when it is not, or when Omnisend cannot be reached.
         """
-        runner = Rehearsal(
-            self._make_delivery(0.0, _Unkept()),
-            brand=self._make_checked_runner().brand,
-            check_stopped=self._interrupt.check,
-            refused=self._foresee,
-        )
-        self._remember(runner)
-        return runner
+        asking = make_runner(self._session)
+        asking.check()
+        self._delivery.brand, self._delivery.checked = asking.brand, True
 
-    @property
-    def _quota_share(self) -> float:
-        """Without pacing of our own Omnisend's limits are left: a run cannot be faster."""
-        return self.settings.quota_share or 1.0
-
-    def _foresee(self) -> None:
-        """Notice, after a rejected record, that a run would end here."""
-        limit = self.settings.max_rejected_percent
-        if self._too_many is None and self.outcome.hopelessly_rejected(limit):
-            total = self.outcome.total()
+    def reject(self, *record: t.Any) -> None:
+        """As in a run, which this can have ended."""
+        super().reject(*record)
+        outcome, limit = self._session.outcome, self._limit
+        if self._too_many is None and outcome.hopelessly_rejected(limit):
+            total = outcome.total()
             self._too_many = RunFailed(
                 ExitCode.REJECTED,
                 f"A run would end after {total.received} records, because {total.rejected} of "
@@ -81,89 +114,135 @@ class DryRun(Run):
                 "them or the mapping first.",
             )
 
-    def _rejected(self) -> RunFailed:
-        total = self.outcome.total()
-        why = (
-            "none would be accepted"
-            if self.outcome.nothing_arrived
-            else f"max_rejected_percent ({self.settings.max_rejected_percent:g} %) allows fewer"
-        )
-        return RunFailed(
-            ExitCode.REJECTED,
-            f"A run would fail, because {total.rejected} of {total.received} records would be "
-            f"rejected and {why}. Correct them or the mapping first.",
-        )
-
-    def finish(self, *, removing: bool = True) -> None:
-        """As in a run, but that nothing is made.
+    def finish(
+        self,
+        *,
+        segments: Mapping[str, list[t.Any]] | None = None,  # noqa: ARG002 - it makes none
+        departures: Iterator[tuple[Origin, list[str]]] | None = None,
+    ) -> None:
+        """As in a run, but that no segment is made.
 
         Raises:
             RunFailed: when the run would end early.
             Stopped: when a signal came.
         """
-        self.outcome.max_rejected_percent = self.settings.max_rejected_percent
-        super().finish(removing=removing and self._too_many is None)
+        self._session.outcome.max_rejected_percent = self._limit
+        super().finish(departures=departures if self._too_many is None else iter(()))
         if self._too_many is not None:
             raise self._too_many
 
-    def _wanted_segments(self) -> dict[str, list[t.Any]]:
-        return {}
+    def stop(self, hurried: Callable[[], bool]) -> None:
+        """Stop; nothing is open in truth."""
 
-    def _progress(self) -> AbstractContextManager[t.Any]:
-        # On a clock that jumps there is no pace; and METRIC lines would tell of nothing real.
-        _ = self.runner
-        return nullcontext()
-
-    def _emit_state(self, state: dict[str, t.Any]) -> None:
-        """Emit nothing."""
-
-    def _tell(self) -> None:
-        self._say_losses()
-        for name, counts in self.outcome.streams.items():
-            segment = self._segment_of(name)
-            about = {"stream_name": name, "segment": segment, "counts": counts.numbers()}
-            sentence = "Dry run, segment '%s', stream '%s': %s; %s."
-            logger.info(sentence, segment, name, _would(counts), self._calls(name), extra=about)
-        self._warn_of_unknown_statuses()
-        clauses = [f"{self.outcome.total().received} received, {_would(self.outcome.total())}"]
-        if "runner" in self.__dict__:
-            if any(self._sent(None)):
-                clauses.append(f"for several streams together: {self._calls(None)}")
-            for sample in self.runner.samples:
-                logger.info("Dry run, a contact as it would be sent, masked: %s", masked(sample))
-            share = self._quota_share
-            clauses.append(f"{_about(self.runner.seconds)} at {share:.0%} of Omnisend's limits")
-        clauses += [f"exit code {self.outcome.exit_code}", *self._why()]
-        clauses += ["nothing was sent or written"]
-        say_last(self.outcome, f"Dry run: {'; '.join(clauses)}.")
-
-    def _why(self) -> list[str]:
-        if self.outcome.stopped_by is not None:
-            return ["stopped by a signal before the end of the input"]
-        if self.outcome.failure is not None:
-            return [self.outcome.failure.sentence.removesuffix(".")]
-        return []
-
-    def _calls(self, stream: str | None) -> str:
-        batches, tags = self._sent(stream)
-        return f"batch calls: {batches}, tag calls: {tags}"
-
-    def _sent(self, stream: str | None) -> tuple[int, int]:
-        """Batch calls and tag calls about a stream; None has those about several."""
-        sent = {endpoint: lane.tallies[stream].sent for endpoint, lane in self.runner.lanes.items()}
-        tagging = sent[Endpoint.ADD_TAGS] + sent[Endpoint.REMOVE_TAGS]
-        return sent[Endpoint.POST_BATCH], tagging
+    @property
+    def _limit(self) -> float:
+        return self._session.settings.max_rejected_percent
 
 
-class _Unkept:
-    """Refused records are counted, and kept nowhere."""
+class _NoRejects:
+    """Rejected records are counted, and kept nowhere."""
+
+    def __init__(self, folder: Path, run_id: str, utc_now: Callable[[], dt.datetime]) -> None:
+        """Find out, as a run does, whether they could be kept.
+
+        Raises:
+            RunFailed: when the folder cannot be written to.
+        """
+        self.path = RejectsFile(folder, run_id, utc_now).path
 
     def add(self, *_: t.Any, **__: t.Any) -> None:
         """Keep nothing."""
 
+    def sync(self) -> None:
+        """Nothing is there."""
+
+
+def _write_nothing(_: object, __: object = None) -> None:
+    """Write neither a state nor a report."""
+
+
+def _null(parts: Parts) -> Parts:
+    """The same clock and client, and nothing that writes."""
+    return replace(
+        parts,
+        runner=DryRunner,
+        ledger=open_dry_ledger,
+        rejects=_NoRejects,
+        report=_write_nothing,
+        # A clock that jumps shows no pace, and METRIC lines would report calls that never went out.
+        progress=lambda *_: nullcontext(),
+        dry=True,
+    )
+
+
+def _rejected(session: Session) -> RunFailed:
+    outcome = session.outcome
+    total = outcome.total()
+    why = (
+        "none would be accepted"
+        if outcome.nothing_arrived
+        else f"max_rejected_percent ({session.settings.max_rejected_percent:g} %) allows fewer"
+    )
+    return RunFailed(
+        ExitCode.REJECTED,
+        f"A run would fail, because {total.rejected} of {total.received} records would be "
+        f"rejected and {why}. Correct them or the mapping first.",
+    )
+
+
+def _tell(session: Session) -> None:
+    outcome = session.outcome
+    warn_of_losses(session)
+    for name, counts in outcome.streams.items():
+        segment = session.segment_of(name)
+        about = {"stream_name": name, "segment": segment, "counts": counts.numbers()}
+        sentence = "Dry run, segment '%s', stream '%s': %s; %s."
+        calls = _calls(session.runner, name)
+        logger.info(
+            sentence, segment, name, _would(counts), calls, extra=event("dry_run_stream", **about)
+        )
+    clauses = [f"{outcome.total().received} received, {_would(outcome.total())}"]
+    if session.began:
+        clauses += _forecast(t.cast("DryRunner", session.runner), session.settings.quota_share)
+    clauses += [f"exit code {outcome.exit_code}", *_why(outcome)]
+    clauses += ["nothing was sent or written"]
+    say_last(outcome, f"Dry run: {'; '.join(clauses)}.")
+
+
+def _forecast(runner: DryRunner, share: float) -> Iterator[str]:
+    if any(_sent(runner, None)):
+        yield f"for several streams together: {_calls(runner, None)}"
+    for sample in runner.omnisend.samples:
+        logger.info(
+            "Dry run, a contact as it would be sent, masked: %s",
+            masked(sample),
+            extra=event("dry_run_contact"),
+        )
+    yield f"{_about(runner.clock.now)} at {share:.0%} of Omnisend's limits"
+
+
+def _why(outcome: Outcome) -> list[str]:
+    if outcome.stopped_by is not None:
+        return ["stopped by a signal before the end of the input"]
+    if outcome.failure is not None:
+        return [outcome.failure.sentence.removesuffix(".")]
+    return []
+
+
+def _calls(runner: Runner, stream: str | None) -> str:
+    batches, tags = _sent(runner, stream)
+    return f"batch calls: {batches}, tag calls: {tags}"
+
+
+def _sent(runner: Runner, stream: str | None) -> tuple[int, int]:
+    """Batch calls and tag calls about a stream; None has those about several."""
+    sent = {endpoint: lane.tallies[stream].sent for endpoint, lane in runner.lanes.items()}
+    tagging = sent[Endpoint.ADD_TAGS] + sent[Endpoint.REMOVE_TAGS]
+    return sent[Endpoint.POST_BATCH], tagging
+
 
 def masked(item: bytes) -> str:
-    """A contact's JSON that shows its shape and nobody's data."""
+    """A contact's JSON that shows its shape and no personal data."""
     return msgspec.json.encode(_masked(msgspec.json.decode(item))).decode()
 
 

@@ -110,7 +110,7 @@ def unreadable(paths: tuple[str, ...]) -> SettingsError:
                 dict(read_json_file(path))
         except OSError as error:
             # The SDK raises one without its reason for a file that is missing.
-            reason = error.strerror or "there is no such file"
+            reason = error.strerror or "the file does not exist"
             cure = "" if _is_name(path) else " --config takes the path of a file and no settings."
             return SettingsError(
                 [f"The config file{_quoted(path)} cannot be read ({reason}).{cure}"]

@@ -50,7 +50,7 @@ def _mapping() -> th.ObjectType:
 
 
 def _property() -> th.CustomType:
-    """A property's column, alone or with the type that its values shall have."""
+    """A property's column, alone or with the type of its values."""
     return th.CustomType(
         {
             "type": ["string", "object"],
@@ -106,7 +106,7 @@ def _create_segment(default: bool | None) -> th.Property[t.Any]:  # noqa: FBT001
         th.BooleanType,
         default=default,
         description="Also make an Omnisend segment of that name over the tag or property, if "
-        "there is none.",
+        "Omnisend has no segment of that name.",
     )
 
 
@@ -188,8 +188,8 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "max_removed_percent",
         th.NumberType(minimum=0, maximum=100),
         default=20,
-        description="A run removes nobody when more than this share of a segment would leave, by "
-        "a mirror or by deleted rows; an empty source never removes anybody.",
+        description="A run removes no members when more than this share of a segment would leave, "
+        "by a mirror or by deleted rows; an empty source never removes a member.",
     ),
     th.Property(
         "subscription_status",
@@ -197,7 +197,7 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         allowed_values=list(STATUSES),
         default="nonSubscribed",
         description="E-mail channel status for members without a mapped one. `nonSubscribed` "
-        "changes nobody's consent; the others need `mapping.subscription_changed_at`.",
+        "does not change consent; the others need `mapping.subscription_changed_at`.",
     ),
     th.Property(
         "send_welcome_message",
@@ -224,7 +224,7 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "rejects_path",
         th.StringType(min_length=1),
         default="target-omnisend-rejects/",
-        description="Folder for refused records; a file is made only when there is one.",
+        description="Folder for rejected records; a file is made only when there is one.",
     ),
     th.Property(
         "ledger_url",

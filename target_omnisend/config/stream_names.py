@@ -38,7 +38,7 @@ def join_stream_names(
 
 
 class _Parts(t.NamedTuple):
-    """Tells settings of a stream from further parts of its name."""
+    """Separates settings of a stream from further parts of its name."""
 
     settings: Collection[str]
     fields: Collection[str]

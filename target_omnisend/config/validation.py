@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
 
 
 class SettingsError(ValueError):
@@ -29,6 +30,14 @@ class SettingsError(ValueError):
         """Keep the sentences."""
         super().__init__(" ".join(problems))
         self.problems = problems
+
+
+def unfit_values(validator: Validator, config: Mapping[str, t.Any]) -> list[str]:
+    """A sentence for each value that does not fit the JSON schema."""
+    try:
+        return [describe(error) for error in validator.iter_errors(config)]
+    except AttributeError:  # the SDK's own schema of `__else__` is not valid
+        return ["Setting 'stream_maps.__else__' should be null or '__NULL__'."]
 
 
 def problems_of(config: Mapping[str, t.Any]) -> list[str]:
@@ -50,7 +59,7 @@ def no_setting(name: str, known: Iterable[str]) -> str:
     It is shown only if it is a slip for one that is: any other can be a key in the wrong place.
     """
     if nearest(name, known):
-        return f"There is no setting '{name}'{did_you_mean(name, known)}"
+        return f"The setting '{name}' is not known{did_you_mean(name, known)}"
     return (
         "A name among the settings is not a setting's. Compare the names with those of "
         "`target-omnisend --about`."
@@ -73,7 +82,7 @@ def describe(error: ValidationError) -> str:
     path = _place(error.absolute_path, inside=inside)
     if rule == "required":
         return _missing(path, error)
-    if rule == "anyOf":  # only the credentials have it
+    if rule == "anyOf" and not path:  # of the whole config: only the credentials have it
         name = CREDENTIALS[0]
         return f"Setting '{name}' is missing. {error.schema['properties'][name]['description']}"
     if rule == "additionalProperties":
@@ -105,13 +114,15 @@ def _of_split_stream(path: str, name: str, known: Iterable[str]) -> str:
 def _place(path: Iterable[str | int], *, inside: bool) -> str:
     """Where in the settings; a name at its end that the operator chose is not shown.
 
-    It can be a key in the wrong place. With something `inside` it is a stream's name.
+    It can be a key in the wrong place. With something `inside` it is a stream's name. The first
+    name is always a setting's: no schema judges the others.
     """
     schema: t.Any = CONFIG_JSONSCHEMA
-    parts, chosen = [], False
+    parts: list[str] = []
+    chosen = False
     for part in path:
         known = schema.get("properties", {}) if isinstance(schema, dict) else {}
-        chosen = isinstance(part, str) and part not in known
+        chosen = isinstance(part, str) and part not in known and bool(parts)
         schema = known.get(part) or (schema or {}).get("additionalProperties")
         schema = schema if isinstance(schema, dict) else {}
         parts.append(str(part))

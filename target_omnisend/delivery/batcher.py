@@ -1,13 +1,13 @@
-"""The way in: one open entry a person, the others merged or waiting; batches cut to size."""
+"""The way in: one open entry a person; the others become part of it or wait."""
 
 from __future__ import annotations
 
 import typing as t
 
 from target_omnisend.delivery.model import (
-    LEAVES,
     MAX_BYTES,
     MAX_ITEMS,
+    Action,
     Batch,
     Entry,
     Origin,
@@ -23,11 +23,11 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.checkpoint import Checkpoint
 
 
-class Intake:
+class Batcher:
     """Entries from their admission to their batch.
 
-    Omnisend does not say in which order two open batches are applied, so a person is never
-    in two: a later record is merged into one that no batch holds yet, or else waits for it.
+    Omnisend does not say in which order it applies two open batches, so a person is never in two.
+    A later record joins an entry that no batch holds yet, or waits for it.
     Whatever the order, the newest consent of a person's open records goes out with each of them.
 
     Attributes:
@@ -48,8 +48,8 @@ class Intake:
         """The newest consent of each person with an open entry."""
         self._disagreeing: set[str] = set()
         """Those of them whose records give different consents, which is rare."""
-        self._set_aside: dict[str, str] = {}
-        """The newest dated consent of those whose entry a deletion replaced."""
+        self._set_aside: dict[str, Entry] = {}
+        """Entries that a deletion replaced, by e-mail: a newer record keeps their values."""
         self._later: dict[str, dict[Segment, Entry]] = {}
         self._given_up: set[str] = set()
 
@@ -68,16 +68,22 @@ class Intake:
         epoch.open += 1
         self.admit_again(Entry(origin, email, line, item, epoch, fingerprint), now, consent)
 
+    def admit_leaver(self, origin: Origin, email: str, item: bytes, now: float) -> None:
+        """Take in a member that leaves without a record; no state passes it before it left."""
+        epoch = self._checkpoint.epoch
+        epoch.open += 1
+        self.admit_again(Entry(origin, email, None, item, epoch, None, Action.LEAVE), now)
+
     def admit_again(self, entry: Entry, now: float, consent: str = UNDATED) -> None:
         """Admit an entry whose epoch counts it already."""
         email, segment = entry.email, entry.origin.segment
-        if self._given_up and email in self._given_up and entry.line:
+        if self._given_up and email in self._given_up and entry.from_record:
             self.held_back += 1  # its epoch stays open: no state passes it
             return
+        if self._set_aside and not entry.leaves:
+            self._recall(entry)
         newest = self._open.get(email)
         if newest is None:
-            if self._set_aside:
-                consent = self._recall(email, consent)
             self._open[email] = consent
             self.held += 1
             self._to_pending(segment, entry, now)
@@ -85,7 +91,8 @@ class Intake:
         if consent != newest:
             self._learn(email, consent, newest)
         older = segment.pending.get(email)
-        if older is not None and email not in self._later:
+        replaces = not entry.leaves or newest == UNDATED
+        if older is not None and replaces and email not in self._later:
             segment.pending[email] = entry
             self._merge(older, entry)
         else:
@@ -97,12 +104,13 @@ class Intake:
         """Take a deletion in that `admit_again` will admit; no state passes it until then.
 
         If no other stream feeds the segment, the deletion stands for an older entry of the
-        person too that no batch holds yet. `alone` says so.
+        person too that no batch holds yet. `alone` says so. An entry with a dated consent goes
+        out in any case: leaving the segment does not take an opt-out back.
         """
         epoch = self._checkpoint.epoch
         epoch.open += 1
-        deletion = Entry(origin, email, line, item, epoch, LEAVES)
-        if alone:
+        deletion = Entry(origin, email, line, item, epoch, None, Action.LEAVE)
+        if alone and self._open.get(email) == UNDATED:
             self._replace(origin.segment, deletion, now)
         return deletion
 
@@ -119,16 +127,14 @@ class Intake:
         if email not in self._later and (older := segment.pending.get(email)):
             self.take_out(segment, [older])
             self._merge(older, deletion)
-            if (consent := self._open[email]) != UNDATED:
-                self._set_aside[email] = consent
+            self._set_aside[email] = older
             self.release(email, now)
 
-    def _recall(self, email: str, consent: str) -> str:
-        """The newest consent of a person, with that of an entry that a deletion replaced."""
-        before = self._set_aside.pop(email, UNDATED)
-        if consent != before and UNDATED not in {consent, before}:
-            self._disagreeing.add(email)
-        return max(consent, before)
+    def _recall(self, entry: Entry) -> None:
+        """Have an entry say what one said beyond it that a deletion between the two replaced."""
+        older = self._set_aside.pop(entry.email, None)
+        if older is not None and older.origin.segment is entry.origin.segment:
+            merge(older, entry)
 
     def release(self, email: str, now: float) -> None:
         """A person's entry has its verdict: let the next one of that person in."""
@@ -147,6 +153,10 @@ class Intake:
         segment.waiting -= 1
         self._to_pending(segment, entry, now)
         self.segments.note(segment)
+
+    def is_open(self, email: str) -> bool:
+        """Whether an entry of the person is on its way."""
+        return email in self._open
 
     def agree(self, segment: Segment) -> None:
         """Have the newest consent of each person go out with the pending entries."""
@@ -167,10 +177,10 @@ class Intake:
     def _hold_back(self, email: str) -> None:
         waiting = self._later.pop(email, {})
         for segment, entry in waiting.items():
-            segment.waiting -= bool(entry.line)
-            self.held -= bool(entry.line)
-            self.held_back += bool(entry.line)
-        if leaving := {segment: entry for segment, entry in waiting.items() if not entry.line}:
+            segment.waiting -= entry.from_record
+            self.held -= entry.from_record
+            self.held_back += entry.from_record
+        if leaving := {s: entry for s, entry in waiting.items() if not entry.from_record}:
             self._later[email] = leaving
 
     def take_out(self, segment: Segment, entries: Iterable[Entry]) -> None:

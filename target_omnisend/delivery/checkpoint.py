@@ -37,7 +37,7 @@ class Checkpoint:
         """End the epoch: `value` covers every record admitted so far."""
         if self._ended and not self.epoch.open:
             # Nothing unsettled lies between it and the state before, which it will overtake: a tap
-            # that tells its state every second must not fill the memory while a batch takes hours.
+            # that sends a state every second must not fill the memory while a batch takes hours.
             self._ended[-1].state = value or self._ended[-1].state
             return
         self.epoch.state = value
@@ -46,11 +46,13 @@ class Checkpoint:
 
     @property
     def has_safe(self) -> bool:
-        """Whether the records before the oldest state are all settled."""
+        """Whether there is a state whose records, and all before them, are settled."""
         return bool(self._ended) and not self._ended[0].open
 
     def emit_safe(self) -> None:
         """Emit the newest state whose records, and all before them, are settled."""
+        if not self.has_safe:
+            return
         newest = None
         while self._ended and not self._ended[0].open:
             newest = self._ended.popleft().state or newest

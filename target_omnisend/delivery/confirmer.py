@@ -1,4 +1,4 @@
-"""Following batches to their end."""
+"""Batches are followed until Omnisend has finished them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from target_omnisend.api.answers import Answer, Kind, as_list
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call
-from target_omnisend.delivery.responses import Judgement, all_done, has_counts, is_over, judge
+from target_omnisend.delivery.responses import all_done, has_counts, is_over, judge
 
 if t.TYPE_CHECKING:
     import datetime as dt
@@ -18,6 +18,8 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Scheduler
     from target_omnisend.delivery.model import Batch
+    from target_omnisend.delivery.responses import Judgement
+    from target_omnisend.delivery.results import Results
 
 SHORTEST_GAP: t.Final = 0.25
 LONGEST_GAP: t.Final = 60.0
@@ -37,40 +39,36 @@ ASK_SHARE: t.Final = 0.5
 """Between two calls for a batch that gets 404: this share of the time since the first."""
 
 
-class Judged(t.Protocol):
-    """Takes a batch that is over; without a judgement, every item succeeded."""
-
-    def __call__(self, batch: Batch, judgement: Judgement | None, now: float) -> None:
-        """Settle the batch."""
-
-
 class Confirmer:
     """The batches that Omnisend has taken and not yet finished.
 
-    One listing (250 batches a call) tells about most of them; a batch is asked for alone
+    One listing (250 batches a call) shows most of them; a batch is asked for alone
     only where the listing leaves its verdicts open.
     """
 
     def __init__(
         self,
         scheduler: Scheduler,
-        *,
+        results: Results,
         since: dt.date,
         timeout: float,
         key: Callable[[str], str],
-        judged: Judged,
-        vanished: Callable[[Batch, float], None],
-        expired: Callable[[Batch, float], None],
     ) -> None:
-        """List batches made on or after `since`; `timeout` is in seconds, for each batch."""
+        """Hand batches that are over to `results`.
+
+        Args:
+            scheduler: makes the calls.
+            results: the next stage.
+            since: list batches made on this day or later.
+            timeout: seconds after which a batch is given up.
+            key: normalises an e-mail as those of the entries are.
+        """
         self.open: dict[str, Batch] = {}
         self._scheduler = scheduler
+        self._results = results
         self._since = since
         self._timeout = timeout
         self._key = key
-        self._judged = judged
-        self._vanished = vanished
-        self._expired = expired
         self._listing: set[str] | None = None
         self._page_before: t.Any = None
         self._next_listing = 0.0
@@ -78,21 +76,21 @@ class Confirmer:
     def watch(self, batch: Batch, now: float) -> None:
         """Follow a batch that Omnisend has just taken."""
         if batch.id in self.open:
-            # Of a name that is given twice no answer tells which batch it means.
-            self._expired(batch, now)
+            # Omnisend returned a batch ID already in use; both batches have the same name.
+            self._results.expired(batch, now)
             return
         if not self.open:
             self._next_listing = now + SHORTEST_GAP
         self.open[batch.id] = batch
 
     def tick(self, now: float) -> None:
-        """Give up what has taken too long, and list the rest when that is due."""
+        """Give up each batch that took too long, and list the rest when that is due."""
         while self.open:
             oldest = next(iter(self.open.values()))
             if now < oldest.submitted_at + self._timeout:
                 break
             del self.open[oldest.id]
-            self._expired(oldest, now)
+            self._results.expired(oldest, now)
         if self.open and self._listing is None and now >= self._next_listing:
             self._listing = set(self.open)
             self._list(0)
@@ -196,10 +194,10 @@ class Confirmer:
         missing = now - batch.missing_since
         if missing >= LAG_SECONDS:
             del self.open[batch.id]
-            self._vanished(batch, now)
+            self._results.vanished(batch, now)
         else:
             batch.ask_at = now + min(max(missing * ASK_SHARE, 1.0), LAG_SECONDS - missing)
 
     def _over(self, batch: Batch, judgement: Judgement | None, now: float) -> None:
         del self.open[batch.id]
-        self._judged(batch, judgement, now)
+        self._results.judged(batch, judgement, now)

@@ -1,4 +1,4 @@
-"""Deletions that the source sends: they wait until it is known who is present."""
+"""Deletions that the source sends: they wait until the members of each stream are known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOLD_SECONDS: t.Final = 600.0
 class _Held(t.NamedTuple):
     entry: Entry
     position: int
-    """How many people its stream had brought before it."""
+    """How many people its stream had sent before it."""
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class _Stream:
     """One stream of a segment.
 
     Attributes:
-        present: a hash of the address of each person it brought, in order.
+        present: a hash of the address of each person it sent, in order.
         held: its deletions, by e-mail.
     """
 
@@ -36,13 +36,13 @@ class _Stream:
 
 
 class Decided(t.NamedTuple):
-    """What becomes of a stream's deletions.
+    """The decision about a stream's deletions.
 
     Attributes:
         origin: of the stream.
         leaving: to be carried out.
-        present: another stream of the segment brought the person in this run.
-        superseded: the same stream brought the person again, or another one deletes it too.
+        present: another stream of the segment sent the person in this run.
+        superseded: the same stream sent the person again, or another one deletes it too.
     """
 
     origin: Origin
@@ -52,7 +52,7 @@ class Decided(t.NamedTuple):
 
 
 class Deletions:
-    """Holds deletions, and knows who was present: 8 bytes a record.
+    """Holds deletions, and knows the people of each stream: 8 bytes a record.
 
     Attributes:
         count: deletions that are held.
@@ -65,7 +65,7 @@ class Deletions:
         self._streams: dict[str, dict[str, _Stream]] = {}
 
     def open(self, origin: Origin) -> None:
-        """Share what is present among the sinks of one stream."""
+        """Share the people that came among the sinks of one stream."""
         streams = self._streams.setdefault(origin.segment.name, {})
         stream = streams.setdefault(origin.stream, _Stream())
         stream.origin = origin
@@ -91,7 +91,7 @@ class Deletions:
         return bool(self.count) and now - self._since >= HOLD_SECONDS
 
     def take(self) -> Iterator[Decided]:
-        """Decide all deletions, by who was present until now; none is held afterwards."""
+        """Decide all deletions by the people seen until now; none is held afterwards."""
         for streams in self._streams.values():
             last = {name: _last_words(stream) for name, stream in streams.items()}
             gone: set[str] = set()
@@ -124,13 +124,13 @@ def _decide(stream: _Stream, last: set[str], elsewhere: set[int], gone: set[str]
 
 
 def _present(stream: _Stream, other: _Stream, deleted: set[str]) -> set[int]:
-    """Those that a stream deletes and another one brought, and did not delete after that."""
+    """Those that a stream deletes and another one sent, and did not delete after that."""
     hashes = {hash(email) for email in stream.held}
     return hashes.intersection(other.present) - {hash(email) for email in deleted}
 
 
 def _last_words(stream: _Stream) -> set[str]:
-    """Those that a stream deletes and does not bring again after that."""
+    """Those that a stream deletes and does not send again after that."""
     if not stream.held:
         return set()
     hashes = {hash(email) for email in stream.held}

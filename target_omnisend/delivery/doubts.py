@@ -1,19 +1,19 @@
-"""Why a mirror removes nobody: each cause, and what the operator can do about it."""
+"""Why a mirror removes no member: each cause, and what the operator can do about it."""
 
 from __future__ import annotations
 
 import typing as t
 
 NO_VERSION: t.Final = (
-    "its records carry no version, or there are none. Set 'mirror_on: end_of_stream' if the tap "
-    "always brings everybody."
+    "no record of it carries a version. Set 'mirror_on: end_of_stream' if the tap always sends "
+    "every member."
 )
 EMPTY: t.Final = (
-    "its source brought nobody. Check the tap's selection and the column in 'mapping.email'."
+    "its source sent no member. Check the tap's selection and the column in 'mapping.email'."
 )
 NOT_ACTIVATED: t.Final = (
     "no ACTIVATE_VERSION with the version of its records said that they are all. Set "
-    "'mirror_on: end_of_stream' if the tap always brings everybody."
+    "'mirror_on: end_of_stream' if the tap always sends every member."
 )
 ANNOUNCED: t.Final = (
     "its ACTIVATE_VERSION came before its records, and none after them. Set "
@@ -29,11 +29,11 @@ RESUMED: t.Final = (
 )
 TURNED_BACK: t.Final = (
     "its records went back to a version they had left. Set 'mirror_on: end_of_stream' if the tap "
-    "always brings everybody."
+    "always sends every member."
 )
 UNVERSIONED: t.Final = (
     "some of its records carry no version, and others do. Set 'mirror_on: end_of_stream' if the "
-    "tap always brings everybody."
+    "tap always sends every member."
 )
 NO_HISTORY: t.Final = (
     "its ledger was made before ledgers noted which streams feed a segment. The next complete "
@@ -60,9 +60,9 @@ def absent(stream: str) -> str:
 
 
 def not_brought(stream: str) -> str:
-    """A stream that the ledger knows did not come, or without a person."""
+    """A stream that the ledger knows is missing, or sent no member."""
     return (
-        f"stream '{stream}' fed it in an earlier run and brought no person in this one. Have the "
+        f"stream '{stream}' fed it in an earlier run and sent no member in this one. Have the "
         f"tap send it; if the stream is gone for good, {_FORGET}"
     )
 
@@ -71,7 +71,7 @@ def other_loader(stream: str) -> str:
     """A stream of that name came under other settings before."""
     return (
         f"a loader with other settings fed stream '{stream}' in an earlier run, and the ledger "
-        f"cannot tell whose members these are. Give each loader its own 'segment'; if there is "
+        f"does not know whose members these are. Give each loader its own 'segment'; if there is "
         f"one loader and 'mapping' or 'custom_properties' changed, {_FORGET}"
     )
 

@@ -11,16 +11,16 @@ if t.TYPE_CHECKING:
 
 
 def all_refused(reason: str) -> RunFailed:
-    """What to tell the user when Omnisend refuses each single item for the same reason."""
+    """The run's failure when Omnisend rejects each single item for the same reason."""
     return RunFailed(
         ExitCode.SETTINGS,
-        f"Omnisend refuses every contact for the same reason ({reason}); nothing more is sent. "
+        f"Omnisend rejects every contact for the same reason ({reason}); nothing more is sent. "
         "Check the plan's number of contacts, the API key's scopes and the mapping.",
     )
 
 
 def too_many(outcome: Outcome) -> RunFailed:
-    """What to say when the share of rejected records is too high."""
+    """The run's failure when the share of rejected records is too high."""
     total = outcome.total()
     return RunFailed(
         ExitCode.REJECTED,
@@ -31,7 +31,7 @@ def too_many(outcome: Outcome) -> RunFailed:
 
 
 def none_arrived(outcome: Outcome) -> RunFailed:
-    """What to say when records are rejected and Omnisend has none of the others."""
+    """The run's failure when records are rejected and Omnisend has none of the others."""
     return RunFailed(
         ExitCode.REJECTED,
         f"Omnisend has none of the records ({outcome.total().rejected} rejected, none accepted or "
@@ -40,7 +40,7 @@ def none_arrived(outcome: Outcome) -> RunFailed:
 
 
 def too_many_leave(name: str, leaving: int, before: int, percent: float) -> RunFailed:
-    """What to tell the user when the guard holds a removal back."""
+    """The run's failure when the guard holds a removal back."""
     return RunFailed(
         ExitCode.GUARD,
         f"{leaving} of the {before} members of segment '{name}' would lose the membership, more "
@@ -50,7 +50,7 @@ def too_many_leave(name: str, leaving: int, before: int, percent: float) -> RunF
 
 
 def mixed_modes(name: str, first: str, second: str) -> RunFailed:
-    """What to tell the user when a segment is to be mirrored for one of its streams alone."""
+    """The run's failure when a segment is to be mirrored for one of its streams alone."""
     one, other = sorted((first, second))
     return RunFailed(
         ExitCode.SETTINGS,

@@ -10,10 +10,11 @@ from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call
 from target_omnisend.delivery.responses import is_over
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from target_omnisend.api.scheduler import Scheduler
-    from target_omnisend.delivery.memory import Memory
+    from target_omnisend.delivery.change_filter import ChangeFilter
 
 logger = logging.getLogger("target-omnisend.delivery")
 
@@ -25,7 +26,7 @@ MAX_ASKED: t.Final = 300
 
 
 class LeftOpen:
-    """What a run does about them before it sends anything.
+    """The work of a run about them before it sends a contact.
 
     Their people count as changed. A batch is remembered until it is known to be over, or old.
 
@@ -33,12 +34,12 @@ class LeftOpen:
         asking: calls that are not answered yet.
     """
 
-    def __init__(self, scheduler: Scheduler, memory: Memory) -> None:
+    def __init__(self, scheduler: Scheduler, changes: ChangeFilter) -> None:
         """Look up which there are."""
         self.asking = 0
         self._scheduler = scheduler
-        self._memory = memory
-        self._batches = memory.open_batches()
+        self._changes = changes
+        self._batches = changes.open_batches()
         self._over = {batch.id for batch in self._batches if batch.age > KEPT_SECONDS}
 
     def ask(self) -> None:
@@ -60,14 +61,14 @@ class LeftOpen:
         if not self._batches:
             return
         people = {email for batch in self._batches for email in batch.emails}
-        self._memory.settle_batches(people, self._over)
+        self._changes.settle_batches(people, self._over)
         logger.info(
             "Batches that earlier runs left open: %d, of which %d are over. Their %d people count "
             "as changed.",
             len(self._batches),
             len(self._over),
             len(people),
-            extra={"batches": len(self._batches), "over": len(self._over)},
+            extra=event("batches_left_open", batches=len(self._batches), over=len(self._over)),
         )
 
     def _told(self, name: str, answer: Answer, now: float) -> None:

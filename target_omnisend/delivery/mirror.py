@@ -1,4 +1,4 @@
-"""Mirrors: who is in the source of each segment, and who lost the membership since."""
+"""Mirrors: the members in the source of each segment, and the members that left it."""
 
 from __future__ import annotations
 
@@ -8,111 +8,25 @@ from dataclasses import dataclass, field
 
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.failures import mixed_modes, too_many_leave
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from target_omnisend.delivery.model import Origin
+    from target_omnisend.delivery.protocol import Feed, Ledger
 
 logger = logging.getLogger("target-omnisend.delivery")
-
-Feed: t.TypeAlias = tuple[str, str]
-"""A stream, and the loader that it came through."""
 
 _SEVERAL: t.Final = "several streams"
 _WHOLE_RUNS: t.Final = "whole runs"
 """In place of a stream's version, where the end of the input completes a segment."""
 
 
-class OpenBatch(t.Protocol):
-    """A batch that an earlier run left open; `age` is in seconds."""
-
-    @property
-    def id(self) -> str:
-        """Omnisend's name for it."""
-
-    @property
-    def emails(self) -> Collection[str]:
-        """Its people."""
-
-    @property
-    def age(self) -> float:
-        """Seconds since Omnisend took it."""
-
-
-class Ledger(t.Protocol):
-    """The memory of earlier runs, by segment and normalised e-mail; `ledger.Ledger` is one."""
-
-    def known(self, segment: str, emails: Collection[str]) -> dict[str, bytes]:
-        """Fingerprints of those confirmed."""
-
-    def mapping_fingerprint(self, segment: str) -> str | None:
-        """What `set_mapping_fingerprint` was told last."""
-
-    def set_mapping_fingerprint(self, segment: str, text: str) -> None:
-        """Remember under which settings members are written."""
-
-    def confirm(
-        self, segment: str, rows: Iterable[tuple[str, bytes]], *, given: bool = True
-    ) -> None:
-        """These are in Omnisend as sent; `given`: and members by this target."""
-
-    def forget(self, segment: str, emails: Iterable[str]) -> None:
-        """These are no members any more."""
-
-    def flush(self) -> None:
-        """Have all that on the disk."""
-
-    def count(self, segment: str) -> int:
-        """How many members this target made."""
-
-    def begin_seen(self, segment: str, version: str | None = None) -> bool:
-        """Nobody has been seen yet; False if an earlier run left this version half seen."""
-
-    def see(self, segment: str, emails: Collection[str]) -> None:
-        """These are in the source."""
-
-    def end_seen(self, segment: str) -> None:
-        """The leavers are dealt with."""
-
-    def count_leavers(self, segment: str, besides: Collection[str] = ()) -> int:
-        """How many members were not seen, besides some."""
-
-    def set_version(self, segment: str, version: str) -> bool:
-        """What is brought is this version from here on; those seen stay seen.
-
-        The answer is that of `begin_seen`.
-        """
-
-    def feeds(self, segment: str) -> set[Feed]:
-        """What ever fed the segment, by stream and loader."""
-
-    def add_feed(self, segment: str, stream: str, loader: str) -> None:
-        """Remember, durably, what feeds the segment."""
-
-    def set_feeds(self, segment: str, feeds: Iterable[Feed]) -> None:
-        """Remember these, and no others."""
-
-    def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
-        """Who they are; they may be forgotten as they come."""
-
-    def names(self) -> list[str]:
-        """The segments that it knows."""
-
-    def begin_batch(self, batch: str, emails: Iterable[str]) -> None:
-        """Remember that Omnisend took a batch of these people."""
-
-    def end_batches(self, batches: Iterable[str]) -> None:
-        """These are over."""
-
-    def open_batches(self) -> Sequence[OpenBatch]:
-        """Those that are not known to be over."""
-
-
 @dataclass(slots=True)
 class _Stream:
-    """How far one stream has brought its segment.
+    """How much of its segment one stream has sent.
 
     Attributes:
         loader: as `Origin.loader`.
@@ -139,9 +53,9 @@ class _Source:
 
     Attributes:
         origin: the stream, under its schema, that came last.
-        feeds: what fed it in earlier runs.
-        begun: who comes is seen from here on.
-        doubt: why this run may not have brought it whole, if it may not.
+        feeds: the streams that fed it in earlier runs.
+        begun: each member that comes is seen from here on.
+        doubt: why this run cannot have received it whole, if it cannot.
         before: members before this run; None until they are counted.
         deleted: members whose deletion the source sent.
         streams: those of this run.
@@ -167,7 +81,7 @@ class _Source:
 
     @property
     def bringing(self) -> dict[str, _Stream]:
-        """The streams that brought a person."""
+        """The streams that sent a member."""
         return {name: stream for name, stream in self.streams.items() if stream.present}
 
     @property
@@ -176,8 +90,36 @@ class _Source:
         return len({*self.streams, *(stream for stream, _ in self.feeds)}) == 1
 
 
+class NoMirrors:
+    """Without a ledger no segment is mirrored."""
+
+    def see(self, segment: str, emails: Collection[str]) -> None:
+        """Note nothing."""
+
+    def bring(self, origin: Origin, version: t.Any) -> None:
+        """Note nothing."""
+
+    def activate(self, origin: Origin, version: t.Any) -> None:
+        """Note nothing."""
+
+    def expect_deletions(self, segment: str) -> None:
+        """Count nothing."""
+
+    def admit_deletions(self, deleted: Mapping[str, Collection[str]]) -> None:
+        """Admit them all."""
+
+    def departures(
+        self,
+        deleted: Mapping[str, Collection[str]],  # noqa: ARG002
+        *,
+        removing: bool,  # noqa: ARG002
+    ) -> Iterator[tuple[Origin, list[str]]]:
+        """No member left."""
+        return iter(())
+
+
 class Mirrors:
-    """The sources of a run's segments, and who left those that are mirrored."""
+    """The sources of a run's segments, and the members that left the mirrored ones."""
 
     def __init__(
         self,
@@ -191,7 +133,7 @@ class Mirrors:
         lose: Callable[[str], None],
         would: bool,
     ) -> None:
-        """See `Memory`; with `full_refresh` the ledger forgets streams that do not come."""
+        """See `ChangeFilter`; with `full_refresh` the ledger forgets streams that do not come."""
         self._ledger = ledger
         self._full_refresh = full_refresh
         self._whole_runs = whole_runs
@@ -202,7 +144,7 @@ class Mirrors:
         self._removed = "would remove" if would else "removed"
         self._sources: dict[str, _Source] = {}
 
-    # -- who is there ------------------------------------------------------------------
+    # -- the members that are there ----------------------------------------------------
 
     def open(self, origin: Origin) -> None:
         """Announce a stream of a segment.
@@ -248,7 +190,7 @@ class Mirrors:
         first = stream.version is None
         if first and not stream.left and origin.counts.received > 1:
             source.doubt = doubts.UNVERSIONED  # those before this one were not seen
-        if version in stream.left:  # whom it brought before it left is not known any more
+        if version in stream.left:  # the members it sent before are not known any more
             source.doubt = doubts.TURNED_BACK
         if not first and stream.version not in stream.left:
             stream.left.append(stream.version)
@@ -257,7 +199,7 @@ class Mirrors:
         if not source.begun or (alone and not first):
             self._begin(source, str(version) if alone else _SEVERAL)
         elif not first:
-            source.doubt = doubts.RESUMED  # the other streams' people cannot be brought once more
+            source.doubt = doubts.RESUMED  # the other streams do not send their members again
 
     def activate(self, origin: Origin, version: t.Any) -> None:
         """The stream says that this version is whole."""
@@ -270,8 +212,8 @@ class Mirrors:
 
     def expect_deletions(self, segment: str) -> None:
         """Count the members, before the source has deleted one."""
-        source = self._sources[segment]
-        if source.before is None:
+        source = self._sources.get(segment)
+        if source is not None and source.before is None:
             source.before = self._ledger.count(segment)
 
     def admit_deletions(self, deleted: Mapping[str, Collection[str]]) -> None:
@@ -286,14 +228,14 @@ class Mirrors:
     def departures(
         self, deleted: Mapping[str, Collection[str]], *, removing: bool
     ) -> Iterator[tuple[Origin, list[str]]]:
-        """After a clean run: who left each segment that was brought whole, 250 at a time.
+        """After a clean run: the members that left each segment received whole, 250 at a time.
 
         Args:
             deleted: members whose deletion the source sent, by segment; they are not given.
             removing: False when the run is not clean.
 
         Raises:
-            RunFailed: when more would leave than may; before anybody is given.
+            RunFailed: when more would leave than the guard allows; before any member is given.
         """
         mirrors = [one for one in self._sources.values() if removing and one.is_mirrored]
         whole = [source for source in mirrors if self._is_whole(source)]
@@ -334,10 +276,16 @@ class Mirrors:
         if self._whole_runs and not source.begun:
             self._begin(source, _WHOLE_RUNS)
         elif source.begun and not self._whole_runs:
-            # The ledger knows the version of the first stream alone, and would not notice
-            # that an earlier run stopped in the middle of this one.
-            from_the_start = self._ledger.set_version(source.name, _SEVERAL)
-            source.doubt = source.doubt or ("" if from_the_start else doubts.RESUMED)
+            self._widen(source)
+
+    def _widen(self, source: _Source) -> None:
+        """Several streams feed the segment from here on, and not the first one alone.
+
+        The ledger knows the version of the first stream alone, and would not notice that an
+        earlier run stopped in the middle of this one.
+        """
+        if not self._ledger.set_version(source.name, _SEVERAL):
+            source.doubt = source.doubt or doubts.RESUMED
 
     def _begin(self, source: _Source, version: str) -> None:
         name = source.name
@@ -355,8 +303,10 @@ class Mirrors:
         reason = self._doubt(source, brought=brought)
         if not reason:
             return True
-        sentence = f"Segment '{name}': this run {self._removed} nobody, because {reason}"
-        logger.warning(sentence, extra={"segment": name, "streams": list(source.streams)})
+        sentence = f"Segment '{name}': this run {self._removed} no member, because {reason}"
+        logger.warning(
+            sentence, extra=event("none_removed", segment=name, streams=list(source.streams))
+        )
         self._lose(sentence)
         if source.begun and brought:
             self._ledger.end_seen(name)
@@ -377,7 +327,7 @@ class Mirrors:
         return incomplete or self._doubt_of_feeds(source) or source.doubt
 
     def _doubt_of_feeds(self, source: _Source) -> str:
-        """What fed the segment before and did not in this run, if anything."""
+        """Why a stream that fed the segment before did not in this run, if one did not."""
         here = {(name, one.loader) for name, one in source.bringing.items()}
         absent = sorted(source.feeds - here)
         if not absent:

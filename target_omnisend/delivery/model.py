@@ -1,7 +1,8 @@
-"""What the engine moves: entries, in batches, for segments."""
+"""The things that the engine moves: entries, in batches, for segments."""
 
 from __future__ import annotations
 
+import enum
 import math
 import typing as t
 from array import array
@@ -26,14 +27,21 @@ MAX_TAG_EMAILS: t.Final = 250
 
 
 MARK_BYTES: t.Final = 4
-"""Bytes of a fingerprint that tell the settings it was made under; the rest tells the contact."""
+"""Bytes of a fingerprint that name the settings it was made under; the rest names the contact."""
 
-LEAVES: t.Final = b""
-"""In place of a fingerprint: this entry takes a membership back."""
+
+class Action(enum.Enum):
+    """The effect of an entry on the membership of its person."""
+
+    JOIN = "join"
+    LEAVE = "leave"
+
+
+_LEAVE: t.Final = Action.LEAVE  # looking it up in the enum costs more than the comparison
 
 
 def fingerprint(mark: bytes, item: bytes) -> bytes:
-    """What the ledger knows an item by; `mark` tells the settings it was made under."""
+    """The key by which the ledger knows an item; `mark` names the settings it was made under."""
     return mark + blake2b(item, digest_size=12).digest()
 
 
@@ -44,41 +52,46 @@ class Entry:
         origin: the stream and the schema that the record came under.
         email: the person, normalised.
         line: the record's Singer message as it was read, for the rejects and for `remake`;
-            empty for somebody who left and has no record.
+            None for a member that a mirror or `--retire` removes without a record.
         item: the contact as JSON, until Omnisend has taken the batch; then None.
         epoch: the stretch of input between two STATE messages that it belongs to.
-        fingerprint: what the ledger will know it by; `LEAVES`; None without a ledger.
+        fingerprint: the ledger will know it by this; None without a ledger, and if it leaves.
+        action: whether the person joins the segment or leaves it.
         member: the ledger says that the membership shows already.
         before: the fingerprint that the ledger has.
         merged: the item holds more than the line says, so `remake` could not make it.
         consented: an older entry of the person, if the item has its consent and not the line's.
+        left_out: the fields that each attempt left out of the item, see `trimming`.
     """
 
     __slots__ = (
-        *("before", "consented", "email", "epoch", "fingerprint", "item", "line"),
-        *("member", "merged", "origin"),
+        *("action", "before", "consented", "email", "epoch", "fingerprint", "item", "left_out"),
+        *("line", "member", "merged", "origin"),
     )
 
     def __init__(
         self,
         origin: Origin,
         email: str,
-        line: bytes,
+        line: bytes | None,
         item: bytes,
         epoch: Epoch,
         fingerprint: bytes | None,
+        action: Action = Action.JOIN,
     ) -> None:
-        """Keep what is given; a ledger may set `member`."""
+        """Keep the values; the change filter may set `before` and `member`."""
         self.origin = origin
         self.email = email
         self.line = line
         self.item: bytes | None = item
         self.epoch = epoch
         self.fingerprint = fingerprint
+        self.action = action
         self.member = False
         self.before: bytes | None = None
         self.merged = False
         self.consented: Entry | None = None
+        self.left_out: tuple[frozenset[str], ...] = ()
 
     def change(self, item: bytes) -> None:
         """Have another item sent than the line makes."""
@@ -88,15 +101,32 @@ class Entry:
         if self.fingerprint:
             self.fingerprint = fingerprint(self.fingerprint[:MARK_BYTES], item)
 
+    def make_item(self) -> bytes:
+        """The item; made again from the record if it was let go."""
+        if self.item is None:
+            assert self.line is not None  # noqa: S101 - `free_item` keeps the item without one
+            self.item = self.origin.remake(self.line, self.email)
+        return self.item
+
+    def free_item(self) -> None:
+        """Let go of an item that `make_item` can make again: it is most of an entry's memory."""
+        if self.line is not None and not self.merged:
+            self.item = None
+
     @property
     def leaves(self) -> bool:
         """Whether it takes the membership back."""
-        return self.fingerprint == LEAVES
+        return self.action is _LEAVE
+
+    @property
+    def from_record(self) -> bool:
+        """Whether it comes from a record of the source, which needs a verdict."""
+        return self.line is not None
 
 
 @dataclass(eq=False, slots=True)
 class Segment:
-    """A segment under the settings that decide what is sent, and its entries that no batch holds.
+    """A segment under the settings that shape its contacts, and its entries that no batch holds.
 
     Streams with the same settings share it, and so do the schemas of one stream: their
     entries fill batches together.
@@ -107,7 +137,7 @@ class Segment:
         tag: the one of `tags` that shows membership, if one does.
         clear: makes the item that clears the property that shows membership, from an e-mail;
             None if no property does.
-        settings: name → short hash of each setting that decides what is sent.
+        settings: name → short hash of each setting that shapes the contacts.
         mirrored: members that left the source lose the membership.
         pending: entries that no batch holds yet, by e-mail.
         waiting: number of entries whose person is still in an open batch.
@@ -135,8 +165,8 @@ class Origin:
         remake: makes `Entry.item` again, from `Entry.line` and `Entry.email`.
         segment: where its records go.
         columns: setting that names a column, such as `mapping.phone` → the column.
-        loader: a hash of the settings that tell one loader's source from another's.
-        present: a hash of the address of each person its stream has brought.
+        loader: a hash of the settings that separate one loader's source from another's.
+        present: a hash of the address of each person its stream has sent.
     """
 
     stream: str
@@ -150,7 +180,7 @@ class Origin:
 
     @property
     def about(self) -> dict[str, t.Any]:
-        """What a log line about it carries as fields."""
+        """The fields of a log line about it."""
         return {"stream_name": self.stream, "segment": self.segment.name}
 
 
@@ -167,7 +197,8 @@ class Batch:
         unseen: complete listings in a row that did not show it.
         asked: a call about it alone is under way.
         ask_at: it is not asked for alone before.
-        missing_since: since when each such call gets a 404.
+        missing_since: the moment from which each such call gets a 404.
+        went_out: a call carried it, or its entries in an earlier batch.
     """
 
     segment: Segment
@@ -181,10 +212,11 @@ class Batch:
     asked: bool = False
     ask_at: float = -math.inf
     missing_since: float = math.inf
+    went_out: bool = False
 
     @property
     def about(self) -> dict[str, t.Any]:
-        """What a log line about it carries as fields."""
+        """The fields of a log line about it."""
         return {
             "stream_name": self.stream,
             "segment": self.segment.name,
@@ -196,6 +228,10 @@ class Batch:
     def stream(self) -> str | None:
         """The stream of its entries, if all are of one."""
         return common_stream(self.entries)
+
+    def next_attempt(self, entries: list[Entry], *, vanished: bool = False) -> Batch:
+        """A batch of these of its entries, to be sent once more."""
+        return Batch(self.segment, entries, self.attempt + 1, self.vanished or vanished)
 
     def halves(self) -> list[Batch]:
         """The same entries in two batches."""

@@ -1,4 +1,4 @@
-"""What became of a run: counts a stream, the accounting law, the exit code.
+"""The outcome of a run: counts a stream, the accounting law, the exit code.
 
 The law: received = accepted + rejected + duplicates + unchanged + skipped + unconfirmed +
 not_sent. It holds by construction, because `unconfirmed` counts all that have no other verdict.
@@ -23,7 +23,7 @@ FEWEST: t.Final = 100
 """Records of which at least so many make a share of rejected ones."""
 
 FEWEST_EARLY: t.Final = 1_000
-"""The same before the end of the input: a source can bring its bad records first."""
+"""The same before the end of the input: a source can send its bad records first."""
 
 EARLY_PERCENT: t.Final = 50.0
 """Above this share of rejected records a run ends before its input does."""
@@ -37,10 +37,10 @@ class StreamCounts:
     """Verdicts of one stream's records.
 
     `sent` counts contacts that Omnisend has taken in a batch, each once, whatever became of them.
-    `created` and `updated` count those accepted whose batch told which; Omnisend tells it
-    only where items are read one by one. `not_sent` counts records that no call carried because
+    `created` and `updated` count those accepted whose batch says which; Omnisend says it
+    only if items are read one by one. `not_sent` counts records that no call carried because
     the run ended early; `not_removed` members whose membership Omnisend did not take back;
-    `skipped` records for which there is nothing to do; `statuses` those with a status of their own.
+    `skipped` records for which there is nothing to do.
     `left_out` counts the values that `warnings` counts, by code and column; `given` counts the
     records that had a value, for these columns alone.
     """
@@ -58,7 +58,6 @@ class StreamCounts:
     removed: int = 0
     not_removed: int = 0
     sent: int = 0
-    statuses: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     given: Counter[str] = field(default_factory=Counter)
@@ -125,7 +124,7 @@ class Outcome:
     losses: list[str] = field(default_factory=list)
 
     def lose(self, sentence: str) -> None:
-        """Keep for the report what was lost, and its cure; the log has it already."""
+        """Keep for the report a loss and its cure; the log has it already."""
         if sentence not in self.losses:
             self.losses.append(sentence)
 

@@ -1,4 +1,4 @@
-"""Omnisend refuses every item for one reason: the count that shows it."""
+"""Omnisend rejects every item for one reason: the count that shows it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.responses import Judgement
 
 REFUSED_ALIKE: t.Final = 100
-"""Items all refused for one reason, before any was accepted, that end the run."""
+"""Items all rejected for one reason, before any was accepted, that end the run."""
 
 
 FORBIDDEN: t.Final = 403
 """An item is sent again after it, as after a fault, but all items may also lack a scope."""
 
 
-class Unanimity:
-    """Counts refusals as long as all are for the same reason and nothing is accepted."""
+class RefusalBreaker:
+    """Counts rejected items as long as all have the same reason and no item is accepted."""
 
     def __init__(self) -> None:
-        """Start with no refusal."""
+        """Start with no rejected item."""
         self.reason = ""
         self.items = 0
         self.any_accepted = False

@@ -6,7 +6,7 @@ import dataclasses
 import typing as t
 from dataclasses import dataclass
 
-from target_omnisend.api.answers import as_int, as_list, as_name
+from target_omnisend.api.answers import Answer, Kind, as_int, as_list, as_name
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -42,7 +42,7 @@ class Refusal:
 
     @property
     def reason(self) -> str:
-        """What refusals have in common, without any person's data."""
+        """The reason that rejected items have in common, without personal data."""
         return " ".join(as_name(word) for word in (self.status, self.code, self.field) if word)
 
 
@@ -51,7 +51,7 @@ class Judgement:
     """One batch's verdicts by e-mail; `undone` lists those that nothing vouches for.
 
     `accepted` has True for a contact that was created, False for one that was updated and
-    None where Omnisend does not tell.
+    None if Omnisend does not say.
     """
 
     accepted: dict[str, bool | None] = dataclasses.field(default_factory=dict)
@@ -111,6 +111,14 @@ def judge(
     return judgement
 
 
+def refusal_of(answer: Answer) -> Refusal:
+    """The verdict on the only item of a call, from the call's answer."""
+    field = next(iter(answer.fields), None)
+    final = answer.kind is Kind.FORBIDDEN
+    message = f"Calls with this record are forbidden: {answer.fault}" if final else answer.fault
+    return Refusal(answer.status, field, "", message, None, answer.fields, final=final)
+
+
 def _items(batch: Mapping[str, t.Any]) -> Iterator[tuple[Mapping[str, t.Any], bool]]:
     """Each item that is listed, and whether it is listed as an error."""
     for side in ("errors", "responses"):
@@ -120,7 +128,7 @@ def _items(batch: Mapping[str, t.Any]) -> Iterator[tuple[Mapping[str, t.Any], bo
 
 
 def _is_success(item: Mapping[str, t.Any], code: int | None, *, failed: bool) -> bool | None:
-    """What Omnisend says of an item; None if that is not a verdict, but a state in between."""
+    """Omnisend's verdict on an item; None if Omnisend reports a state in between."""
     if str(item.get("status")).lower() in _UNFINISHED:
         return None
     if code is None:

@@ -20,8 +20,8 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.budget import Endpoint
     from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Lane
+    from target_omnisend.delivery.change_filter import ChangeFilter
     from target_omnisend.delivery.engine import Delivery
-    from target_omnisend.delivery.memory import Memory
     from target_omnisend.delivery.model import Origin
     from target_omnisend.threads import Start
 
@@ -89,7 +89,7 @@ class Runner:
         return self._delivery.scheduler.lanes
 
     def observe(self, view: Callable[[Delivery, float], _Seen]) -> _Seen:
-        """What `view` makes of the delivery, between two changes of it; it should be quick."""
+        """The result of `view` on the delivery, between two changes of it; it should be quick."""
         with self._lock:
             return view(self._delivery, self._clock())
 
@@ -138,7 +138,7 @@ class Runner:
         message: str,
         email: str | None = None,
     ) -> None:
-        """Take in a record that is no contact; `email` is whose, if it can be told.
+        """Take in a record that makes no contact; `email` is the person's, if it can be read.
 
         Raises:
             RunFailed: when that makes too many.
@@ -187,10 +187,10 @@ class Runner:
 
     @property
     def brand(self) -> Mapping[str, t.Any]:
-        """What Omnisend says of the store; empty if the key may not know it."""
+        """Omnisend's facts about the store; empty if the key cannot read them."""
         return self._delivery.brand
 
-    def remember_by(self, memory: Memory) -> None:
+    def remember_by(self, changes: ChangeFilter) -> None:
         """Use what earlier runs confirmed, from here on, and see what they left open.
 
         Raises:
@@ -198,8 +198,8 @@ class Runner:
             RunFailed: when the ledger fails, or Omnisend cannot be reached.
         """
         with self._lock:
-            self._delivery.memory = memory
-            left_open = LeftOpen(self._delivery.scheduler, memory)
+            self._delivery.changes = changes
+            left_open = LeftOpen(self._delivery.scheduler, changes)
             self._ask_about(left_open)
             left_open.settle()
 
@@ -216,8 +216,7 @@ class Runner:
     def activate(self, origin: Origin, version: t.Any) -> None:
         """The stream says that this version is whole."""
         with self._lock:
-            if self._delivery.memory:
-                self._delivery.memory.mirrors.activate(origin, version)
+            self._delivery.changes.mirrors.activate(origin, version)
 
     @property
     def made_segments(self) -> Mapping[str, Mapping[str, t.Any]]:
@@ -245,7 +244,7 @@ class Runner:
             self._wait(lambda: self._delivery.is_over(self._clock()))
 
     def stop(self, hurried: Callable[[], bool]) -> None:
-        """Submit nothing more and wait for what is open, for the short grace it has.
+        """Submit nothing more and wait for open batches, for the short grace it has.
 
         What is answered after that is not heard.
         """
@@ -253,8 +252,9 @@ class Runner:
             self._delivery.stop(self._clock())
             self._changed.notify()
             while not self._delivery.is_over(self._clock()) and not hurried():
-                self._progress.wait(_TICK)
+                self._pause()
             self._over = True
+            self._delivery.count_not_sent()
 
     def _make_room(self) -> None:
         if not self._delivery.has_room() or self._delivery.outcome.failure:
@@ -264,8 +264,12 @@ class Runner:
     def _wait(self, until: Callable[[], bool]) -> None:
         self._check()
         while not until():
-            self._progress.wait(_TICK)
+            self._pause()
             self._check()
+
+    def _pause(self) -> None:
+        """Wait until an answer has come, or for a moment."""
+        self._progress.wait(_TICK)
 
     def _check(self) -> None:
         self._check_stopped()
@@ -358,7 +362,7 @@ class Runner:
             with self._no_way_on():
                 if isinstance(answer, Exception):
                     raise answer
-                if self._over:  # the outcome is being told: it must not change any more
+                if self._over:  # the outcome is being reported: it must not change any more
                     return None
                 now = self._clock()
                 self._delivery.answered(call, answer, now)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import typing as t
-from functools import partial
 
 from target_omnisend.api.answers import Answer, Kind, as_int, as_list
 from target_omnisend.api.budget import Endpoint
-from target_omnisend.api.call import Call
+from target_omnisend.delivery.exchange import Ask, Exchange, Exchanges
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,7 +23,7 @@ MAX_TRIES: t.Final = 5
 RETRY_SECONDS: t.Final = 5.0
 
 
-class SegmentMaker:
+class SegmentCreator:
     """Makes the Omnisend segments that are not there yet, when their members are.
 
     Names are not unique in Omnisend: the list is looked through first, and again after an
@@ -31,127 +31,132 @@ class SegmentMaker:
 
     Attributes:
         made: name → {"id", "count"}; the count is None while Omnisend is building.
-        busy: whether a name is still being looked after.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
         """Start with nothing to make."""
         self.made: dict[str, dict[str, t.Any]] = {}
-        self._scheduler = scheduler
-        self._wanted: dict[str, list[t.Any]] = {}
-        self._asked: set[str] = set()
-        self._counting = 0
-        self._tries = 0
+        self._exchanges = Exchanges(scheduler)
 
     @property
     def busy(self) -> bool:
         """Whether a segment is still to be found, made or counted."""
-        return bool(self._wanted or self._counting)
+        return bool(self._exchanges.open)
 
     def want(self, wanted: Mapping[str, list[t.Any]]) -> None:
         """Have a segment for each name, with these condition groups."""
-        self._wanted = dict(wanted)
-        if self._wanted:
-            self._list()
+        if wanted:
+            self._exchanges.start(self._find_all(wanted))
 
-    def _list(self, cursors: tuple[str, ...] = (), not_before: float = 0.0) -> None:
-        call = Call(
-            Endpoint.LIST_SEGMENTS,
-            lambda api: api.list_segments(cursors[-1] if cursors else None),
-            partial(self._listed, cursors),
-            may_be_forbidden=True,
-        )
-        self._scheduler.add(call, not_before)
+    def _find_all(self, wanted: Mapping[str, list[t.Any]]) -> Exchange[None]:
+        """Look all names up in one walk through the list, then see to each of them."""
+        found = yield from _find(wanted)
+        for name, groups in wanted.items():
+            if isinstance(found, Answer):
+                _give_up(name, found)
+            else:
+                self._exchanges.start(self._provide(name, groups, found.get(name)))
 
-    def _listed(self, before: tuple[str, ...], answer: Answer, now: float) -> None:
-        if answer.kind is not Kind.DONE:
-            self._give_up(answer, list(self._wanted))
-            return
-        for segment in as_list(answer.body["segments"]):
-            name = segment.get("name") if isinstance(segment, dict) else None
-            if isinstance(name, str) and name in self._wanted:
-                self._found(segment)
-        paging = answer.body.get("paging")
-        cursors = paging.get("cursors") if isinstance(paging, dict) else None
-        after = cursors.get("after") if isinstance(cursors, dict) else None
-        more = self._wanted and paging and paging.get("hasMore")
-        # A cursor that leads back would lead round for ever.
-        if more and isinstance(after, str) and after and after not in before:
-            self._list((*before, after))
+    def _provide(
+        self, name: str, groups: list[t.Any], segment: Mapping[str, t.Any] | None
+    ) -> Exchange[None]:
+        """Make a segment, unless the list has it, and count its contacts."""
+        if segment is None:
+            segment = yield from _create(name, groups)
         else:
-            self._make_missing(now)
+            _compare(segment, groups)
+        if segment is not None:
+            yield from self._count(name, segment)
 
-    def _found(self, segment: Mapping[str, t.Any]) -> None:
-        name = segment["name"]
-        if _plain(segment.get("conditionGroups")) != _plain(self._wanted[name]):
-            logger.warning(
-                "Omnisend has a segment '%s' with other conditions; it was left as it is.",
-                name,
-                extra={"segment": name},
-            )
-        del self._wanted[name]
-        self._count(name, segment)
-
-    def _make_missing(self, now: float) -> None:
-        del now
-        for name, groups in self._wanted.items():
-            if name in self._asked:  # the answer is still to come
-                continue
-            self._asked.add(name)
-            self._scheduler.add(
-                Call(
-                    Endpoint.CREATE_SEGMENT,
-                    lambda api, name=name, groups=groups: api.create_segment(name, groups),  # type: ignore[misc]
-                    partial(self._answered, name),
-                    may_be_forbidden=True,
-                    once=True,
-                )
-            )
-
-    def _answered(self, name: str, answer: Answer, now: float) -> None:
-        self._asked.discard(name)
-        if name not in self._wanted:  # a listing has shown it meanwhile
-            return
-        if answer.kind is Kind.DONE:
-            del self._wanted[name]
-            logger.info("Made the segment '%s' in Omnisend.", name, extra={"segment": name})
-            self._count(name, answer.body)
-        elif answer.kind is Kind.RETRY and self._tries < MAX_TRIES:
-            self._tries += 1
-            self._list(not_before=now + RETRY_SECONDS)  # it may be there all the same
-        else:
-            self._give_up(answer, [name])
-
-    def _give_up(self, answer: Answer, names: Collection[str]) -> None:
-        for name in names:
-            del self._wanted[name]
-            logger.warning(
-                "The segment '%s' could not be made in Omnisend (%s); its members are there. "
-                "The API key needs the scopes segments.read and segments.write.",
-                name,
-                answer.fault,
-                extra={"segment": name, "status": answer.status},
-            )
-
-    def _count(self, name: str, segment: Mapping[str, t.Any]) -> None:
+    def _count(self, name: str, segment: Mapping[str, t.Any]) -> Exchange[None]:
         segment_id = str(segment.get("segmentID"))
         self.made[name] = {"id": segment_id, "count": None}
-        if segment.get("status") == "ready":
-            self._counting += 1
-            self._scheduler.add(
-                Call(
-                    Endpoint.COUNT_SEGMENT,
-                    lambda api: api.segment_statistics(segment_id),
-                    partial(self._counted, name),
-                    may_be_forbidden=True,
-                )
-            )
-
-    def _counted(self, name: str, answer: Answer, now: float) -> None:
-        del now
-        self._counting -= 1
+        if segment.get("status") != "ready":
+            return
+        answer = yield Ask(Endpoint.COUNT_SEGMENT, lambda api: api.segment_statistics(segment_id))
         if answer.kind is Kind.DONE and isinstance(answer.body, dict):
             self.made[name]["count"] = as_int(answer.body.get("contactsCount"))
+
+
+def _find(
+    names: Collection[str], wait: float = 0.0
+) -> Exchange[dict[str, Mapping[str, t.Any]] | Answer]:
+    """The segments of these names, or the answer that kept the list back."""
+    found: dict[str, Mapping[str, t.Any]] = {}
+    cursors: list[str] = []
+    while True:
+        answer = yield _page(cursors, 0.0 if cursors else wait)
+        if answer.kind is not Kind.DONE:
+            return answer
+        for segment in as_list(answer.body["segments"]):
+            name = segment.get("name") if isinstance(segment, dict) else None
+            if isinstance(name, str) and name in names:
+                found.setdefault(name, segment)
+        after = _cursor(answer.body.get("paging"))
+        # A cursor that leads back would lead round for ever.
+        if len(found) == len(names) or after is None or after in cursors:
+            return found
+        cursors.append(after)
+
+
+def _page(cursors: list[str], wait: float) -> Ask:
+    cursor = cursors[-1] if cursors else None
+    return Ask(Endpoint.LIST_SEGMENTS, lambda api: api.list_segments(cursor), wait=wait)
+
+
+def _cursor(paging: t.Any) -> str | None:
+    """Where the next page begins, if there is one."""
+    if not isinstance(paging, dict) or not paging.get("hasMore"):
+        return None
+    cursors = paging.get("cursors")
+    after = cursors.get("after") if isinstance(cursors, dict) else None
+    return after if isinstance(after, str) and after else None
+
+
+def _create(name: str, groups: list[t.Any]) -> Exchange[Mapping[str, t.Any] | None]:
+    """The new segment; None if Omnisend does not make it."""
+    ask = Ask(Endpoint.CREATE_SEGMENT, lambda api: api.create_segment(name, groups), once=True)
+    for tries in range(MAX_TRIES + 1):
+        answer = yield ask
+        if answer.kind is Kind.DONE:
+            logger.info(
+                "Made the segment '%s' in Omnisend.",
+                name,
+                extra=event("segment_made", segment=name),
+            )
+            body: Mapping[str, t.Any] = answer.body
+            return body
+        if answer.kind is not Kind.RETRY or tries == MAX_TRIES:
+            break
+        found = yield from _find([name], RETRY_SECONDS)  # it may be there all the same
+        if isinstance(found, Answer):
+            answer = found
+            break
+        if name in found:
+            _compare(found[name], groups)
+            return found[name]
+    _give_up(name, answer)
+    return None
+
+
+def _compare(segment: Mapping[str, t.Any], groups: list[t.Any]) -> None:
+    """Say so if a segment that is there has other conditions."""
+    if _plain(segment.get("conditionGroups")) != _plain(groups):
+        logger.warning(
+            "Omnisend has a segment '%s' with other conditions; it was left as it is.",
+            segment["name"],
+            extra=event("segment_differs", segment=segment["name"]),
+        )
+
+
+def _give_up(name: str, answer: Answer) -> None:
+    logger.warning(
+        "The segment '%s' could not be made in Omnisend (%s); its members are there. "
+        "The API key needs the scopes segments.read and segments.write.",
+        name,
+        answer.fault,
+        extra=event("segment_not_made", segment=name, status=answer.status),
+    )
 
 
 def has_tag(tag: str) -> list[t.Any]:

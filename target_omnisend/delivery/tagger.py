@@ -8,6 +8,7 @@ from collections import Counter, deque
 from functools import partial
 
 from target_omnisend.api.answers import Answer, Kind
+from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call
 from target_omnisend.delivery.model import (
     MAX_TAG_EMAILS,
@@ -17,14 +18,15 @@ from target_omnisend.delivery.model import (
     halves,
     samples,
 )
+from target_omnisend.delivery.responses import refusal_of
 from target_omnisend.errors import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from target_omnisend.api.budget import Endpoint
     from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Scheduler
+    from target_omnisend.delivery.settlement import Settlement
 
 VISIBLE_AFTER: t.Final = 1.0
 """Seconds between a batch's end and its contacts' tagging. Omnisend ignores unknown e-mails
@@ -34,35 +36,112 @@ FULL_OR_AFTER: t.Final = 10.0
 """Seconds for which entries wait for others to fill their tag call."""
 
 _HOPELESS: t.Final = 8
-"""Refused tag calls, none taken, after which it is the tags that Omnisend refuses: more than
-two bad e-mails among the first 250 can cost before the halves tell them from the rest."""
+"""Failed tag calls, none taken, after which Omnisend is taken to forbid the tags themselves.
+
+Two bad e-mails among the first 250 cost fewer calls before the halves separate them.
+"""
 
 
-class Tagging:
-    """Entries on their way to getting, or losing, tags."""
+class TagChange(t.NamedTuple):
+    """The work of tag calls.
 
-    def __init__(
-        self,
-        scheduler: Scheduler,
-        endpoint: Endpoint,
-        *,
-        call: Callable[[Api, Sequence[str], Segment], Answer],
-        settle: Callable[[Segment, list[Entry], float], None],
-        refuse: Callable[[Segment, Entry, Answer, float], None],
-    ) -> None:
-        """`settle` gets the entries of a call that was taken; `refuse` one that never is."""
+    Attributes:
+        endpoint: of the calls.
+        call: makes one.
+        removes: the people lose the membership.
+    """
+
+    endpoint: Endpoint
+    call: Callable[[Api, Sequence[str], Segment], Answer]
+    removes: bool
+
+
+ADD: t.Final = TagChange(
+    Endpoint.ADD_TAGS,
+    lambda api, emails, segment: api.add_tags(emails, segment.tags),
+    removes=False,
+)
+REMOVE: t.Final = TagChange(
+    Endpoint.REMOVE_TAGS,
+    lambda api, emails, segment: api.remove_tags(emails, [segment.tag or ""]),
+    removes=True,
+)
+
+
+class Tagger:
+    """Gives accepted contacts their tags, and takes the tags of members that left back.
+
+    Attributes:
+        adding: entries that wait for their tags.
+        removing: entries that wait to lose the tag that shows membership.
+    """
+
+    def __init__(self, scheduler: Scheduler, settlement: Settlement) -> None:
+        """Hand entries on to `settlement`."""
+        self._settlement = settlement
+        self.adding = TagCalls(scheduler, ADD, settlement)
+        self.removing = TagCalls(scheduler, REMOVE, settlement)
+
+    @property
+    def waiting(self) -> int:
+        """Entries that wait for a tag call or its answer."""
+        return self.adding.waiting + self.removing.waiting
+
+    def under_way(self) -> Iterator[list[Entry]]:
+        """The entries that wait."""
+        yield from self.adding.under_way()
+        yield from self.removing.under_way()
+
+    def accept(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        """Take contacts that are in Omnisend; their tags may be missing."""
+        if leaving := [entry for entry in entries if entry.leaves]:
+            self._settlement.remove(segment, leaving, now)
+            entries = [entry for entry in entries if not entry.leaves]
+        if not segment.tags:
+            self._settlement.accept(segment, entries, now)
+            return
+        if tagged := [entry for entry in entries if entry.member]:
+            self._settlement.accept(segment, tagged, now)
+            entries = [entry for entry in entries if not entry.member]
+        self.adding.add(segment, entries, now + VISIBLE_AFTER)
+
+    def remove(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        """Take people whose tag shows a membership that they lose."""
+        self.removing.add(segment, entries, now)
+
+    def tick(self, now: float, *, quiet: bool) -> None:
+        """Queue the next calls; `quiet` says that no more entries will come soon."""
+        self.adding.tick(now, quiet=quiet)
+        self.removing.tick(now, quiet=quiet)
+
+
+class TagCalls:
+    """Entries on their way to one change of their tags.
+
+    Attributes:
+        waiting: how many there are.
+    """
+
+    def __init__(self, scheduler: Scheduler, change: TagChange, settlement: Settlement) -> None:
+        """Make calls of one kind, and hand their entries on to `settlement`."""
         self.waiting = 0
         self._scheduler = scheduler
-        self._endpoint = endpoint
-        self._call = call
-        self._settle = settle
-        self._refuse = refuse
+        self._change = change
+        self._settlement = settlement
         # None is empty: a run can have thousands of segments, and `tick` follows each call.
         self._queues: dict[Segment, deque[tuple[float, list[Entry]]]] = {}
         self._sizes: Counter[Segment] = Counter()
         self._full: dict[Segment, None] = {}
+        self._calls: dict[int, list[Entry]] = {}
+        """The entries of calls that have no answer, by the identity of their list."""
         self._any_taken = False
         self._refused_calls = 0
+
+    def under_way(self) -> Iterator[list[Entry]]:
+        """The entries that wait, here or for an answer."""
+        yield from self._calls.values()
+        for queue in self._queues.values():
+            yield from (entries for _, entries in queue)
 
     def add(self, segment: Segment, entries: list[Entry], ready_at: float) -> None:
         """Queue entries, to be sent at that time or later."""
@@ -77,7 +156,7 @@ class Tagging:
         One at a time: while it waits for its budget, more entries come to share the next.
         `quiet` says that no more will come soon.
         """
-        lane = self._scheduler.lanes[self._endpoint]
+        lane = self._scheduler.lanes[self._change.endpoint]
         while not lane.queue and (segment := self._due(now, quiet=quiet)):
             self._scheduler.add(self._made(segment, self._take(segment, now)))
 
@@ -122,9 +201,10 @@ class Tagging:
         forbidden_at: float = math.inf,
     ) -> Call:
         emails = [entry.email for entry in entries]
+        self._calls[id(entries)] = entries
         return Call(
-            self._endpoint,
-            lambda api: self._call(api, emails, segment),
+            self._change.endpoint,
+            lambda api: self._change.call(api, emails, segment),
             partial(self._answered, segment, entries, forbidden_at),
             payload=True,
             divisible=len(entries) > 1,
@@ -141,6 +221,7 @@ class Tagging:
         answer: Answer,
         now: float,
     ) -> None:
+        del self._calls[id(entries)]
         if answer.kind is Kind.DONE:
             self._any_taken = True
             self.waiting -= len(entries)
@@ -157,15 +238,21 @@ class Tagging:
             )
         if len(entries) == 1:
             self.waiting -= 1
-            self._refuse(segment, entries[0], answer, now)
+            self._settlement.reject(entries[0], refusal_of(answer), now)
             return
         if answer.kind is not Kind.FORBIDDEN:
             for half in halves(entries):
                 self._scheduler.add(self._made(segment, half, now))
             return
-        known = self._scheduler.lanes[self._endpoint].passes_since(forbidden_at)
+        known = self._scheduler.lanes[self._change.endpoint].passes_since(forbidden_at)
         for part in halves(entries) if known else samples(entries):
             self._scheduler.add_in_front(self._made(segment, part, now, forbidden_at))
+
+    def _settle(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        if self._change.removes:
+            self._settlement.remove(segment, entries, now)
+        else:
+            self._settlement.accept(segment, entries, now, tagged=True)
 
 
 def _ready(queue: deque[tuple[float, list[Entry]]], now: float) -> int:

@@ -51,34 +51,24 @@ _WORDS: t.Final = {
 Item: t.TypeAlias = dict[str, t.Any]
 
 
-class Trimmer:
-    """Knows which values were left out of the contacts that are under way."""
+def trim(entry: Entry, refusal: Refusal, segment: Segment) -> bool:
+    """Take the rejected values out of an entry's contact; False if it can have no less."""
+    item = msgspec.json.decode(entry.make_item())
+    present = optional_fields(item, keep=_membership(segment, entry.email))
+    named = named_fields(refusal, item)
+    if not (present and named) or EMAIL in named:
+        return False
+    fields = named & present if len(entry.left_out) < MAX_NAMED else present
+    fields = fields or present
+    entry.left_out = (*entry.left_out, frozenset(fields))
+    entry.item, entry.merged = msgspec.json.encode(without(item, fields)), True
+    return True
 
-    def __init__(self) -> None:
-        """Nothing was left out yet."""
-        self._left_out: dict[str, list[set[str]]] = {}
 
-    def __bool__(self) -> bool:
-        """Whether a contact is under way without some of its values."""
-        return bool(self._left_out)
-
-    def trim(self, entry: Entry, refusal: Refusal, segment: Segment) -> bool:
-        """Take the rejected values out of an entry; False if its contact can have no less."""
-        body = entry.item or entry.origin.remake(entry.line, entry.email)
-        item = msgspec.json.decode(body)
-        present = optional_fields(item, keep=_membership(segment, entry.email))
-        named = named_fields(refusal, item)
-        if not (present and named) or EMAIL in named:
-            return False
-        tries = self._left_out.setdefault(entry.email, [])
-        leave_out = named & present if len(tries) < MAX_NAMED else present
-        tries.append(leave_out or present)
-        entry.item, entry.merged = msgspec.json.encode(without(item, tries[-1])), True
-        return True
-
-    def settle(self, entry: Entry) -> set[str]:
-        """The fields that a contact went out without; its entry has its verdict now."""
-        return set().union(*self._left_out.pop(entry.email, []))
+def columns_left_out(entry: Entry) -> set[str]:
+    """The columns whose values an entry's contact went out without."""
+    columns = entry.origin.columns
+    return {column_of(field, columns) for fields in entry.left_out for field in fields}
 
 
 def named_fields(refusal: Refusal, item: Item) -> set[str]:

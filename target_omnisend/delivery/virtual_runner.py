@@ -1,150 +1,164 @@
-"""The engine against an Omnisend that takes everything, on a clock that jumps: nothing is sent."""
+"""Moves a `Delivery` without threads, on a clock that jumps from event to event.
+
+Dry runs, simulations and the benchmark use it: an hour of Omnisend takes a moment here.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import heapq
 import itertools
+import math
 import typing as t
 
-from target_omnisend.api.answers import Answer, Kind
-from target_omnisend.delivery.runner import Runner
+from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
 
 if t.TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
+    from target_omnisend.api.answers import Answer
     from target_omnisend.api.call import Call
+    from target_omnisend.api.protocol import Api
     from target_omnisend.delivery.engine import Delivery
-    from target_omnisend.delivery.left_open import LeftOpen
 
 CALL_SECONDS: t.Final = 0.1
-"""What a call is taken to last."""
+"""The duration of a call, unless the caller hands in another one."""
 
-BATCH_SECONDS: t.Final = 60.0
-"""What a batch is taken to last; Omnisend promises nothing, and took 1 to 9 minutes where its
-documentation shows it."""
-
-SAMPLES: t.Final = 3
-"""Items that are kept to be shown."""
-
-_PAGE: t.Final = 250
-_TICK: t.Final = 0.25
-"""Seconds after which time alone may have changed something."""
-
-_DONE: t.Final = Answer(Kind.DONE)
+TICK: t.Final = 0.25
+"""Seconds after which time alone can have changed something."""
 
 
-class Agreeing:
-    """Takes every batch and finishes it without a fault after `BATCH_SECONDS`.
+class VirtualClock:
+    """A clock that stands still until something sets it forward.
 
     Attributes:
-        samples: the first items that came.
+        now: seconds since the start.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """Know no batch yet."""
-        self.samples: list[bytes] = []
-        self._clock = clock
-        self._ids = itertools.count(1)
-        self._batches: dict[str, dict[str, t.Any]] = {}
+    def __init__(self, start: dt.datetime = dt.datetime.fromtimestamp(0, dt.UTC)) -> None:  # noqa: B008 - it cannot change
+        """Stand at second 0, which is the moment `start`."""
+        self.now = 0.0
+        self._start = start
 
-    def post_batch(self, items: Sequence[bytes]) -> Answer:
-        """Take a batch."""
-        self.samples.extend(items[: SAMPLES - len(self.samples)])
-        name = f"rehearsed {next(self._ids)}"
-        self._batches[name] = {
-            "batchID": name,
-            "status": "inProgress",
-            "finishedCount": len(items),
-            "errorsCount": 0,
-            "over_at": self._clock() + BATCH_SECONDS,
-        }
-        return Answer(Kind.DONE, body={"batchID": name})
+    def monotonic(self) -> float:
+        """Seconds since the start."""
+        return self.now
 
-    def list_batches(self, since: dt.date, offset: int) -> Answer:  # noqa: ARG002
-        """List those that were not told as finished before."""
-        if not offset:
-            self._batches = {
-                name: one for name, one in self._batches.items() if one["status"] != "finished"
-            }
-        page = list(itertools.islice(self._batches.values(), offset, offset + _PAGE))
-        for batch in page:
-            if batch["over_at"] <= self._clock():
-                batch["status"] = "finished"
-        return Answer(Kind.DONE, body={"batches": page})
-
-    def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:  # noqa: ARG002
-        """Take it."""
-        return _DONE
-
-    remove_tags = add_tags
+    def utc_now(self) -> dt.datetime:
+        """The present moment in UTC."""
+        return self._start + dt.timedelta(seconds=self.now)
 
 
-class Rehearsal(Runner):
-    """Moves a `Delivery` without threads, in no time.
+class VirtualLoop:
+    """Makes the calls of a delivery and sets its clock forward.
+
+    A call reaches the API in the middle of its duration.
 
     Attributes:
-        seconds: that a real run would have taken so far, as far as the budget decides it.
+        in_flight: calls that have no answer yet.
     """
 
     def __init__(
         self,
         delivery: Delivery,
+        api: Api,
+        clock: VirtualClock,
         *,
-        brand: Mapping[str, t.Any],
-        check_stopped: Callable[[], None],
-        refused: Callable[[], None],
+        latency: Callable[[], float] = lambda: CALL_SECONDS,
+        held_back: Callable[[], float] = lambda: 0.0,
+        moved: Callable[[], object] = lambda: None,
     ) -> None:
-        """Start at second 0, as the delivery should; the key was checked, and is of `brand`.
+        """Start without a call.
 
-        `refused` is called after each record that is no contact.
+        Args:
+            delivery: it says which calls to make, and takes their answers.
+            api: it answers the calls.
+            clock: the loop sets it forward.
+            latency: the seconds of the next call.
+            held_back: the seconds for which the API delays the answer that it has just given.
+            moved: called whenever the clock has been set forward.
         """
-        self.seconds = 0.0
-        self._agreeing = Agreeing(lambda: self.seconds)
-        self._answers: list[tuple[float, int, Call]] = []
-        self._ids = itertools.count()
-        self._refused = refused
-        delivery.brand, delivery.checked = brand, True
+        self.in_flight = 0
+        self._delivery = delivery
+        self._api = api
+        self._clock = clock
+        self._latency = latency
+        self._held_back = held_back
+        self._moved = moved
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+
+    def at(self, moment: float, happen: Callable[[], None]) -> None:
+        """Have something happen once the clock has reached a moment."""
+        heapq.heappush(self._events, (moment, next(self._numbers), happen))
+
+    def step(self) -> None:
+        """Start the calls that are due, then let time pass until something can have changed."""
+        self.start_calls()
+        self.move_on()
+
+    def start_calls(self) -> None:
+        """Start the calls that are due, as many at once as a run with threads makes."""
+        while self.in_flight < MAX_CALLS_AT_ONCE:
+            call = self._delivery.next_call(self._clock.now)
+            if call is None:
+                return
+            self._start(call)
+
+    def move_on(self, until: float = math.inf) -> None:
+        """Set the clock to the next event, at most to `until`, and have the event happen."""
+        now = self._clock.now
+        moments = [until, now + TICK]
+        moments += [moment for moment, _, _ in self._events[:1]]
+        if self.in_flight < MAX_CALLS_AT_ONCE:  # else a call can be overdue
+            moments.append(self._delivery.scheduler.wake_at(now))
+        self._clock.now = max(now, min(moments))
+        self._moved()
+        while self._events and self._events[0][0] <= self._clock.now:
+            heapq.heappop(self._events)[2]()
+
+    def _start(self, call: Call) -> None:
+        self.in_flight += 1
+        half = self._latency() / 2
+        self.at(self._clock.now + half, lambda: self._arrive(call, half))
+
+    def _arrive(self, call: Call, half: float) -> None:
+        answer = call.run(self._api)
+        self.at(self._clock.now + half + self._held_back(), lambda: self._answer(call, answer))
+
+    def _answer(self, call: Call, answer: Answer) -> None:
+        self.in_flight -= 1
+        self._delivery.answered(call, answer, self._clock.now)
+
+
+class VirtualRunner(Runner):
+    """A `Runner` whose only thread is the caller's: time passes while the caller waits.
+
+    Attributes:
+        loop: it makes the calls.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        api: Api,
+        *,
+        clock: VirtualClock,
+        check_stopped: Callable[[], None],
+        **timing: t.Any,
+    ) -> None:
+        """As `Runner`; `timing` goes to `VirtualLoop`."""
+        self.loop = VirtualLoop(delivery, api, clock, **timing)
         super().__init__(
             delivery,
-            t.cast("t.Any", self._agreeing),
-            clock=lambda: self.seconds,
+            api,
+            clock=clock.monotonic,
             check_stopped=check_stopped,
-            failed=lambda failure: None,  # noqa: ARG005 - `_wait` raises it
+            failed=lambda failure: None,  # noqa: ARG005 - the caller's wait raises it
         )
-
-    @property
-    def samples(self) -> list[bytes]:
-        """The first items that would be sent."""
-        return self._agreeing.samples
-
-    def reject(self, *record: t.Any) -> None:
-        """As in a run, which this may have ended."""
-        super().reject(*record)
-        self._refused()
-
-    def stop(self, hurried: Callable[[], bool]) -> None:
-        """Stop; nothing is open in truth."""
 
     def _begin(self) -> None:
         """Start no thread."""
 
-    def _ask_about(self, left_open: LeftOpen) -> None:
-        """Ask nothing: whatever the answer, their people count as changed."""
-
-    def _wait(self, until: Callable[[], bool]) -> None:
-        self._check()
-        while not until():
-            self._move()
-            self._check()
-
-    def _move(self) -> None:
-        """Make the calls that are due, and let time pass until something may have changed."""
-        while call := self._delivery.next_call(self.seconds):
-            heapq.heappush(self._answers, (self.seconds + CALL_SECONDS, next(self._ids), call))
-        moments = [self._delivery.scheduler.wake_at(self.seconds), self.seconds + _TICK]
-        moments += [moment for moment, _, _ in self._answers[:1]]
-        self.seconds = max(self.seconds, min(moments))
-        while self._answers and self._answers[0][0] <= self.seconds:
-            call = heapq.heappop(self._answers)[2]
-            self._delivery.answered(call, call.run(self._api), self.seconds)
+    def _pause(self) -> None:
+        self.loop.step()

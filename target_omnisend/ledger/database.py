@@ -57,7 +57,7 @@ class Database:
     """The connection, its lock, and its tables, ready for use.
 
     In PostgreSQL the lock is one for each brand and belongs to the connection that writes, so
-    there is no time in which one is there without the other. A SQLite file is locked whole.
+    no moment has one without the other. A SQLite file is locked whole.
     """
 
     def __init__(self, url: str, *, brand: str, wait: float, dry: bool = False) -> None:
@@ -66,7 +66,7 @@ class Database:
         `dry` undoes at `close` whatever was written, and makes no file.
 
         Raises:
-            RunFailed: when there is no such database, or no use in it.
+            RunFailed: when the database does not exist or cannot be used.
         """
         self._url = _parse(url)
         self._dry = dry
@@ -118,7 +118,7 @@ class Database:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Say in a sentence what the database refuses; after that, nothing is tried again."""
+        """Make a sentence of a database error; after one, the ledger tries nothing more."""
         if self._failure is not None:
             raise self._failure
         try:
@@ -160,7 +160,7 @@ class Database:
                 "SELECT pg_advisory_xact_lock(%s)", (_lock_key("schema"),)
             )
         prepare(self.connection)
-        # Writing nothing tells whether we may write.
+        # Writing nothing shows whether the user has the right to write.
         self.members.put(0, [])
         self.members.remove(0, [])
 
@@ -177,21 +177,21 @@ class Database:
         if _is_locked(cause) and self._opening:
             return RunFailed(
                 ExitCode.FAULT,
-                f"{where} is in use by another run or program; wait for its end and run again.",
+                f"{where} is in use by another run or program. Wait for its end and run again.",
             )
         if _is_full(cause):
             return RunFailed(
-                ExitCode.FAULT, f"{where} has no room ({reason}); make some and run again."
+                ExitCode.FAULT, f"{where} has no room ({reason}). Make room and run again."
             )
         if self._opening:
             return RunFailed(
                 ExitCode.SETTINGS,
-                f"{where} cannot be used ({reason}); check 'ledger_url' and the rights there.",
+                f"{where} cannot be used ({reason}). Check 'ledger_url' and the rights there.",
             )
         return RunFailed(
             ExitCode.FAULT,
-            f"{where} failed in the middle of the run ({reason}); once it works, run again: "
-            "what was not written down is sent once more.",
+            f"{where} failed in the middle of the run ({reason}). Once it works, run again: the "
+            "run sends once more what was not written down.",
         )
 
 
@@ -199,7 +199,7 @@ def _parse(text: str) -> sa.URL:
     try:
         url = sa.make_url(text)
     except (SQLAlchemyError, ValueError):
-        raise _no_url("it is none") from None
+        raise _no_url("it is not a URL") from None
     if url.drivername in {"postgres", "postgresql"}:
         url = url.set(drivername=POSTGRES)
     server = not url.drivername.startswith("sqlite")
@@ -218,7 +218,7 @@ def _parse(text: str) -> sa.URL:
 def _no_url(reason: str) -> RunFailed:
     return RunFailed(
         ExitCode.SETTINGS,
-        f"'ledger_url' is no database URL that this target can use: {reason}. Examples: "
+        f"'ledger_url' is not a database URL that this target can use: {reason}. Examples: "
         "sqlite:///ledger.db, postgresql+psycopg://user:password@host/database.",
     )
 
@@ -242,13 +242,13 @@ def _engine(url: sa.URL, wait: float) -> sa.Engine:
     except ImportError:
         raise RunFailed(
             ExitCode.SETTINGS,
-            "A ledger in PostgreSQL needs the driver psycopg, which is not installed: "
+            "A ledger in PostgreSQL needs the driver psycopg, which is not installed. Install it: "
             "pip install 'target-omnisend[postgres]'.",
         ) from None
 
 
 def _is_empty(url: sa.URL) -> bool:
-    """Whether there is no file, or one that opening it would fill."""
+    """Whether the file is missing, or is one that opening it would fill."""
     try:
         return url.drivername != POSTGRES and not Path(url.database or "").stat().st_size
     except OSError:
@@ -284,7 +284,7 @@ def _check_writable(path: Path) -> None:
 def _unwritable(path: Path, error: OSError) -> RunFailed:
     return RunFailed(
         ExitCode.SETTINGS,
-        f"The ledger {_shown(str(path))} cannot be written to ({error.strerror}); check "
+        f"The ledger {_shown(str(path))} cannot be written to ({error.strerror}). Check "
         "'ledger_url' and the permissions of file and folder.",
     )
 
@@ -300,7 +300,7 @@ def _shown(path: str) -> str:
 
 def _without_names(reason: str, url: sa.URL) -> str:
     """What the server or its driver says, without what it quotes of the URL."""
-    reason = re.sub(r'"[^"]*"|\([^()]*\d\.\d[^()]*\)', "…", reason)
+    reason = re.sub(r'"[^"]*"|\'[^\']*\'|\([^()]*\d\.\d[^()]*\)', "…", reason)
     for part in (url.username, url.host, url.database):
         if part:
             reason = re.sub(rf"\b{re.escape(part)}\b", "…", reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from target_omnisend.ledger import members as table
-from target_omnisend.ledger.ledger import KEYS, Ledger, chunks
+from target_omnisend.ledger.ledger import Ledger, chunks
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,7 +38,7 @@ class DryLedger(Ledger):
             return 0
         with self._database.guard():
             number = table.count(self._database.connection, place.id)
-        for emails in chunks(place.unmerged, KEYS):
+        for emails in chunks(place.unmerged, self._sizes.keys):
             stored = {email for email, _, _ in self._find(place, emails)}
             for email in emails:
                 change = place.unmerged[email]

@@ -6,6 +6,7 @@ import itertools
 import json
 import typing as t
 from contextlib import suppress
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -13,7 +14,6 @@ from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
-from target_omnisend.ledger.members import PAGE, Row
 from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, SEGMENTS
 from target_omnisend.ledger.seen import Seen
 
@@ -22,16 +22,29 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from target_omnisend.ledger.changes import Changes
+    from target_omnisend.ledger.members import Row
 
-KEYS: t.Final = 1_000
-"""E-mails that are looked up by one statement."""
 
-UNWRITTEN: t.Final = 5_000
-"""Changes that are kept before they are written, asked for or not."""
+@dataclass(frozen=True)
+class Sizes:
+    """How much the ledger does at once.
 
-UNMERGED: t.Final = 50_000
-"""Changes that are kept before members get them. E-mails come in no order, and each lies on
-another page: writing so many at once, sorted, writes a page for several of them."""
+    Attributes:
+        keys: e-mails that one statement looks up.
+        page: rows that are read at once, if a whole segment is.
+        unwritten: changes that are kept before they are written, asked for or not.
+        unmerged: changes that are kept before members get them. E-mails come in no order, and
+            each lies on another page: writing so many at once, sorted, writes a page for several
+            of them.
+    """
+
+    keys: int = 1_000
+    page: int = 5_000
+    unwritten: int = 5_000
+    unmerged: int = 50_000
+
+
+SIZES: t.Final = Sizes()
 
 
 _BEGIN_BATCH: t.Final = sa.text(
@@ -64,6 +77,7 @@ class Ledger:
         utc_now: Callable[[], dt.datetime],
         wait: float = 10.0,
         dry: bool = False,
+        sizes: Sizes = SIZES,
     ) -> None:
         """Open, and if need be make or upgrade, the ledger of a brand.
 
@@ -73,11 +87,13 @@ class Ledger:
             utc_now: the present moment.
             wait: seconds, for another run on it to end.
             dry: leave the database as it is in the end; see `DryLedger`.
+            sizes: how much is done at once.
 
         Raises:
             RunFailed: when it cannot be used; the sentence says why.
         """
         self._brand = brand
+        self._sizes = sizes
         self._utc_now = utc_now
         self._over: set[str] = set()
         self._database = Database(url, brand=brand, wait=wait, dry=dry)
@@ -87,7 +103,7 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the database. Flush before: what was not flushed may be lost."""
-        with suppress(RunFailed):  # then the next run merges
+        with suppress(RunFailed):  # then the next run takes the journal in
             self._merge()
         self._database.close()
 
@@ -111,7 +127,7 @@ class Ledger:
         return found
 
     def mapping_fingerprint(self, segment: str) -> str | None:
-        """What `set_mapping_fingerprint` was told last."""
+        """The text that `set_mapping_fingerprint` got last."""
         place = self._segments.get(segment)
         return None if place is None else place.mapping
 
@@ -134,7 +150,7 @@ class Ledger:
             return table.count(self._database.connection, place.id)
 
     def members(self, segment: str, size: int = 250) -> Iterator[list[str]]:
-        """Everybody whom this target made a member; they may be forgotten as they come."""
+        """All members that this target made; the caller can forget them as they come."""
         self._merge()
         if place := self._segments.get(segment):
             for page in self._pages(place, size):
@@ -160,7 +176,7 @@ class Ledger:
         self._change(segment, {email: Change(mark, int(given), now) for email, mark in rows})
 
     def forget(self, segment: str, emails: Iterable[str]) -> None:
-        """These are no members any more."""
+        """Forget these: they are not members any more."""
         self._change(segment, dict.fromkeys(emails))
 
     def flush(self) -> None:
@@ -177,7 +193,7 @@ class Ledger:
             for place in places:
                 place.unwritten.clear()
             self._over.clear()
-        if sum(len(place.unmerged) for place in places) >= UNMERGED:
+        if sum(len(place.unmerged) for place in places) >= self._sizes.unmerged:
             self._merge()
         self._database.check_is_there()
 
@@ -209,12 +225,12 @@ class Ledger:
     # -- who left ----------------------------------------------------------------------
 
     def begin_seen(self, segment: str, version: str | None = None) -> bool:
-        """From here on, this run brings the whole segment; nobody has been seen yet.
+        """Begin to note the members that the source has; none is seen yet.
 
-        `version` names the stream's version, if it has one. It is remembered until
-        `end_seen`, so that the answer is False when an earlier run began to bring the same
-        version and did not end: it saw people whom the tap need not bring again, and nobody
-        may be taken for a leaver.
+        `version` names the stream's version, if it has one. The ledger remembers it until
+        `end_seen`. The answer is False if an earlier run began with the same version and did
+        not end. That run saw people that the tap does not have to send again, so this run
+        cannot say which members left.
         """
         self._merge()
         place = self._place(segment)
@@ -239,25 +255,25 @@ class Ledger:
         return sum(email not in besides for page in self._unseen(segment) for email in page)
 
     def set_version(self, segment: str, version: str | None) -> bool:
-        """What the run brings is this version from here on; those seen stay seen.
+        """From here on the run reads this version; members that were seen stay seen.
 
-        The answer is that of `begin_seen`.
+        False if an earlier run began to read the same version and did not end.
         """
         place = self._segments[segment]
         self._update(place, bringing=version)
         return version is None or version != place.brought_before
 
     def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
-        """Everybody whom this target made a member and this run did not see.
+        """The members that left: this target made them, and this run did not see them.
 
-        They may be forgotten as they come.
+        The caller can forget them as they come.
         """
         unseen = itertools.chain.from_iterable(self._unseen(segment))
         while chunk := list(itertools.islice(unseen, size)):
             yield chunk
 
     def end_seen(self, segment: str) -> None:
-        """The leavers are dealt with."""
+        """End what `begin_seen` began: the members that left are dealt with."""
         place = self._segments[segment]
         self._update(place, bringing=None)
         place.brought_before = place.seen = None
@@ -314,7 +330,7 @@ class Ledger:
         run = self._database.connection.execute
         if changes:
             run(JOURNAL.insert(), {"brand": self._brand, "changes": encode(changes)})
-        for chunk in chunks(self._over, KEYS):
+        for chunk in chunks(self._over, self._sizes.keys):
             named = BATCHES.c.batch.in_(chunk)
             run(BATCHES.delete().where(BATCHES.c.brand == self._brand, named))
 
@@ -325,7 +341,7 @@ class Ledger:
                 self._database.connection.execute(FEEDS.insert(), rows)
 
     def _find(self, place: Segment, emails: Collection[str]) -> Iterator[tuple[str, bytes, int]]:
-        for chunk in chunks(emails, KEYS):
+        for chunk in chunks(emails, self._sizes.keys):
             with self._database.guard():
                 found = self._database.members.find(place.id, chunk)
             yield from found
@@ -333,11 +349,11 @@ class Ledger:
     def _change(self, segment: str, changes: Changes) -> None:
         place = self._place(segment)
         place.unwritten.update(place.change(changes))
-        if sum(len(place.unwritten) for place in self._segments.values()) >= UNWRITTEN:
+        if sum(len(place.unwritten) for place in self._segments.values()) >= self._sizes.unwritten:
             self.flush()
 
     def _replay(self) -> None:
-        """Take in what an earlier run wrote and did not merge."""
+        """Read the changes that an earlier run left in the journal."""
         places = {place.id: place for place in self._segments.values()}
         query = sa.select(JOURNAL.c.changes).where(JOURNAL.c.brand == self._brand)
         for text in self._database.connection.scalars(query.order_by(JOURNAL.c.id)):
@@ -345,7 +361,7 @@ class Ledger:
                 places[number].change(changes)
 
     def _merge(self) -> None:
-        """Give members what was written; the journal is empty then."""
+        """Move the changes from the journal into the table of members."""
         changed = [place for place in self._segments.values() if place.unmerged]
         if not changed:
             return
@@ -363,10 +379,10 @@ class Ledger:
     def _merge_segment(self, place: Segment) -> None:
         changes = place.unmerged
         gone = [email for email, change in changes.items() if change is None or change.anew]
-        for chunk in chunks(gone, KEYS):
+        for chunk in chunks(gone, self._sizes.keys):
             self._database.members.remove(place.id, chunk)
         kept = sorted(email for email, change in changes.items() if change)
-        for chunk in chunks(kept, KEYS):
+        for chunk in chunks(kept, self._sizes.keys):
             self._database.members.put(place.id, list(self._rows(place, chunk)))
 
     def _rows(self, place: Segment, emails: list[str]) -> Iterator[Row]:
@@ -392,7 +408,7 @@ class Ledger:
         self._merge()
         place = self._segments[segment]
         seen = self._seen(place)
-        for page in self._pages(place, PAGE):
+        for page in self._pages(place, self._sizes.page):
             yield [email for email, number in page if number not in seen]
 
     def _seen(self, place: Segment) -> Seen:

@@ -12,10 +12,6 @@ from target_omnisend.ledger.schema import MEMBERS
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-PAGE: t.Final = 5_000
-"""Rows that are read at once where a whole segment is."""
-
-
 Row: t.TypeAlias = tuple[str, int, bytes, int, int]
 """E-mail, number, fingerprint, given, confirmed_at."""
 
@@ -110,7 +106,7 @@ class PostgresMembers:
 def pages(
     connection: sa.Connection, segment: int, size: int
 ) -> Iterator[Sequence[tuple[str, int]]]:
-    """E-mail and number of those whom this target made members, `size` at a time.
+    """E-mail and number of the members that this target made, `size` at a time.
 
     Each page is a query of its own that begins behind the last e-mail, so that rows may go
     meanwhile.

@@ -49,7 +49,7 @@ SEGMENTS: t.Final = sa.Table(
     sa.Column("brand", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("mapping", sa.Text, comment="under which settings the members were sent"),
-    sa.Column("bringing", sa.Text, comment="version of the stream that a run began to bring"),
+    sa.Column("bringing", sa.Text, comment="version of the stream that a run began to read"),
     sa.UniqueConstraint("brand", "name"),
 )
 
@@ -74,7 +74,7 @@ FEEDS: t.Final = sa.Table(
     "target_omnisend_feeds",
     _METADATA,
     sa.Column("segment", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("stream", sa.Text, primary_key=True, comment="that ever brought a member"),
+    sa.Column("stream", sa.Text, primary_key=True, comment="that ever sent a member"),
     sa.Column("loader", sa.Text, primary_key=True, comment="hash of the settings it came under"),
 )
 
@@ -97,10 +97,10 @@ JOURNAL: t.Final = sa.Table(
 
 
 def prepare(connection: sa.Connection) -> None:
-    """Make the tables, or bring them to this version; inside a transaction of the caller's.
+    """Make the tables, or upgrade them to this version; inside a transaction of the caller's.
 
     Raises:
-        RunFailed: when a newer target made them, or somebody else.
+        RunFailed: when a newer target made them, or another program.
     """
     inspector = sa.inspect(connection)
     present = [table for table in _METADATA.sorted_tables if inspector.has_table(table.name)]
@@ -139,6 +139,6 @@ def _check_columns(connection: sa.Connection, tables: Sequence[sa.Table]) -> Non
 def _foreign(table: sa.Table) -> RunFailed:
     return RunFailed(
         ExitCode.SETTINGS,
-        f"The table {table.name} at 'ledger_url' is missing or not as the ledger makes it; "
-        "name a database, or in PostgreSQL a schema, without tables of such names.",
+        f"The table {table.name} at 'ledger_url' is missing or not as the ledger makes it. "
+        "Name a database, or in PostgreSQL a schema, without tables of such names.",
     )

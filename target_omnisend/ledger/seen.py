@@ -1,4 +1,4 @@
-"""Whom a run has seen, one bit a member."""
+"""The members that a run has seen, one bit a member."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from __future__ import annotations
 class Seen:
     """A set of members by their numbers: 125 KB for a million.
 
-    It is kept in memory alone: a run that dies takes it along, and has seen nobody.
+    It is kept in memory alone: a run that dies takes it along, and has seen no member.
     """
 
     def __init__(self, first_new: int) -> None:
-        """Nobody is seen; numbers from `first_new` on are given to members this run brings."""
+        """Start without a seen member; members new to this run get numbers from `first_new` on."""
         self._first_new = first_new
         self._bits = bytearray((first_new >> 3) + 1)
 

@@ -76,7 +76,7 @@ def given_at(
     Args:
         value: the record's date of the status.
         formats: patterns of `strptime`, tried after ISO 8601.
-        now: tells the present moment; without it no date lies in the future.
+        now: gives the present moment; without it no date lies in the future.
 
     Raises:
         UndatedError: not a date at which a person can have decided.

@@ -10,7 +10,7 @@ MAX_BODY_BYTES: Final = 900_000
 """Omnisend's guide asks for batches of at most 1 MB; one contact must fit into one."""
 
 NEVER_NEWER: Final = "2000-01-01T00:00:00Z"
-"""Omnisend keeps the newest status, so one dated before the shop began changes nobody's consent."""
+"""Omnisend keeps the newest status, so one dated before the shop began does not change consent."""
 
 UNDATED: Final = f"{NEVER_NEWER} nonSubscribed"
 """The consent of a record that says nothing of it."""
@@ -34,19 +34,17 @@ class Contact(msgspec.Struct, frozen=True, gc=False):
     """A member as Omnisend will receive it.
 
     Attributes:
-        email: the normalised address, by which records are merged and answers are matched.
+        email: the normalised address, by which records are combined and answers are matched.
         body: JSON of one item of a contacts batch.
         warnings: each value that was left out or altered.
         consent: date and e-mail status in the body, as text. The greater of two consents counts:
             the newer one and, of one date, the one that restricts more.
-        status_given: the record had a status of its own, known or not.
     """
 
     email: str
     body: bytes
     warnings: tuple[LeftOut, ...] = ()
     consent: str = UNDATED
-    status_given: bool = False
 
 
 class Rejection(msgspec.Struct, frozen=True):

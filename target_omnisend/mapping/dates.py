@@ -131,7 +131,7 @@ def _zone(written: re.Match[str]) -> timezone | None:
 def _by_pattern(text: str, formats: Sequence[str]) -> datetime:
     for pattern in formats:
         try:
-            return datetime.strptime(text, pattern)  # noqa: DTZ007  no zone written is none known
+            return datetime.strptime(text, pattern)  # noqa: DTZ007  - the text has no zone
         except ValueError:
             continue
     raise UnknownFormError(text)

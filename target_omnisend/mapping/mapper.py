@@ -72,15 +72,13 @@ _UNENCODABLE: Final = object()
 
 
 class _Given(NamedTuple):
-    """What a record says of consent: for the body, for comparing, and whether by a status."""
+    """What a record says of consent: for the body, and for comparing."""
 
     channel: msgspec.Raw
     consent: str = UNDATED
-    mapped: bool = False
 
 
 _NOTHING_GIVEN: Final = _Given(channels("email", consent.NON_SUBSCRIBED))
-_UNKNOWN_GIVEN: Final = _NOTHING_GIVEN._replace(mapped=True)
 
 
 class MemberMapper:
@@ -114,7 +112,7 @@ class MemberMapper:
             null_policy: ``skip``, or ``clear`` to remove properties whose column is null.
             date_formats: patterns of dates, tried after ISO 8601.
             declared: what the stream's schema says of its columns.
-            now: tells the present moment; a consent dated later is rejected, for it would make
+            now: gives the present moment; a consent dated later is rejected, because it would make
                 Omnisend ignore each change until then.
 
         Raises:
@@ -153,7 +151,7 @@ class MemberMapper:
             )
 
     def map(self, record: Record) -> Contact | Rejection:
-        """The contact of a record, or why there is none. Raises nothing, whatever the record."""
+        """The contact of a record, or its rejection. Raises nothing, whatever the record."""
         try:
             return self._map(record)
         except UnicodeEncodeError:
@@ -187,7 +185,7 @@ class MemberMapper:
         encoded = encode(body)
         if len(encoded) > MAX_BODY_BYTES:
             encoded = shortened(body, self._fields(), self._properties, warnings)
-        return Contact(email, encoded, tuple(warnings), given.consent, given.mapped)
+        return Contact(email, encoded, tuple(warnings), given.consent)
 
     def _fields(self) -> dict[str, str]:
         """The column, or the first of several, of each field that can be long."""
@@ -227,16 +225,15 @@ class MemberMapper:
             status = consent.status(own)
         except ValueError:
             warnings.append(LeftOut("subscription_status_unknown", self._status))
-            return _UNKNOWN_GIVEN  # not the default, which may be a subscription
-        mapped = bool(status)
+            return _NOTHING_GIVEN  # not the default, which may be a subscription
         status = status or self._default_status
         if status == consent.NON_SUBSCRIBED:
-            return _NOTHING_GIVEN._replace(mapped=mapped)
+            return _NOTHING_GIVEN
         try:
             at = self._given_at(record.get(self._changed_at) if self._changed_at else None)
         except consent.UndatedError as error:
             return Rejection("consent_date_missing", self._changed_at or None, str(error))
-        return _Given(channels("email", status, at), f"{at} {status}", mapped)
+        return _Given(channels("email", status, at), f"{at} {status}")
 
 
 def missing_columns(mapper: MemberMapper, available: Iterable[str]) -> list[str]:

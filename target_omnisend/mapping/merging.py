@@ -19,7 +19,7 @@ _COUNTRY: Final = frozenset({"country", "countryCode"})
 def in_turn(older: bytes, newer: bytes) -> bytes:
     """One contact that leaves what both would leave, sent one after the other.
 
-    What the newer one leaves out keeps the older one's value, and custom properties are merged
+    What the newer one leaves out keeps the older one's value, and custom properties are combined
     by their names. The newest consent counts, by its own date and not by the order.
     """
     if older == newer:

@@ -162,7 +162,7 @@ def is_encodable(value: Any) -> bool:
     except UnicodeEncodeError:
         return False
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return True  # has other faults, which are told where the value is used
+        return True  # has other faults, which are reported where the value is used
     return True
 
 

@@ -1,4 +1,4 @@
-"""Files that a run makes: whether they can be made, told before anything is sent."""
+"""Files that a run makes: a check, before the first call, that they can be made."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_folder(folder: Path, *, purpose: str, setting: str) -> None:
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise RunFailed(
             ExitCode.SETTINGS,
-            f"The folder {folder} for {purpose} cannot be written to; change '{setting}' or the "
+            f"The folder {folder} for {purpose} cannot be written to. Change '{setting}' or the "
             "folder's permissions.",
         )
 
@@ -47,12 +47,12 @@ def check_file(path: Path, *, purpose: str, setting: str) -> None:
     if os.path.isdir(path):  # noqa: PTH112 - as above
         raise RunFailed(
             ExitCode.SETTINGS,
-            f"{path} is a folder and cannot take {purpose}; name a file in '{setting}'.",
+            f"{path} is a folder and cannot take {purpose}. Name a file in '{setting}'.",
         )
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all: whoever reads it finds the old text or the new.
+    """Write a file whole or not at all: a reader finds the old text or the new.
 
     The draft has a name that cannot be foreseen, follows no link, and only its owner may read it.
     In the end the file has the mode of the one it replaces.

@@ -47,7 +47,7 @@ class RejectsFile:
         self._file: io.FileIO | None = None
         self._schemas: dict[str, bytes] = {}
         self._end = self._synced = 0  # bytes in whole lines; bytes that are on the disk
-        check_folder(folder, purpose="refused records", setting="rejects_path")
+        check_folder(folder, purpose="rejected records", setting="rejects_path")
 
     def add(
         self,
@@ -122,13 +122,13 @@ class RejectsFile:
     def _unwritable(self, error: OSError) -> RunFailed:
         return RunFailed(
             ExitCode.FAULT,
-            f"The rejects file {self.path} cannot be written ({error.strerror}); make room or "
+            f"The rejects file {self.path} cannot be written ({error.strerror}). Make room or "
             "change 'rejects_path', then run again.",
         )
 
 
 def _with_rejection(line: bytes, rejection: dict[str, t.Any]) -> bytes:
-    if b'"rejection"' in line:  # it may have been refused before
+    if b'"rejection"' in line:  # an earlier run can have rejected it
         with contextlib.suppress(ValueError, RecursionError):
             return msgspec.json.encode({**msgspec.json.decode(line), "rejection": rejection})
     # Otherwise not one character of the message changes.

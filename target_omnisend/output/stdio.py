@@ -1,4 +1,4 @@
-"""Standard input and output as they may be: closed, full, or with nobody behind them."""
+"""Standard input and output as they can be: closed, full, or without a reader."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def check_open(*, reading: bool) -> None:
     """
     if reading and sys.stdin is None:
         raise click.UsageError(
-            "Standard input is closed; pipe a tap into it, or name a file with --input."
+            "Standard input is closed. Pipe a tap into it, or name a file with --input."
         )
     if sys.stdout is None:
         raise click.UsageError(
-            "Standard output is closed; STATE goes there: send it to a file or to /dev/null."
+            "Standard output is closed, and STATE goes there. Send it to a file or to /dev/null."
         )
 
 
@@ -79,15 +79,15 @@ def write_line(text: bytes) -> None:
         reason = getattr(error, "strerror", None) or "it is closed"
         raise RunFailed(
             ExitCode.FAULT,
-            f"The state cannot be written to standard output ({reason}); see to what reads it, or "
-            "make room, then run again.",
+            f"The state cannot be written to standard output ({reason}). Check the program that "
+            "reads it, or make room, then run again.",
         ) from None
 
 
 def unusable_logging() -> int:
-    """Say, without a log, that there can be none; the exit code."""
+    """Say on standard error that the log cannot be set up; return the exit code."""
     sys.stderr.write(
-        "The log cannot be set up: check TARGET_OMNISEND_LOGLEVEL or LOGLEVEL (DEBUG, INFO, "
+        "The log cannot be set up. Check TARGET_OMNISEND_LOGLEVEL or LOGLEVEL (DEBUG, INFO, "
         "WARNING or ERROR), or the file that SINGER_SDK_LOG_CONFIG names; exit code 3.\n"
     )
     return ExitCode.SETTINGS

@@ -15,7 +15,7 @@ NARROWEST: t.Final = 60
 
 
 def has_live_display(stream: t.TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether a stream leads to a terminal that can show one, and nobody asked for none."""
+    """Whether a stream leads to a terminal that can show one, and NO_COLOR is not set."""
     if environment.get("NO_COLOR") or environment.get("TERM", "dumb") in {"", "dumb", "unknown"}:
         return False
     try:

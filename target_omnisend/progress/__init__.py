@@ -1,1 +1,1 @@
-"""What a run tells about itself while it is under way. Holds no personal data."""
+"""What a run reports while it is under way. It holds no personal data."""

@@ -25,9 +25,9 @@ class Metric(enum.StrEnum):
 
 
 class Meters:
-    """Tells, as the SDK's counters do, what was added since the last time.
+    """Writes, as the SDK's counters do, what was added since the last line.
 
-    The SDK's own `record_count` is what was read; these say what became of it.
+    The SDK's own `record_count` counts records that were read; these count verdicts and calls.
     """
 
     def __init__(self) -> None:

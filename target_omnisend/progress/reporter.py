@@ -1,4 +1,4 @@
-"""Tells how far a run is, from a thread of its own."""
+"""Shows how far a run is, from a thread of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 
 from singer_sdk.metrics import DEFAULT_LOG_INTERVAL
 
+from target_omnisend.events import event
 from target_omnisend.output.terminal import has_live_display
 from target_omnisend.progress.lines import fields, sentence
 from target_omnisend.progress.metrics import Meters
@@ -47,7 +48,7 @@ class Display(t.Protocol):
 class Progress:
     """While it is entered: pictures on a terminal, or else lines in the log; METRIC lines.
 
-    A fault in telling ends the telling, and never the run.
+    A fault in showing progress ends the showing, and never the run.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Progress:
         self._ended.set()
 
     def __enter__(self) -> Self:
-        """Begin to tell."""
+        """Begin to show progress."""
         first = self._look()
         self._pace.add(first)
         self._metrics_told_at = first.at
@@ -91,10 +92,13 @@ class Progress:
         if not self._start(self._run, "progress"):
             self._ended.set()
             self._take_down()
-            logger.warning("Progress is not shown: the system has no room for a thread.")
+            logger.warning(
+                "Progress is not shown, because the system has no room for a thread.",
+                extra=event("progress_not_shown"),
+            )
 
     def __exit__(self, *_: object) -> None:
-        """Take the display down and tell the last numbers; nothing is said after that."""
+        """Take the display down and write the last METRIC lines; nothing comes after that."""
         self._over.set()
         self._ended.wait()
         with self._no_harm():
@@ -102,13 +106,14 @@ class Progress:
             self._meters.tell(self._look(), last=True)
 
     def tick(self) -> None:
-        """Look, and tell."""
+        """Take a snapshot, and show it."""
         snapshot = self._look()
         self._pace.add(snapshot)
         if self._display is not None:
             self._display.show(snapshot, self._pace)
         else:
-            logger.info(sentence(snapshot, self._pace), extra=fields(snapshot, self._pace))
+            about = fields(snapshot, self._pace)
+            logger.info(sentence(snapshot, self._pace), extra=event("progress", **about))
         if snapshot.at >= self._metrics_told_at + self._metric_seconds:
             self._metrics_told_at = snapshot.at
             self._meters.tell(snapshot)
@@ -128,7 +133,11 @@ class Progress:
         except Exception as error:  # noqa: BLE001 - a terminal that is gone, say
             with suppress(Exception):
                 self._take_down()
-            logger.warning("Progress is not shown any more (%s).", type(error).__name__)
+            logger.warning(
+                "Progress is not shown any more (%s).",
+                type(error).__name__,
+                extra=event("progress_not_shown"),
+            )
 
     def _take_down(self) -> None:
         display, self._display = self._display, None
@@ -137,7 +146,7 @@ class Progress:
 
 
 def progress_of(runner: Runner, read_share: Callable[[], float | None]) -> Progress:
-    """What tells how far a runner is; `read_share` of the input's bytes, where it is known."""
+    """The progress of a runner; `read_share` is that of the input's bytes, if it is known."""
 
     def look() -> Snapshot:
         return runner.observe(lambda delivery, now: take(delivery, now, read_share()))

@@ -1,1 +1,1 @@
-"""What a run tells about itself afterwards. Holds no personal data."""
+"""What a run reports at its end. It holds no personal data."""

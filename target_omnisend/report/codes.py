@@ -39,7 +39,7 @@ REJECTIONS: t.Final[dict[str, Code]] = {
     ),
     "omnisend_refused": Code(
         "Omnisend rejected this contact for good.",
-        "Omnisend's own reason is in `message` and `field`: mend what it names.",
+        "Omnisend's own reason is in `message` and `field`: correct the value that it names.",
     ),
     "omnisend_unavailable": Code(
         "Omnisend failed on this contact eight times, or did not say what became of it.",
@@ -50,7 +50,7 @@ REJECTIONS: t.Final[dict[str, Code]] = {
 
 WARNINGS: t.Final[dict[str, Code]] = {
     "phone_invalid": Code(
-        "A phone number is none, or has no country code and no usable country.",
+        "A value is not a phone number, or has no country code and no usable country.",
         "Write it as +44 20 7946 0000, or map `country` too.",
     ),
     "birthdate_invalid": Code(
@@ -62,17 +62,17 @@ WARNINGS: t.Final[dict[str, Code]] = {
         "Use ISO codes such as GB, GBR or 826, or the country's name.",
     ),
     "gender_unknown": Code(
-        "A gender is none that Omnisend knows.",
+        "A gender is not one that Omnisend knows.",
         "Use f, m, female or male.",
     ),
     "subscription_status_unknown": Code(
         "A subscription status is a word that is not known; the contact went out as "
-        "nonSubscribed, which changes nobody's consent.",
+        "nonSubscribed, which does not change consent.",
         "Use `subscribed`, `unsubscribed` or `nonSubscribed`, or another word that the page on "
         "consent lists.",
     ),
     "value_unusable": Code(
-        "A value is no text, number or truth value (a list, an object, or half a character).",
+        "A value is not a text, number or truth value (a list, an object, or half a character).",
         "Map a column that holds plain values, or flatten the record.",
     ),
     "value_mistyped": Code(
@@ -108,7 +108,7 @@ EXITS: t.Final[dict[str, Code]] = {
     "3": Code(
         "Settings or credentials: wrong or missing setting, wrong key or scopes, retired API "
         "version, full plan.",
-        "Mend what the message names, then run `target-omnisend --check`.",
+        "Correct what the message names, then run `target-omnisend --check`.",
     ),
     "4": Code(
         "More records are rejected than `max_rejected_percent`, or some are rejected and none is "
@@ -121,7 +121,7 @@ EXITS: t.Final[dict[str, Code]] = {
         "Run again: no state has passed the records, and a repeat changes nothing.",
     ),
     "6": Code(
-        "More members than `max_removed_percent` would have left, and the run removed nobody.",
+        "More members than `max_removed_percent` would have left, so the run removed none.",
         "Check the source; if it is right, run again with a higher `max_removed_percent`.",
     ),
     "130, 143": Code(

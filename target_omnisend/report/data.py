@@ -127,9 +127,9 @@ def ceiling(outcome: Outcome, quota_share: float) -> int:
     """Contacts per 10 s that the run's share of Omnisend's limits admits, on the average.
 
     A run in which only some of the streams have tags may pass the limit of the tag calls, so
-    that is no ceiling for it.
+    that is not a ceiling for it.
     """
-    share = quota_share or 1.0  # no pacing of our own leaves Omnisend's limits
+    share = quota_share or 1.0  # without a pace of its own a run has Omnisend's limits
     per_minute = allowance(Endpoint.POST_BATCH, share) * MAX_ITEMS
     given = [counts for counts in outcome.streams.values() if counts.accepted]
     if given and all(counts.tagged for counts in given):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
-from target_omnisend.report.codes import EXITS, WARNINGS
+from target_omnisend.report.codes import EXITS
 
 if t.TYPE_CHECKING:
     from collections import Counter
@@ -34,19 +34,6 @@ def by_stream(outcome: Outcome) -> Iterator[tuple[str, str, dict[str, dict[str, 
                 yield name, f"Stream '{name}': {what}: {by_code(codes)}.", {field: dict(codes)}
 
 
-def unknown_statuses(outcome: Outcome) -> Iterator[tuple[str, str, dict[str, int]]]:
-    """Each stream that has more unknown words than known ones for the status, as in `by_stream`."""
-    for name, counts in outcome.streams.items():
-        unknown = counts.warnings["subscription_status_unknown"]
-        if unknown * 2 > counts.statuses:
-            sentence = (
-                f"Stream '{name}': {unknown} of {counts.statuses} statuses in the column of "
-                f"'mapping.subscription_status' are unknown words; these contacts went out as "
-                f"nonSubscribed. {WARNINGS['subscription_status_unknown'].cure.replace('`', '')}"
-            )
-            yield name, sentence, {"unknown_statuses": unknown, "statuses": counts.statuses}
-
-
 def in_all(outcome: Outcome, *, rejects: Path | None, report: str | None) -> str:
     """What happened in the whole run, where rejects and report are, and what to do next."""
     clauses = [counted(outcome.total()), f"exit code {outcome.exit_code}", *_what_next(outcome)]
@@ -70,7 +57,7 @@ def counted(total: StreamCounts) -> str:
 def fields(outcome: Outcome) -> dict[str, t.Any]:
     """What `in_all` says, as the fields of a log line, by their names in the report.
 
-    The counts are one field, since `created` is the name of a log line's own.
+    The counts are one field, because a log line has a field `created` of its own.
     """
     streams = {name: counts.reported() for name, counts in outcome.streams.items()}
     counts = outcome.total().reported()

@@ -1,4 +1,4 @@
-"""How a run went, in the words of somebody who only wants to know that."""
+"""How a run went, in a few plain words for the top of the report's page."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def _judged(code: int, totals: Mapping[str, int]) -> tuple[str, str]:
             f"Done, but {_count(totals['rejected'], 'record was', 'records were')} rejected",
         )
     if totals["received"]:
-        return GOOD, "Done: everybody is in Omnisend"
+        return GOOD, "Done: all contacts are in Omnisend"
     if totals["removed"]:
         return GOOD, "Done: memberships were taken back"
-    return ATTENTION, "Done, but there was nobody to send"
+    return ATTENTION, "Done, but the source sent no records"
 
 
 def _numbers(totals: Mapping[str, int]) -> list[str]:

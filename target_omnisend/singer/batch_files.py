@@ -80,7 +80,7 @@ class BatchFiles:
 
     def _patiently(self, work: Callable[[], _Done]) -> _Done:
         # In a thread that a signal leaves alone: a store far away may not answer for minutes.
-        return self._interrupt.wait_for(lambda: _told(work))
+        return self._interrupt.wait_for(lambda: _with_plain_faults(work))
 
     def _open(self, url: str) -> t.IO[bytes]:
         if self._root is not None:
@@ -90,7 +90,7 @@ class BatchFiles:
             if not files.exists(path):
                 path = unquote(path)  # the SDK's taps quote blanks, which fsspec does not know
             _check_ends(path)
-        self._system = files  # one that nobody holds closes what its files come from, as zip's does
+        self._system = files  # without a reference, zip's file system closes its files' source
         return t.cast("t.IO[bytes]", files.open(path, "rb"))
 
 
@@ -103,7 +103,7 @@ def name_of(url: str) -> str:
 
 
 def _check_ends(path: str) -> None:
-    """Refuse a device: /dev/zero comes to no end, not even to a line's.
+    """Check that a path is not a device: /dev/zero has no end, not even of a line.
 
     Raises:
         FileFault: when it is one.
@@ -111,11 +111,11 @@ def _check_ends(path: str) -> None:
     """
     mode = os.stat(path).st_mode  # noqa: PTH116 - fsspec has made it a text
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-        raise FileFault("is no file, but a device")
+        raise FileFault("is a device and not a file")
 
 
-def _told(work: Callable[[], _Done]) -> _Done:
-    """Do the work; what goes wrong is told without what the error's text may quote.
+def _with_plain_faults(work: Callable[[], _Done]) -> _Done:
+    """Do the work; an error becomes a sentence without the error's text, which can quote data.
 
     Raises:
         FileFault: in place of nearly everything.
@@ -128,7 +128,7 @@ def _told(work: Callable[[], _Done]) -> _Done:
     except ImportError as error:
         raise RunFailed(
             ExitCode.SETTINGS,
-            f"A BATCH file needs a package that is not installed ({error}); install it beside "
+            f"A BATCH file needs a package that is not installed ({error}). Install it beside "
             "target-omnisend, then run again.",
         ) from None
     except Exception as error:  # noqa: BLE001 - file systems are many and raise what they like
@@ -152,7 +152,7 @@ def _reason(error: Exception) -> str:
 
 def plain(file: t.IO[bytes]) -> Pieces:
     """JSON lines as they are."""
-    zipped = file.read(len(_GZIP)) == _GZIP  # the SDK's taps zip whatever they were told to do
+    zipped = file.read(len(_GZIP)) == _GZIP  # the SDK's taps always zip
     file.seek(0)
     if zipped:
         yield from gzipped(file)
@@ -167,7 +167,7 @@ def gzipped(file: t.IO[bytes]) -> Pieces:
     unzipped = gzip.GzipFile(fileobj=file)
     yield from split_lines(iter(lambda: unzipped.read1(_CHUNK), b""))
     if not file.tell():
-        raise FileFault("is empty, which is no gzip file")
+        raise FileFault("is empty and is not a gzip file")
     file.close()
 
 
@@ -179,7 +179,7 @@ def parquet(file: t.IO[bytes]) -> Pieces:
     except ImportError:
         raise RunFailed(
             ExitCode.SETTINGS,
-            "BATCH files in Parquet need the extra 'parquet'; install target-omnisend[parquet], "
+            "BATCH files in Parquet need the extra 'parquet'. Install target-omnisend[parquet], "
             "then run again.",
         ) from None
     encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode

@@ -48,7 +48,7 @@ def records_of(
 ) -> Iterator[dict[str, t.Any]]:
     """The RECORD messages that a BATCH message stands for; `reader` holds the one under way.
 
-    So they take the way of all records and, if they are refused, can be sent again.
+    So they go the way of all records and, if they are rejected, can be sent again.
 
     Raises:
         InvalidInputLine: when the message, a file or a line cannot be used.
@@ -108,4 +108,4 @@ def _encoding(encoding: t.Any) -> tuple[str, Decode]:
 def _manifest(manifest: t.Any) -> list[str]:
     if isinstance(manifest, list) and all(isinstance(url, str) for url in manifest):
         return manifest
-    raise InvalidInputLine("is a BATCH message whose 'manifest' is no list of files")
+    raise InvalidInputLine("is a BATCH message whose 'manifest' is not a list of files")

@@ -13,6 +13,8 @@ from urllib.parse import unquote
 
 import jsonschema_rs
 
+from target_omnisend.events import event
+
 logger = logging.getLogger("target-omnisend")
 
 COLUMN_BUDGET: t.Final = 5_000
@@ -79,9 +81,10 @@ class _Bounding:
                 made[name] = self._within_budget(part, name)
         if self._unchecked:
             logger.info(
-                "%d parts of the schema are too large or refer to themselves; the values there "
+                "%d parts of the schema are too large or refer to themselves. The values there "
                 "are not checked against it.",
                 self._unchecked,
+                extra=event("schema_unchecked", parts=self._unchecked),
             )
         return {name: part for name, part in made.items() if part is not _LEFT_OUT}
 

@@ -41,7 +41,7 @@ class ColumnCheck:
         self._schema = _compile(schema, self._columns)
 
     def fits(self, record: dict[str, t.Any]) -> bool:
-        """Whether there is no reason to look more closely."""
+        """Whether the record fits as a whole, so that `unfit` has nothing to find."""
         try:
             return self._schema.is_valid(record)
         except (ValueError, OverflowError):  # half a surrogate pair: for the mapping to judge

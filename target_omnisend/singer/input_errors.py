@@ -41,15 +41,21 @@ def at_line(error: Exception, reader: MessageReader) -> str:
 
 
 def of_stream_maps(error: Exception, reader: MessageReader) -> RunFailed | None:
-    """What an expression of the operator's made of a record, told without the record."""
+    """The failure of an expression of the operator's; the sentence does not quote the record."""
     files = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
     if mapper.__file__ not in files:
         return None
-    # Other errors come from within an expression, and their text may quote what it got.
-    own = isinstance(error, (MapExpressionError, StreamMapConfigError))
     return RunFailed(
         ExitCode.SETTINGS,
         f"The setting 'stream_maps' does not work on {reader.place}, "
-        f"stream '{reader.stream}' ({error if own else type(error).__name__}); mend the "
-        "expression, then run again.",
+        f"stream '{reader.stream}' ({_reason(error)}). Correct the expression, then run again.",
     )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MapExpressionError):  # its text ends with the expression
+        step = "parse" if str(error).startswith("Failed to parse") else "evaluate"
+        return f"Failed to {step} an expression"
+    if isinstance(error, StreamMapConfigError):
+        return str(error)
+    return type(error).__name__  # it comes from an expression, and can quote what that got

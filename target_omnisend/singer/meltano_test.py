@@ -10,7 +10,9 @@ import typing as t
 from singer_sdk import BatchSink
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
+
+    from singer_sdk.mapper import StreamMap
 
 _STREAM: t.Final = "meltano_test_stream"
 
@@ -21,6 +23,15 @@ def is_meltanos(stream: str, columns: Collection[str], email_column: str | None)
     Any stream can have that name: with the mapped e-mail column it is a stream like others.
     """
     return stream == _STREAM and bool(columns) and email_column not in columns
+
+
+def columns_of(stream_maps: Iterable[StreamMap], stream: str) -> Collection[str]:
+    """The columns, less keys, of the stream that one of these maps makes."""
+    for stream_map in stream_maps:
+        if stream_map.stream_alias == stream:
+            columns = set(stream_map.transformed_schema["properties"])
+            return columns.difference(stream_map.transformed_key_properties or ())
+    return ()
 
 
 class MeltanosTestSink(BatchSink):

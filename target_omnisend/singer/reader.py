@@ -43,8 +43,8 @@ class MessageReader(GenericSingerReader[bytes]):
         kind: its type; at the end of the input, the last one's.
         is_fed_back: a rejected record of an earlier run was among the input.
         part: where in a file that the message names, if it is from there.
-        read_share: of the input's bytes, where its size is known and tells how much there is to
-            read; 1 at its end.
+        read_share: of the input's bytes, if its size is known and shows how much is left to read;
+            1 at its end.
     """
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class MessageReader(GenericSingerReader[bytes]):
         """Decode a message.
 
         Raises:
-            InvalidInputLine: when the line is none; its text stays unsaid.
+            InvalidInputLine: when the line is not a message; the error does not quote it.
         """
         self.stream = None
         message = self.decode_record(line)
@@ -106,12 +106,12 @@ class MessageReader(GenericSingerReader[bytes]):
         if part and not isinstance(message.get(part), dict):
             raise InvalidInputLine(f"lacks an object '{part}'")
         if self.stream is None and kind in _OF_A_STREAM and "stream" in message:
-            raise InvalidInputLine("has a 'stream' that is no text")
+            raise InvalidInputLine("has a 'stream' that is not a text")
         keys = message.get("key_properties") if kind == "SCHEMA" else None
         if keys and not (isinstance(keys, list) and all(isinstance(key, str) for key in keys)):
-            raise InvalidInputLine("has 'key_properties' that are no list of names")
+            raise InvalidInputLine("has 'key_properties' that are not a list of names")
         if kind == "BATCH":
-            # The records are elsewhere: the size of the input tells nothing any more.
+            # The records are elsewhere: the size of the input says nothing any more.
             self._size = self.read_share = None
         return message
 
@@ -146,7 +146,7 @@ class MessageReader(GenericSingerReader[bytes]):
 
     def _process_unknown_message(self, message_dict: dict[str, t.Any]) -> None:  # noqa: ARG002
         raise InvalidInputLine(
-            "has a type that is none of SCHEMA, RECORD, STATE, ACTIVATE_VERSION and BATCH"
+            "has a type that is not one of SCHEMA, RECORD, STATE, ACTIVATE_VERSION and BATCH"
         )
 
     def _lines(self, source: t.IO[bytes]) -> Iterator[bytes]:
@@ -218,7 +218,7 @@ def decode(line: bytes) -> t.Any:
 
     What the fast decoder takes for no JSON the standard library may still read: half a
     surrogate pair (from a text that was cut), a number beyond every float. From bytes it would also
-    read UTF-16, which among the rejects, within lines of UTF-8, nobody could read again.
+    read UTF-16. Among the rejects such a line would stand between lines of UTF-8, unreadable.
 
     Raises:
         ValueError: when it is not JSON.
@@ -267,18 +267,6 @@ def _size(descriptor: int) -> int | None:
     if not stat.S_ISREG(status.st_mode):
         return None
     return status.st_size - os.lseek(descriptor, 0, os.SEEK_CUR)
-
-
-def spell_out(schema: dict[str, t.Any]) -> None:
-    """Write out, in place, columns whose schema is `true` or `false`: the SDK reads none such."""
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        return
-    for name, column in properties.items():
-        if isinstance(column, bool):
-            properties[name] = {} if column else {"not": {}}
-        elif isinstance(column, dict):
-            spell_out(column)
 
 
 def _as_bytes(line: bytes | str) -> bytes:

@@ -15,6 +15,14 @@ _UNIONS: t.Final = ("anyOf", "oneOf", "allOf")
 _ANY_SCALAR: t.Final = ("boolean", "null", "number", "string")
 
 
+def make_readable(schema: Schema, keys: Iterable[str], *, flattened: bool) -> None:
+    """Change a schema in place, so that the SDK can read it; `flattened` if it flattens too."""
+    complete(schema, keys)
+    spell_out(schema)
+    if flattened:
+        make_flattenable(schema)
+
+
 def complete(schema: Schema, keys: Iterable[str]) -> None:
     """Add, in place, what the SDK needs: `properties`, and the key properties among them.
 
@@ -24,6 +32,18 @@ def complete(schema: Schema, keys: Iterable[str]) -> None:
     if isinstance(properties, dict):
         for key in keys:
             properties.setdefault(key, {})
+
+
+def spell_out(schema: Schema) -> None:
+    """Write out, in place, columns whose schema is `true` or `false`: the SDK reads none such."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return
+    for name, column in properties.items():
+        if isinstance(column, bool):
+            properties[name] = {} if column else {"not": {}}
+        elif isinstance(column, dict):
+            spell_out(column)
 
 
 def make_flattenable(schema: Schema) -> None:

@@ -53,27 +53,27 @@ def _schema_of(value: Any) -> dict[str, Any]:
         ),
         (
             {"type": CONTENT},
-            f"{AT_4} has a type that is none of {TYPES}.",
+            f"{AT_4} has a type that is not one of {TYPES}.",
         ),
         (
             {"type": "RECORD", "stream": {"email": CONTENT}, "record": {"email": CONTENT}},
-            "Line 4 of the input has a 'stream' that is no text.",
+            "Line 4 of the input has a 'stream' that is not a text.",
         ),
         (
             {**schema(), "stream": [CONTENT]},
-            "Line 4 of the input has a 'stream' that is no text.",
+            "Line 4 of the input has a 'stream' that is not a text.",
         ),
         (
             {**schema("others"), "key_properties": [[CONTENT]]},
-            f"{AT_4}, stream 'others', has 'key_properties' that are no list of names.",
+            f"{AT_4}, stream 'others', has 'key_properties' that are not a list of names.",
         ),
         (
             {**schema("others"), "key_properties": CONTENT},
-            f"{AT_4}, stream 'others', has 'key_properties' that are no list of names.",
+            f"{AT_4}, stream 'others', has 'key_properties' that are not a list of names.",
         ),
         (
             {"type": "ACTIVATE_VERSION", "stream": {"email": CONTENT}, "version": 1},
-            "Line 4 of the input has a 'stream' that is no text.",
+            "Line 4 of the input has a 'stream' that is not a text.",
         ),
         ({"type": "STATE", "state": CONTENT}, "Line 4 of the input lacks 'value'."),
     ],
@@ -139,7 +139,8 @@ def test_the_last_line_says_what_to_do_about_a_bad_line(command: Command) -> Non
     ran = command(schema(), *people(3), b"junk")
     assert (ran.code, ran.errors) == (1, ["Line 5 of the input is not JSON (4 bytes)."])
     last = (
-        "3 received, 3 accepted; exit code 1; Line 5 of the input is not JSON (4 bytes); what came "
-        "before it has its verdict: mend the line, or the tap that wrote it, then run again."
+        "3 received, 3 accepted; exit code 1; Line 5 of the input is not JSON (4 bytes); each "
+        "record before it has its verdict. Correct the line, or the tap that wrote it, then run "
+        "again."
     )
     assert ran.log.splitlines()[-1].endswith(last)

@@ -127,7 +127,7 @@ def test_whom_a_file_without_version_brought_no_version_removes(
     )
     assert ran.code == 0, ran.log
     assert {email for email, one in sandbox.store.contacts.items() if one.tags} == emails(1, 2)
-    assert "removed nobody, because some of its records carry no version" in ran.log
+    assert "removed no member, because some of its records carry no version" in ran.log
 
 
 @pytest.mark.parametrize(
@@ -179,11 +179,11 @@ def test_a_bad_file_ends_the_run_after_what_came_before(
     [
         (
             batch("/", encoding=PARQUET),
-            "Parquet need the extra 'parquet'; install target-omnisend[parquet], then run again.",
+            "Parquet need the extra 'parquet'. Install target-omnisend[parquet], then run again.",
         ),
         (
             batch("s3://bucket/file"),
-            "needs a package that is not installed (Install s3fs to access S3); install it",
+            "needs a package that is not installed (Install s3fs to access S3). Install it",
         ),
     ],
     ids=["parquet", "s3"],

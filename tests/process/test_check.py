@@ -62,7 +62,7 @@ def test_it_tells_store_scopes_mapping_and_ledger(
         ({"api_key": "wrong"}, "does not accept the API key"),
         ({"data_privacy_consent": False}, "data_privacy_consent"),
         ({"mapping": {}}, "'mapping.email' is missing"),
-        ({"ledger_url": "mysql://there/is"}, "'ledger_url' is no database URL"),
+        ({"ledger_url": "mysql://there/is"}, "'ledger_url' is not a database URL"),
         ({"ledger_url": "sqlite:///config.json/ledger.db"}, "cannot be written to"),
         ({"report_path": "config.json/report.json"}, "cannot be written"),
         ({"rejects_path": "config.json/rejects"}, "cannot be written to"),

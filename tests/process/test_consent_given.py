@@ -39,8 +39,9 @@ def test_a_column_of_unknown_words_is_said_in_a_line_of_its_own(target: Rehearsa
     ]
     ran = target(COLUMNS, *people, **MAPPED)
     assert (ran.code, ran.counts["accepted"]) == (0, 6)
-    assert "3 of 5 statuses in the column of 'mapping.subscription_status' are unknown" in ran.log
-    assert "are unknown words" not in target(COLUMNS, *people[1:], **MAPPED).log
+    said = "column 'consent' was left out of 3 of 5 records (subscription_status_unknown)"
+    assert said in ran.log
+    assert "column 'consent'" not in target(COLUMNS, *people[1:], **MAPPED).log
 
 
 def test_a_date_that_cannot_be_read_shows_its_form_in_the_rejects_and_nothing_else(
@@ -105,3 +106,18 @@ def test_no_state_passes_a_record_whose_status_a_later_one_carries(target: Rehea
     target.store.faults.add(Fault("item_flaky", email="m@", code=500, failures=99))
     ran = target(COLUMNS, OUT, state(read=1), IN, state(read=2), stop_after=5.0, **MAPPED)
     assert (ran.code, ran.states) == (143, [])
+
+
+@pytest.mark.parametrize("membership", ["tag", "property"])
+def test_an_opt_out_arrives_although_the_person_is_deleted_after_it(
+    target: Rehearsal, tmp_path: Path, membership: str
+) -> None:
+    settings = {**MAPPED, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"}
+    settings |= {"membership": membership, "max_removed_percent": 100}
+    target(COLUMNS, IN, state(read=1), **settings)
+    gone = record("m@example.com", _sdc_deleted_at="2025-06-02T00:00:00Z")
+    ran = target(COLUMNS, OUT, gone, state(read=2), **settings)
+    assert (ran.code, ran.states, ran.counts["removed"]) == (0, [{"read": 2}], 1), ran.log
+    assert only_person(target)[1] == "unsubscribed"
+    (person,) = target.store.contacts.values()
+    assert ("VIP" in person.tags, (person.properties or {}).get("segment_vip")) == (False, None)

@@ -193,7 +193,7 @@ def test_a_file_that_is_no_ledger_yet_stays_as_it_is(command: Command, tmp_path:
 
 def test_a_ledger_that_no_run_could_make_is_told(command: Command) -> None:
     ran = _dry(command, schema(), ledger_url="sqlite:///config.json/ledger.db")
-    words = "The ledger config.json/ledger.db cannot be written to (Not a directory); check "
+    words = "The ledger config.json/ledger.db cannot be written to (Not a directory). Check "
     assert (ran.code, [error.startswith(words) for error in ran.errors]) == (3, [True]), ran.log
     assert "Not a directory" in ran.log.splitlines()[-1], "the last line says why"
 

@@ -104,11 +104,11 @@ MIRROR: dict[str, Any] = {"sync_mode": "mirror", "mirror_on": "activate_version"
 def test_a_mirror_that_removes_nobody_is_named(command: Command, tmp_path: Path) -> None:
     mirror = {**MIRROR, "ledger_url": f"sqlite:///{tmp_path}/ledger.db"}
     dry = Told(command, schema(), *people(2), dry=True, **mirror)
-    assert "Segment 'VIP': this run would remove nobody, because" in dry.ran.log
+    assert "Segment 'VIP': this run would remove no member, because" in dry.ran.log
 
     told = Told(command, schema(), *people(2), **mirror)
     assert told.ran.code == 0
-    told.says("Segment 'VIP': this run removed nobody, because")
+    told.says("Segment 'VIP': this run removed no member, because")
 
 
 def test_a_member_that_omnisend_does_not_let_go_is_named(

@@ -78,9 +78,10 @@ def test_a_tag_that_is_none_is_found_before_anything_is_read(command: Command) -
         ({"members": {"__alias__": "x +"}}, "line 1 of the input, stream 'members' (Failed to"),
         ({"members": {"number": "nowhere"}}, "line 2 of the input, stream 'members' (Failed to"),
         ({"members": {"number": "int(email)"}}, "line 2 of the input, stream 'members' (ValueErr"),
+        ({"members": "x"}, "Setting 'stream_maps.…' is not usable."),
         ({"__else__": "x"}, "Setting 'stream_maps.__else__' should be null or '__NULL__'."),
     ],
-    ids=["syntax", "alias", "name", "value", "else"],
+    ids=["syntax", "alias", "name", "value", "type", "else"],
 )
 def test_a_stream_map_that_does_not_work_is_a_matter_of_settings(
     command: Command, maps: dict[str, str], why: str

@@ -50,13 +50,15 @@ def test_a_terminal_shows_progress_below_the_log_and_nothing_of_it_at_the_end(
     limit = r"a minute, limit in use \d+ % \(POST /[a-z/]+\)$"
     assert re.search(limit, terminal.display[counts + 2])
     assert re.search(r" \d+ % after 0:00:0\d", terminal.display[counts + 3])
-    assert any("completed processing 303 lines" in line for line in terminal.display[:counts])
+    assert any("shows as the tag" in line for line in terminal.display[:counts])
 
     last = terminal.text
+    assert "Reader" not in last, "lines of the SDK that say nothing of a run's success"
+    assert "parse of env var" not in last
     assert not terminal.cursor_is_hidden()
     assert COUNTS not in last
     assert "a minute" not in last
-    assert "POST /contacts/tags: 503; trying again.\n" in last, "said while it was up"
+    assert "POST /contacts/tags: 503. The call is tried again.\n" in last, "said while it was up"
     assert '\n{"read": 301}\n' in last, "STATE has a line of its own"
     assert re.search(r"\| 301 received, 300 accepted, 1 rejected; exit code 0; [^\n]*$", last)
     for line in filter(None, last.splitlines()):
@@ -116,7 +118,7 @@ def test_an_end_by_force_leaves_the_cursor_to_be_seen(command: Command, tmp_path
     os.close(nobody_reads)
     os.close(out)
     assert not terminal.cursor_is_hidden()
-    assert terminal.text.endswith("\nThe end was forced, since something hung; run again.")
+    assert terminal.text.endswith("\nThe end was forced, because something hung. Run again.")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,8 @@ def test_away_from_a_terminal_every_line_is_json_with_what_it_is_about_as_fields
     assert {(line["stream_name"], line["extra"]["segment"]) for line in (missing, refused)} == {
         ("members", "VIP")
     }
-    (fault,) = _saying(ours, "trying again")
+    (fault,) = _saying(ours, "is tried again")
+    assert fault["extra"]["event_name"] == "call_failed"
     assert (fault["stream_name"], fault["extra"]["endpoint"]) == ("members", "POST /batches")
     assert fault["extra"]["status"] == 503
     bad, last = [line for line in ours if line["level"] == "error"]

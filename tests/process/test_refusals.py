@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -180,3 +181,25 @@ def test_a_segment_name_that_omnisend_refuses_as_a_tag_is_the_settings_fault(
 
     assert (ran.code, ran.states) == (3, [])
     assert "'segment' or 'tags'" in ran.errors[0]
+
+
+@pytest.mark.parametrize("sandbox", [{"keys": {"sandbox-key": []}}], indirect=True)
+def test_a_run_that_ends_before_it_sends_has_nothing_unconfirmed(command: Command) -> None:
+    ran = command(schema(), *people(3))
+    assert (ran.code, ran.counts["unconfirmed"]) == (3, 0), ran.log
+
+
+def test_records_that_no_call_carried_are_not_sent_and_not_unconfirmed(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    sandbox.store.faults.add(Fault("status", "POST /batches", status=402, skip=2))
+    report = tmp_path / "report.json"
+    settings = {"quota_share": 0.01, "membership": "property", "report_path": str(report)}
+    ran = command(schema(), *people(1500), state(at=1), batch_size_rows=100, **settings)
+
+    assert (ran.code, ran.states) == (3, []), ran.log
+    sent = 100 * sandbox.store.requests.counts["POST /batches"]
+    assert ran.counts["accepted"] + ran.counts["unconfirmed"] == sent < 1500
+    assert ran.counts["not_sent"] == ran.counts["received"] - sent > 0
+    totals = json.loads(report.read_text())["totals"]
+    assert totals["not_sent"] == ran.counts["not_sent"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from signal import SIGTERM
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import pytest
 from support.command import KEY, people, record, schema, state
@@ -111,9 +110,9 @@ def test_a_report_that_can_no_longer_be_written_changes_nothing(
 
 
 def test_a_report_that_fails_in_any_way_changes_nothing(tmp_path: Path) -> None:
-    night = Rehearsal(tmp_path)
-    with patch(
-        "target_omnisend.commands.closing.write", side_effect=KeyError("member1@example.com")
-    ):
-        ran = night(schema(), *people(3), report_path=str(tmp_path / "report.json"))
+    def fail(*_: object) -> None:
+        raise KeyError("member1@example.com")
+
+    path = str(tmp_path / "report.json")
+    ran = Rehearsal(tmp_path)(schema(), *people(3), report_path=path, parts={"report": fail})
     assert (ran.code, "The report cannot be written (KeyError)." in ran.log) == (0, True), ran.log

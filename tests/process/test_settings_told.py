@@ -80,7 +80,7 @@ def test_wrong_settings_are_told_before_stdin_is_read(
     [
         ("{", "config.json does not hold a JSON object."),
         ("[1]", "config.json does not hold a JSON object."),
-        (None, "config.json cannot be read (there is no such file)."),
+        (None, "config.json cannot be read (the file does not exist)."),
     ],
 )
 def test_a_config_file_that_is_none_is_told(
@@ -115,8 +115,9 @@ def test_a_setting_that_does_not_exist_is_told_and_ignored(command: Command) -> 
     ran = command(max_reject_percent=5)
 
     assert ran.code == 0
-    assert "There is no setting 'max_reject_percent'; did you mean 'max_rejected_percent'?" in (
-        ran.log
+    assert (
+        "The setting 'max_reject_percent' is not known; did you mean 'max_rejected_percent'?"
+        in (ran.log)
     )
 
 

@@ -1,21 +1,23 @@
-"""The SDK's standard target tests, over HTTP to a local Omnisend."""
+"""The SDK's standard target tests, on virtual time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from singer_sdk.testing import get_target_test_class
-from support.sandbox import running_sandbox
+from support.rehearsal import Rehearsal
 
-from target_omnisend.delivery import tagger
+from target_omnisend.commands.session import Session
 from target_omnisend.target import TargetOmnisend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Filled in by the fixtures: the SDK wants the settings before there is a sandbox.
+# Filled in by the fixture: the SDK wants the settings before there is a folder.
 CONFIG: dict[str, Any] = {
     "api_key": "sandbox-key",
     "data_privacy_consent": True,
@@ -47,21 +49,30 @@ ARRIVED = {
     "special_chars_in_attributes": 1,
 }
 
-Standard: type[Any] = get_target_test_class(TargetOmnisend, config=CONFIG, parse_env_config=False)
+
+class Begun(TargetOmnisend):
+    """A target whose session begins with it: the SDK's tests make none."""
+
+    night: ClassVar[Rehearsal]
+
+    def __init__(self, **options: Any) -> None:
+        parts = self.night.parts(progress=lambda *_: nullcontext())
+        super().__init__(session=partial(Session, parts=parts), **options)
+        self.session.__enter__()
+
+
+Standard: type[Any] = get_target_test_class(Begun, config=CONFIG, parse_env_config=False)
 
 
 class TestStandardTarget(Standard):  # type: ignore[misc] # the SDK makes it
     """Each test, and what it left in Omnisend."""
 
     @pytest.fixture(autouse=True)
-    def _arrives(
-        self, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[None]:
-        monkeypatch.setattr(tagger, "VISIBLE_AFTER", 0.0)
-        with running_sandbox() as sandbox:
-            CONFIG.update(api_url=sandbox.api_url, rejects_path=str(tmp_path / "rejects"))
-            yield
-            contacts = sandbox.store.contacts.values()
+    def _arrives(self, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+        Begun.night = Rehearsal(tmp_path)
+        CONFIG.update(rejects_path=str(tmp_path / "rejects"))
+        yield
+        contacts = Begun.night.store.contacts.values()
         name = request.node.name.removeprefix("test_target_")
         assert len(contacts) == ARRIVED[name]
         assert [one.email for one in contacts if not one.tags] == []

@@ -23,7 +23,7 @@ from support.simulation import (
 
 from omnisend_sandbox.faults import Fault, Faults
 from target_omnisend import waits
-from target_omnisend.delivery.engine import MAX_ATTEMPTS
+from target_omnisend.delivery.results import MAX_ATTEMPTS
 from target_omnisend.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -430,6 +430,46 @@ def test_a_full_plan_ends_the_run_and_what_was_taken_is_settled() -> None:
     taken = len(run.store.contacts)
     assert (run.outcome.total().accepted, len(run.delivered)) == (taken, taken)
     assert run.states[-1].value["read"] <= taken
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        ([Fault("item_refused", code=402, email="^p7@")], "plan"),
+        ([Fault("item_refused", email="^p.?.?@")], "same reason"),
+    ],
+    ids=["plan full", "refused alike"],
+)
+def test_a_failure_that_a_batch_tells_leaves_the_open_batches_their_grace(
+    faults: list[Fault], words: str
+) -> None:
+    slow = Fault("stuck", skip=1, times=1, seconds=12.0)
+    run = simulation(slow, *faults, batch_latency=1.0, spread=0.0).run(
+        with_states(members(200), 100)
+    )
+    assert words in failure_of(run).sentence
+    assert {f"p{n}@example.com" for n in range(100, 200)} <= run.delivered
+    assert 10.0 < run.now < waits.GRACE
+
+
+def test_a_failure_that_a_batch_tells_waits_no_longer_than_the_grace() -> None:
+    full = Fault("item_refused", code=402, email="^p7@")
+    run = simulation(Fault("stuck", skip=1, times=1), full, batch_latency=1.0, spread=0.0)
+    run.run(with_states(members(200), 100))
+    assert "plan" in failure_of(run).sentence
+    assert waits.GRACE < run.now < waits.GRACE + 5.0
+
+
+@pytest.mark.parametrize("endpoint", ["GET /batches", "POST /contacts/tags"])
+def test_a_failure_of_the_calls_that_settle_batches_ends_the_run_at_once(endpoint: str) -> None:
+    run = simulation(
+        Fault("status", endpoint=endpoint, status=401),
+        Fault("stuck", skip=1, times=1),
+        batch_latency=1.0,
+        spread=0.0,
+    ).run(with_states(members(200), 100))
+    assert "'api_key'" in failure_of(run).sentence
+    assert run.now < waits.GRACE
 
 
 def test_a_plan_that_is_full_item_by_item_ends_the_run_soon() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -17,18 +17,18 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from support.simulation import Bad, Member, Simulation, State
+from support.simulation import Bad, Member, Simulation, State, StoreClient
 
 from omnisend_sandbox.faults import Fault
 from target_omnisend import waits
-from target_omnisend.api.answers import Answer, Kind
+from target_omnisend.api.answers import Kind
 from target_omnisend.api.budget import Endpoint, allowance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from omnisend_sandbox.batch import Batch
-    from target_omnisend.api.call import Call
+    from target_omnisend.api.answers import Answer
 
 TAGS = {"vip": ["vip"], "gold": ["gold", "all"]}
 TIMEOUT = 10.0
@@ -121,13 +121,26 @@ STRAYS = st.builds(
 FAULTS = st.one_of(_call_faults(), _batch_faults(), _batch_faults(), _item_faults())
 
 
+class _Noting(StoreClient):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.taken: set[str] = set()
+
+    def post_batch(self, items: Sequence[bytes]) -> Answer:
+        answer = super().post_batch(items)
+        if answer.kind is Kind.DONE:
+            self.taken.add(answer.body["batchID"])
+        return answer
+
+
 class Watched(Simulation):
     """A run, message by message, that knows what each record's verdict has to rest on.
 
     Attributes:
         records: every contact's record, in the order they were read; names tell them apart.
-        taken: batches whose submission was answered, by id, with their entries.
     """
+
+    client = _Noting
 
     def __init__(self) -> None:
         super().__init__(
@@ -142,7 +155,6 @@ class Watched(Simulation):
         self.on_disk: set[str] = set()
         self.bad = 0
         self.said: list[Any] = []
-        self.taken: set[str] = set()
         self._decoded: dict[str, list[dict[str, Any]]] = {}
         add = self.rejects.add
 
@@ -169,16 +181,14 @@ class Watched(Simulation):
         """Let time pass."""
         until = self.now + seconds
         while self.now < until:
-            while call := self.delivery.next_call(self.now):
-                self._calls.append(call)
-            self._start_calls()
+            self.loop.start_calls()
             self._jump(until)
 
     def _jump(self, until: float) -> None:
-        """As `_move_on`, with larger steps while nothing is open: silence is long."""
+        """As `move_on`, with larger steps while nothing is open: silence is long."""
         delivery = self.delivery
-        if self._events or delivery._confirmer.open or delivery._enrolling.waiting:
-            self._move_on(until)
+        if self.loop.in_flight or delivery._confirmer.open or delivery._tagger.waiting:
+            self.loop.move_on(until)
         else:
             self.now = min(until, self.now + 2, max(self.now, delivery.scheduler.wake_at(self.now)))
             self.store.advance()
@@ -186,7 +196,7 @@ class Watched(Simulation):
     def drain(self) -> None:
         """Cut everything pending, also into batches that are not full."""
         for origin in self.origins.values():
-            self.delivery._cut(origin.segment, self.now, partial=True)
+            self.delivery._cutter.cut(origin.segment, self.now, partial=True)
 
     def see_it_through(self, seconds: float) -> None:
         """Let time pass until nothing is left to do."""
@@ -197,10 +207,10 @@ class Watched(Simulation):
 
     # -- what it checks ----------------------------------------------------------------
 
-    def _answer(self, call: Call, answer: Answer) -> None:
-        if call.endpoint is Endpoint.POST_BATCH and answer.kind is Kind.DONE:
-            self.taken.add(answer.body["batchID"])
-        super()._answer(call, answer)
+    @property
+    def taken(self) -> set[str]:
+        """Batches whose submission was answered, by id."""
+        return cast("_Noting", self.api).taken
 
     def _emitted(self, value: Any) -> None:
         marks = dict.fromkeys(id(v) for v, _ in self._marks)
@@ -327,8 +337,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         total = self.run.outcome.total()
         assert total.received == len(self.run.records) + self.run.bad
         assert min(total.numbers().values()) >= 0
-        held = self.run.delivery._intake.held
-        held_back = self.run.delivery._intake.held_back
+        held = self.run.delivery._batcher.held
+        held_back = self.run.delivery._batcher.held_back
         assert total.unconfirmed == held + held_back + self.run.lost_contacts()
 
     @invariant()
@@ -373,7 +383,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         run = self.run
         run.outcome.stopped_by = 15
         run.delivery.stop(run.now)
-        under_way = run.in_flight + len(run._calls)
+        under_way = run.loop.in_flight
         most = run.calls["POST /batches"] + under_way
         run.see_it_through(waits.GRACE + 1)
         assert run.calls["POST /batches"] <= most, "nothing more is submitted"
@@ -381,8 +391,8 @@ class DeliveryMachine(RuleBasedStateMachine):
     def _everything_is_settled_or_named(self) -> None:
         run = self.run
         assert run.outcome.failure is None
-        assert run.delivery._intake.held == 0
-        held_back = run.delivery._intake.held_back
+        assert run.delivery._batcher.held == 0
+        held_back = run.delivery._batcher.held_back
         assert run.outcome.total().unconfirmed == held_back + run.lost_contacts()
         unclear = run.outcome.lost_batches or run.outcome.nothing_arrived or held_back
         if run.said and not unclear:

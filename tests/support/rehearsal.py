@@ -6,26 +6,27 @@ calls go through the real client's encoding and reading to a `Store`; the clock 
 
 from __future__ import annotations
 
-import gc
-import heapq
-import itertools
 import json
 import logging
 import math
-import threading
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
-from unittest.mock import patch
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from omnisend_sandbox.model import Store
 from support.calls import NOON
 from support.command import SETTINGS
 from support.simulation import StoreClient
-from target_omnisend.commands import session as rim
-from target_omnisend.delivery.runner import Runner
+from target_omnisend.commands.closing import conclude
+from target_omnisend.commands.export import export
+from target_omnisend.commands.parts import Parts
+from target_omnisend.commands.retire import retire
+from target_omnisend.commands.session import Session
+from target_omnisend.delivery.virtual_runner import VirtualClock, VirtualRunner
+from target_omnisend.ledger import Ledger
 from target_omnisend.signals import Stopped
 from target_omnisend.target import TargetOmnisend
 
@@ -33,11 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from target_omnisend.api.protocol import Api
-    from target_omnisend.delivery.engine import Delivery
-
-TICK = 0.25
-LATENCY = 0.1
+NO_PARTS: Mapping[str, Any] = {}
 KILL = object()
 """In place of a message: the process is gone once it has read so far."""
 
@@ -75,25 +72,17 @@ class Ran:
         return {name: n for name, n in self.calls.items() if not name.startswith("GET")}
 
 
-class Event(NamedTuple):
-    """Something that happens at a time."""
-
-    at: float
-    number: int
-    happen: Callable[[], None]
-
-
 class Rehearsal:
     """Runs the target again and again on one store, one clock and one folder.
 
     Attributes:
         store: Omnisend.
-        now: seconds since the first run began.
+        clock: the one of all runs.
     """
 
     def __init__(self, folder: Path, **store: Any) -> None:
         """Nothing has been sent yet; `store` are options of `Store`."""
-        self.now = 0.0
+        self.clock = VirtualClock(datetime.fromtimestamp(NOON, UTC))
         self.store = Store(lambda: NOON + self.now, **{"batch_latency": 2.0, **store})
         self._settings = {
             **SETTINGS,
@@ -101,20 +90,34 @@ class Rehearsal:
             "rejects_path": str(folder / "rejects"),
         }
 
+    @property
+    def now(self) -> float:
+        """Seconds since the first run began."""
+        return self.clock.now
+
+    @now.setter
+    def now(self, seconds: float) -> None:
+        self.clock.now = seconds
+
     def __call__(
         self,
         *messages: Any,
         stop_after: Any = math.inf,
         kill_after: Any = math.inf,
+        parts: Any = NO_PARTS,
         **settings: Any,
     ) -> Ran:
-        """Feed messages, `KILL` among them; SIGTERM or SIGKILL comes after so many seconds."""
+        """Feed messages, `KILL` or a function to call among them.
+
+        SIGTERM or SIGKILL comes after so many seconds. `parts` are a session's, in place of ours.
+        """
         lines: Any = _lines(messages)
-        return self._run(lambda target: target.read(lines), stop_after, kill_after, settings)
+        made = self.parts(stop_at=self.now + stop_after, kill_at=self.now + kill_after, **parts)
+        return self._run(lambda target: export(target.session, target, lines), made, settings)
 
     def retire(self, name: str, **settings: Any) -> Ran:
         """`--retire`."""
-        return self._run(lambda target: target.run.retire(name), math.inf, math.inf, settings)
+        return self._run(lambda target: retire(target.session, name), self.parts(), settings)
 
     def tagged(self, tag: str = "VIP") -> set[str]:
         """Who has a tag, by the name before the @."""
@@ -134,37 +137,76 @@ class Rehearsal:
             if (contact.properties or {}).get(name) is True
         }
 
+    def parts(
+        self, *, stop_at: float = math.inf, kill_at: float = math.inf, **others: Any
+    ) -> Parts:
+        """What a session over this store is made of; `others` replace some."""
+
+        def check_stopped() -> None:
+            if self.now >= stop_at:
+                raise Stopped(15)
+
+        def kill() -> None:
+            raise Killed
+
+        def runner(session: Session) -> VirtualRunner:
+            made = VirtualRunner(
+                session.make_delivery(self.now),
+                session.client,
+                clock=self.clock,
+                check_stopped=check_stopped,
+                held_back=lambda: client.delay,
+                moved=self.store.advance,
+            )
+            made.loop.at(kill_at, kill)
+            return made
+
+        client = StoreClient(self.store)
+        ours: dict[str, Any] = {
+            "clock": self.clock,
+            "client": lambda *_: client,
+            "runner": runner,
+            "ledger": _MortalLedger,
+        }
+        return Parts(**{**ours, **others})
+
     def _run(
-        self,
-        work: Callable[[TargetOmnisend], None],
-        stop_after: float,
-        kill_after: float,
-        settings: Mapping[str, Any],
+        self, work: Callable[[TargetOmnisend], None], parts: Parts, settings: Mapping[str, Any]
     ) -> Ran:
         ran = Ran()
         before = Counter(self.store.requests.counts)
-        world = _World(self, stop_at=self.now + stop_after, kill_at=self.now + kill_after)
         merged = {k: v for k, v in {**self._settings, **settings}.items() if v is not None}
-        with _patched(world), _heard() as heard:
-            target = _Target(config=merged, emitted=ran.states)
+        with _heard() as heard:
+            target = _Target(
+                config=merged, emitted=ran.states, session=partial(Session, parts=parts)
+            )
+            session = target.session
             try:
-                ran.code = int(target.run.execute(lambda: work(target)))
+                ran.code = conclude(session, lambda: work(target))
             except Killed:
-                if target.run.ledger is not None:
-                    target.run.ledger._database.close()
+                if isinstance(session.ledger, _MortalLedger):
+                    session.ledger.die()
             finally:
                 target.interrupt.close()
         ran.log = "\n".join(heard)
-        ran.counts = target.run.outcome.total().numbers()
-        ran.left_out = target.run.outcome.total().left_out
-        ran.streams = {name: one.numbers() for name, one in target.run.outcome.streams.items()}
-        if "runner" in target.run.__dict__:
-            ran.segments = target.run.runner.made_segments
+        ran.counts = session.outcome.total().numbers()
+        ran.left_out = session.outcome.total().left_out
+        ran.streams = {name: one.numbers() for name, one in session.outcome.streams.items()}
+        if session.began:
+            ran.segments = session.runner.made_segments
         ran.calls = Counter(self.store.requests.counts) - before
         del ran.calls["GET /brands/current"]
         assert "@example.com" not in ran.log, ran.log
         self.now += 120.0  # a new minute's budget
         return ran
+
+
+class _MortalLedger(Ledger):
+    """A ledger whose process can be killed."""
+
+    def die(self) -> None:
+        """Let go of the database as it is."""
+        self._database.close()
 
 
 class _Target(TargetOmnisend):
@@ -179,87 +221,14 @@ class _Target(TargetOmnisend):
         self._emitted.append(json.loads(state))
 
 
-class _World:
-    """Time: it passes when the target waits."""
-
-    def __init__(self, rehearsal: Rehearsal, *, stop_at: float, kill_at: float) -> None:
-        self.rehearsal = rehearsal
-        self.stop_at, self.kill_at = stop_at, kill_at
-        self._events: list[Event] = []
-        self._numbers = itertools.count()
-
-    def monotonic(self) -> float:
-        return self.rehearsal.now
-
-    def utc_now(self) -> datetime:
-        return datetime.fromtimestamp(NOON + self.rehearsal.now, UTC)
-
-    def check_stopped(self) -> None:
-        if self.rehearsal.now >= self.stop_at:
-            raise Stopped(15)
-
-    def runner(self, delivery: Delivery, api: Api, **_: Any) -> Runner:
-        return _Runner(self, delivery, api)
-
-    def step(self, delivery: Delivery, api: Any) -> None:
-        """Make what is due, and let time pass until something more happens."""
-        now = self.rehearsal.now
-        while call := delivery.next_call(now):
-            self._later(now + LATENCY / 2, lambda call=call: self._arrive(delivery, api, call))  # type: ignore[misc]
-        moments = [now + TICK, delivery.scheduler.wake_at(now), self.kill_at]
-        moments += [self._events[0].at] if self._events else []
-        self.rehearsal.now = max(now, min(moments))
-        self.rehearsal.store.advance()
-        if self.rehearsal.now >= self.kill_at:
-            raise Killed
-        while self._events and self._events[0].at <= self.rehearsal.now:
-            heapq.heappop(self._events).happen()
-
-    def _arrive(self, delivery: Delivery, api: Any, call: Any) -> None:
-        answer = call.run(api)
-        self._later(
-            self.rehearsal.now + LATENCY / 2 + api.delay,
-            lambda: delivery.answered(call, answer, self.rehearsal.now),
-        )
-
-    def _later(self, at: float, happen: Callable[[], None]) -> None:
-        heapq.heappush(self._events, Event(at, next(self._numbers), happen))
-
-
-class _Runner(Runner):
-    """The real one, but that its only thread is the one that waits."""
-
-    def __init__(self, world: _World, delivery: Delivery, api: Api) -> None:
-        self._delivery, self._api, self._world = delivery, api, world
-        self._clock, self._check_stopped = world.monotonic, world.check_stopped
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-        self._progress = self  # type: ignore[assignment]
-
-    def wait(self, _: float) -> None:
-        self._world.step(self._delivery, self._api)
-
-
 def _lines(messages: Iterable[Any]) -> Iterator[bytes]:
     for message in messages:
         if message is KILL:
             raise Killed
-        yield message if isinstance(message, bytes) else json.dumps(message).encode()
-
-
-@contextmanager
-def _patched(world: _World) -> Iterator[None]:
-    thresholds = gc.get_threshold()
-    with (
-        patch.object(rim, "clock", world),
-        patch.object(rim, "Runner", world.runner),
-        patch.object(
-            rim, "OmnisendClient", lambda *_, **__: StoreClient(world.rehearsal.store, timeout=60.0)
-        ),
-    ):
-        yield
-    gc.unfreeze()
-    gc.set_threshold(*thresholds)
+        if callable(message):
+            message()
+        else:
+            yield message if isinstance(message, bytes) else json.dumps(message).encode()
 
 
 @contextmanager

@@ -6,15 +6,12 @@ real client's encoding and reading, so that an hour of Omnisend takes a moment h
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
 import random
 from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 import requests
@@ -27,17 +24,13 @@ from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
 from target_omnisend.delivery.model import Origin, Segment
 from target_omnisend.delivery.outcome import Outcome
-from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE
+from target_omnisend.delivery.virtual_runner import VirtualClock, VirtualLoop
 from target_omnisend.mapping.address import email_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from target_omnisend.api.call import Call
     from target_omnisend.errors import RunFailed
-
-TICK = 0.25
-"""Seconds after which the runner looks again, whatever happens."""
 
 DRAIN = 10_000
 """Records after which the sink drains."""
@@ -174,10 +167,13 @@ class Simulation:
 
     Attributes:
         store: Omnisend.
-        now: Seconds since the start.
+        loop: It makes the calls.
         states: What was emitted.
         rejects: What was refused.
     """
+
+    client: ClassVar[type[StoreClient]] = StoreClient
+    """The client that the calls go through."""
 
     def __init__(
         self,
@@ -209,9 +205,9 @@ class Simulation:
             verify: Check at each emitted state that it covers nothing unsettled.
             store: Options of `Store`.
         """
-        self.now = 0.0
+        self._clock = VirtualClock()
         self.store = Store(lambda: NOON + self.now, **store)
-        self.api = StoreClient(self.store, timeout=request_timeout)
+        self.api = self.client(self.store, timeout=request_timeout)
         self.outcome = Outcome(max_rejected_percent=max_rejected_percent)
         self.rejects = Rejects()
         self.states: list[Emitted] = []
@@ -232,13 +228,16 @@ class Simulation:
             stream: self._open(stream, tuple(names))
             for stream, names in (tags if tags is not None else {"vip": ["vip"]}).items()
         }
-        self.in_flight = 0
-        self._latency, self._spread = latency, spread
-        self._random = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
         random.seed(seed)
-        self._events: list[tuple[float, int, Callable[[], None]]] = []
-        self._ids = itertools.count()
-        self._calls: deque[Call] = deque()
+        self.loop = VirtualLoop(
+            self.delivery,
+            self.api,
+            self._clock,
+            latency=lambda: latency * chance.uniform(1 - spread, 1 + spread),
+            held_back=lambda: self.api.delay,
+            moved=self.store.advance,
+        )
         self._verify = verify
         self._read: list[Member] = []
         self._latest: dict[tuple[str, str], int] = {}
@@ -263,17 +262,28 @@ class Simulation:
             if upcoming is None and self.now >= self._silent_until and not (closed or self.ended):
                 closed = True
                 self.delivery.close(self.now)
-            while call := self.delivery.next_call(self.now):
-                self._calls.append(call)
-            self._start_calls()
+            self.loop.start_calls()
             if self.now >= stop_at and not self.ended:
                 self.outcome.stopped_by = 15
                 self.delivery.stop(self.now)
                 continue
-            self._move_on(math.inf if self.ended else stop_at)
+            self.loop.move_on(self._next_moment(math.inf if self.ended else stop_at))
             assert self.now < TOO_LONG, "it never ends"
         assert min(self.outcome.total().numbers().values()) >= 0, "a verdict was given twice"
         return self
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return self._clock.now
+
+    @now.setter
+    def now(self, seconds: float) -> None:
+        self._clock.now = seconds
+
+    def _next_moment(self, stop_at: float) -> float:
+        silent = self._silent_until > self.now
+        return min(stop_at, self._silent_until) if silent else stop_at
 
     # -- what became of it -------------------------------------------------------------
 
@@ -369,37 +379,6 @@ class Simulation:
         tags = set(self.origins[member.stream].segment.tags)
         assert contact is not None, f"a state covers {member}, which is not there"
         assert tags <= set(contact.tags), f"a state covers {member}, which is not tagged"
-
-    # -- time --------------------------------------------------------------------------
-
-    def _at(self, moment: float, event: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (moment, next(self._ids), event))
-
-    def _start_calls(self) -> None:
-        while self._calls and self.in_flight < MAX_CALLS_AT_ONCE:
-            self.in_flight += 1
-            chance = 1 + self._spread * (2 * self._random.random() - 1)
-            half = self._latency * chance / 2
-            self._at(self.now + half, partial(self._arrive, self._calls.popleft(), half))
-
-    def _arrive(self, call: Call, half: float) -> None:
-        answer = call.run(self.api)
-        self._at(self.now + half + self.api.delay, partial(self._answer, call, answer))
-
-    def _answer(self, call: Call, answer: Answer) -> None:
-        self.in_flight -= 1
-        self.delivery.answered(call, answer, self.now)
-
-    def _move_on(self, stop_at: float) -> None:
-        moments = [stop_at, self.delivery.scheduler.wake_at(self.now), self.now + TICK]
-        if self._silent_until > self.now:
-            moments.append(self._silent_until)
-        if self._events:
-            moments.append(self._events[0][0])
-        self.now = max(self.now, min(moments))
-        self.store.advance()
-        while self._events and self._events[0][0] <= self.now:
-            heapq.heappop(self._events)[2]()
 
 
 def failure_of(run: Simulation) -> RunFailed:

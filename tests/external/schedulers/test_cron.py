@@ -89,7 +89,7 @@ def test_a_failed_run_says_why_with_the_exit_code_of_the_target(place: Place, tr
     code, reason = {
         "key": (3, "api_key"),
         "refused": (4, "Omnisend has none of the records"),
-        "in use": (1, "is in use by another run or program; wait for its end and run again"),
+        "in use": (1, "is in use by another run or program. Wait for its end and run again"),
         "tap": (1, "Extractor failed"),  # and the target is done
     }[trouble]
     if trouble == "refused":

@@ -12,7 +12,7 @@ from support.rehearsal import Rehearsal
 from omnisend_sandbox.faults import Fault
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.scheduler import Scheduler
-from target_omnisend.delivery.segment_creator import SegmentMaker, has_tag
+from target_omnisend.delivery.segment_creator import SegmentCreator, has_tag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,9 +142,9 @@ def test_a_stopped_run_makes_none(night: Rehearsal) -> None:
     assert made(night) == []
 
 
-def maker(*names: str) -> tuple[SegmentMaker, Scheduler]:
+def maker(*names: str) -> tuple[SegmentCreator, Scheduler]:
     scheduler = Scheduler(0)
-    made = SegmentMaker(scheduler)
+    made = SegmentCreator(scheduler)
     made.want({name: has_tag(name) for name in names})
     return made, scheduler
 

@@ -173,3 +173,15 @@ def test_a_deletion_that_fails_for_a_while_is_made_again_from_its_record(night: 
     night.store.faults.add(Fault("item_flaky", email="member1@", code=503))
     ran = night(COLUMNS, *gone(0, 1), membership="property")
     assert (ran.code, ran.counts["removed"], night.marked()) == (0, 2, {"member2"})
+
+
+@pytest.mark.parametrize("membership", KINDS)
+def test_a_deletion_that_cannot_wait_reaches_a_member_who_is_on_the_way(
+    night: Rehearsal, url: str, membership: str
+) -> None:
+    more: dict[str, Any] = {"membership": membership, "ledger_url": url, "max_unconfirmed": 100}
+    more["max_removed_percent"] = 100
+    other = schema("others")
+    ran = night(COLUMNS, other, *people(60), *gone(*range(40)), *people(1, 60), state(a=1), **more)
+    assert (ran.code, ran.states) == (0, [{"a": 1}]), ran.log
+    assert len(night.tagged() | night.marked()) == 21

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import pytest
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 from support.command import SECONDS, people, schema, state
 from support.processes import PIPE, start
 from support.rehearsal import Rehearsal
 
-from target_omnisend.ledger.database import Database
+from target_omnisend.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.command import Command
@@ -48,7 +50,7 @@ def test_a_ledger_that_cannot_be_used_is_told_before_anything_is_sent(
 def test_the_same_as_a_process(command: Command, sandbox: Sandbox) -> None:
     ran = command(schema(), *people(3), ledger_url=BAD["nobody there"])
     assert (ran.code, len(ran.errors), sandbox.store.batches) == (3, 1, [])
-    assert "check 'ledger_url'" in ran.errors[0]
+    assert "Check 'ledger_url'" in ran.errors[0]
     assert SECRET not in ran.log
 
 
@@ -61,17 +63,17 @@ def test_a_mirror_needs_a_ledger(command: Command, settings: dict[str, Any]) -> 
     assert "needs 'ledger_url'" in ran.errors[0]
 
 
-@pytest.mark.parametrize("calls", [1, 2, 3])
+@pytest.mark.parametrize("statements", [1, 2, 3, 6, 9])
 def test_a_ledger_that_fails_in_mid_run_lets_no_state_go_too_far(
-    tmp_path: Path, url: str, calls: int
+    tmp_path: Path, url: str, statements: int
 ) -> None:
     night = Rehearsal(tmp_path)
     more = {"ledger_url": url, "batch_size_rows": 100}
     messages = [schema()]
     for n in range(5):
         messages += [*people(100, 100 * n), state(read=100 * (n + 1))]
-    with patch.object(Database, "guard", failing_after(calls)):
-        ran = night(*messages, **more)
+    with failing_after(statements) as parts:
+        ran = night(*messages, parts=parts, **more)
     covered = ran.states[-1]["read"] if ran.states else 0
     assert ran.code == 1, ran.log
     assert ran.log.count("failed in the middle of the run") == 2, "at once, and at the end"
@@ -81,17 +83,24 @@ def test_a_ledger_that_fails_in_mid_run_lets_no_state_go_too_far(
     assert len(night.tagged()) == 500
 
 
-def failing_after(calls: int) -> Callable[[Database], Any]:
-    whole, made = Database.guard, [0]
+@contextmanager
+def failing_after(statements: int) -> Iterator[dict[str, Any]]:
+    """Parts of a session whose database, once the ledger is open, takes so many statements."""
+    left = [math.inf]
 
-    def guard(database: Database) -> Any:
-        made[0] += not database._opening
-        if made[0] > calls and database._failure is None:
-            fault = OperationalError("", {}, Exception("the disk is gone"))
-            database._failure = database._sentence(fault)
-        return whole(database)
+    def count(*_: Any) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OperationalError("", {}, Exception("the disk is gone"))
 
-    return guard
+    def open_ledger(url: str, **options: Any) -> Ledger:
+        opened = Ledger(url, **options)
+        left[0] = statements
+        return opened
+
+    event.listen(Engine, "before_cursor_execute", count)
+    yield {"ledger": open_ledger}
+    event.remove(Engine, "before_cursor_execute", count)
 
 
 def test_the_ledger_is_its_owners_alone(tmp_path: Path) -> None:

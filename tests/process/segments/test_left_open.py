@@ -115,7 +115,7 @@ def test_a_dry_run_counts_them_as_changed_asks_nothing_and_forgets_nothing(
     dry = command.run(
         "--dry-run", "--config", command.config(ledger_url=f"sqlite:///{path}"), text=text
     )
-    assert "2 would be sent, 3 unchanged" in dry.log
+    assert "2 would be accepted, 3 unchanged" in dry.log
     assert Counter(sandbox.store.requests.counts) - calls == {"GET /brands/current": 1}
 
     ran = command(*messages, ledger_url=f"sqlite:///{path}")

@@ -265,7 +265,7 @@ def test_a_filter_removes_nobody(night: Rehearsal, ledger: str, pattern: str) ->
     maps = {pattern: {"__filter__": "email < 'member5'"}}
     ran = _tonight(night, ledger, schema(), *people(10), stream_maps=maps)
     assert (ran.code, ran.counts["received"]) == (0, 5)
-    assert "removed nobody, because a '__filter__' in" in ran.log
+    assert "removed no member, because a '__filter__' in" in ran.log
 
 
 def test_a_filter_on_a_stream_made_of_another_removes_nobody(night: Rehearsal, ledger: str) -> None:
@@ -275,13 +275,13 @@ def test_a_filter_on_a_stream_made_of_another_removes_nobody(night: Rehearsal, l
     kept = {**made, "__filter__": "email != 'member1@example.com'"}
     ran = night(schema(), *people(4), stream_maps={"members": None, "some": kept}, **more)
     assert (ran.code, ran.counts["unchanged"], ran.counts["removed"]) == (0, 3, 0)
-    assert "removed nobody, because a '__filter__' in" in ran.log
+    assert "removed no member, because a '__filter__' in" in ran.log
 
 
 def test_an_empty_source_removes_nobody(night: Rehearsal, ledger: str) -> None:
     settings = {"max_removed_percent": 100}
     ran = _tonight(night, ledger, schema(), state(a=1), **settings)
-    assert (ran.code, "its source brought nobody" in ran.log) == (0, True)
+    assert (ran.code, "its source sent no member" in ran.log) == (0, True)
 
 
 def test_an_empty_version_removes_nobody(night: Rehearsal, ledger: str) -> None:
@@ -353,7 +353,7 @@ def test_without_the_activation_of_what_came_nobody_leaves(
 ) -> None:
     ran = _tonight(night, ledger, schema(), *messages, **MIRROR, mirror_on="activate_version")
     assert (ran.code, ran.counts["removed"]) == (0, 0)
-    assert "removed nobody, because" in ran.log
+    assert "removed no member, because" in ran.log
 
 
 def test_a_version_that_is_begun_anew_forgets_the_one_before(night: Rehearsal, ledger: str) -> None:

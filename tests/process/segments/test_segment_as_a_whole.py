@@ -69,7 +69,7 @@ def ledger(tmp_path: Path) -> str:
 def _kept(night: Rehearsal, ran: Ran, reason: str, *numbers: int) -> None:
     assert (ran.code, ran.counts["removed"]) == (0, 0), ran.log
     assert night.tagged() == names(*numbers)
-    assert f"removed nobody, because {reason}" in ran.log, ran.log
+    assert f"removed no member, because {reason}" in ran.log, ran.log
 
 
 # -- the streams that feed it ----------------------------------------------------------

@@ -128,3 +128,14 @@ def test_two_segments_that_would_show_alike_are_refused(
         night(streams=streams, membership=membership)
     del streams["a"]
     assert night(streams=streams, membership=membership).code == 0
+
+
+def test_streams_of_one_segment_with_their_own_mappings_change_nothing_each_night(
+    night: Rehearsal, url: str
+) -> None:
+    more: dict[str, Any] = {"ledger_url": url, "segment": "VIP"}
+    more["streams"] = {"east": {}, "west": {"mapping": {"email": "email", "city": "town"}}}
+    messages = [schema("east"), schema("west", town={}), *of("east", 1), *of("west", 2), state(a=1)]
+    night(*messages, **more)
+    ran = night(*messages, **more)
+    assert (ran.code, ran.counts["unchanged"], "sent again" in ran.log) == (0, 2, False), ran.log

@@ -89,7 +89,7 @@ class Story:
         self.night.store.faults.add(Fault("item_refused", email=pattern, code=422))
         ran = self.export(refused)
         self.removed += ran.counts["removed"]
-        doubtful = "removed nobody" in ran.log
+        doubtful = "removed no member" in ran.log
         here, there = set(self.source), self.members()
         stayed = (known - here) if doubtful else set()
         assert there - refused - stayed == here - refused

@@ -308,3 +308,10 @@ def test_a_pattern_without_a_whole_day_is_none(pattern: str) -> None:
     problems = problems_of(date_formats=["%d/%m/%Y", pattern])
     assert problems.startswith("Setting 'date_formats' should hold patterns with a day")
     assert VALUE not in problems
+
+
+def test_a_wrong_value_of_one_of_the_sdks_settings_is_told_by_its_name() -> None:
+    problems = problems_of(flattening_enabled=VALUE, batch_size_rows=VALUE)
+    assert "'flattening_enabled' should be of type boolean" in problems
+    assert "'batch_size_rows' should be of type integer" in problems
+    assert VALUE not in problems

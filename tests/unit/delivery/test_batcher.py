@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_omnisend.delivery.batcher import Intake
+from target_omnisend.delivery.batcher import Batcher
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.model import (
-    LEAVES,
     MAX_BYTES,
     MAX_ITEMS,
     Batch,
@@ -51,29 +50,29 @@ def name_of(item: bytes | None) -> str:
 
 
 class Way:
-    """An intake, and shorthand for it."""
+    """An batcher, and shorthand for it."""
 
     def __init__(self) -> None:
         self.checkpoint = Checkpoint(lambda _: None)
-        self.intake = Intake(self.checkpoint)
+        self.batcher = Batcher(self.checkpoint)
 
     def admit(self, into: Origin, *emails: str, item: bytes = b"{}", at: float = 0.0) -> None:
         for email in emails:
-            self.intake.admit(into, email, item, b"", at)
+            self.batcher.admit(into, email, item, b"", at)
 
     def admit_given(self, into: Origin, consent: str, line: bytes = b"", **fields: str) -> None:
         """A record of person a with a consent and some fields, under a ledger."""
         item = contact(consent, **fields)
-        self.intake.admit(into, "a", item, line, 0.0, fingerprint(MARK, item), consent)
+        self.batcher.admit(into, "a", item, line, 0.0, fingerprint(MARK, item), consent)
 
     def next_sent(self, of: Origin) -> Entry:
         """Person a's entry, as its batch takes it."""
-        self.intake.agree(of.segment)
-        (batch,) = self.intake.cut(of.segment, partial=True)
+        self.batcher.agree(of.segment)
+        (batch,) = self.batcher.cut(of.segment, partial=True)
         return batch.entries[0]
 
     def cut(self, of: Origin, *, partial: bool = True) -> list[list[str]]:
-        return emails(self.intake.cut(of.segment, partial=partial))
+        return emails(self.batcher.cut(of.segment, partial=partial))
 
 
 def emails(batches: Iterable[Batch]) -> list[list[str]]:
@@ -105,15 +104,15 @@ def test_batches_are_cut_by_a_hundred(
     vip = stream()
     way.admit(vip, *(f"p{n}" for n in range(count)))
     assert [len(batch) for batch in way.cut(vip, partial=partial)] == sizes
-    assert len(vip.segment.pending) == way.intake.pending == left
-    assert way.intake.held == count
+    assert len(vip.segment.pending) == way.batcher.pending == left
+    assert way.batcher.held == count
 
 
 def test_batches_are_cut_by_bytes(way: Way) -> None:
     vip = stream()
     way.admit(vip, *(f"p{n}" for n in range(7)), item=b"x" * (MAX_BYTES // 3))
     sizes = [sum(len(e.item or b"") + 1 for e in b.entries)
-             for b in way.intake.cut(vip.segment, partial=True)]  # fmt: skip
+             for b in way.batcher.cut(vip.segment, partial=True)]  # fmt: skip
     assert len(sizes) == 4
     assert max(sizes) <= MAX_BYTES
 
@@ -134,9 +133,9 @@ def test_a_later_record_of_a_person_is_merged_into_the_pending_one(way: Way) -> 
     vip = stream()
     way.admit(vip, "a", item=contact(firstName="1"))
     way.admit(vip, "a", item=contact(firstName="2"))
-    (batch,) = way.intake.cut(vip.segment, partial=True)
+    (batch,) = way.batcher.cut(vip.segment, partial=True)
     assert [entry.item for entry in batch.entries] == [contact(firstName="2")]
-    assert (vip.counts.duplicates, way.intake.held) == (1, 1)
+    assert (vip.counts.duplicates, way.batcher.held) == (1, 1)
 
 
 def test_a_merged_record_keeps_the_older_one_from_being_passed_by_a_state(way: Way) -> None:
@@ -146,7 +145,7 @@ def test_a_merged_record_keeps_the_older_one_from_being_passed_by_a_state(way: W
     way.checkpoint.state({})
     way.admit(vip, "a")
     assert (first.open, way.checkpoint.epoch.open) == (1, 0)
-    (batch,) = way.intake.cut(vip.segment, partial=True)
+    (batch,) = way.batcher.cut(vip.segment, partial=True)
     assert batch.entries[0].epoch is first
 
 
@@ -155,9 +154,9 @@ def test_a_person_in_a_batch_makes_the_next_record_wait(way: Way) -> None:
     way.admit(vip, "a", "b")
     way.cut(vip)
     way.admit(vip, "a", item=b"2")
-    assert (way.cut(vip), vip.segment.waiting, way.intake.held) == ([], 1, 3)
-    way.intake.release("a", 5.0)
-    assert (way.cut(vip), vip.segment.waiting, way.intake.held) == ([["a"]], 0, 2)
+    assert (way.cut(vip), vip.segment.waiting, way.batcher.held) == ([], 1, 3)
+    way.batcher.release("a", 5.0)
+    assert (way.cut(vip), vip.segment.waiting, way.batcher.held) == ([["a"]], 0, 2)
 
 
 def test_of_several_waiting_records_of_a_segment_the_last_stays(way: Way) -> None:
@@ -166,8 +165,8 @@ def test_of_several_waiting_records_of_a_segment_the_last_stays(way: Way) -> Non
     way.cut(vip)
     for name in "234":
         way.admit(vip, "a", item=contact(firstName=name))
-    way.intake.release("a", 0.0)
-    (batch,) = way.intake.cut(vip.segment, partial=True)
+    way.batcher.release("a", 0.0)
+    (batch,) = way.batcher.cut(vip.segment, partial=True)
     assert (name_of(batch.entries[0].item), vip.counts.duplicates) == ("4", 2)
 
 
@@ -176,9 +175,9 @@ def sent_in_turn(way: Way, segments: Iterable[Origin]) -> list[str]:
     sent: list[str] = []
     for _ in range(10):
         for one in segments:
-            for batch in way.intake.cut(one.segment, partial=True):
+            for batch in way.batcher.cut(one.segment, partial=True):
                 sent += [name_of(entry.item) for entry in batch.entries]
-                way.intake.release("a", 0.0)
+                way.batcher.release("a", 0.0)
     return sent
 
 
@@ -200,15 +199,15 @@ def test_across_segments_a_person_is_sent_in_the_order_of_the_records(
     for number, name in enumerate(records):
         way.admit(segments[name], "a", item=contact(firstName=f"{number}{name}"))
     assert sent_in_turn(way, segments.values()) == sent
-    assert (way.intake.held, way.intake.pending) == (0, 0)
+    assert (way.batcher.held, way.batcher.pending) == (0, 0)
 
 
 def test_a_released_person_is_unknown_again(way: Way) -> None:
     vip = stream()
     way.admit(vip, "a")
     way.cut(vip)
-    way.intake.release("a", 0.0)
-    assert (way.intake.held, way.intake._open, way.intake._later) == (0, {}, {})
+    way.batcher.release("a", 0.0)
+    assert (way.batcher.held, way.batcher._open, way.batcher._later) == (0, {}, {})
 
 
 def test_pending_since_tells_when_the_oldest_pending_entry_came(way: Way) -> None:
@@ -238,7 +237,7 @@ def test_a_record_that_waits_goes_out_with_the_newest_status_of_the_person(
     way.admit_given(vip, OUT_IN_JUNE)
     way.next_sent(vip)
     way.admit_given(other, IN_JANUARY, firstName="Zoe")
-    way.intake.release("a", 1.0)
+    way.batcher.release("a", 1.0)
     waited = way.next_sent(other)
     assert waited.item == contact(OUT_IN_JUNE, firstName="Zoe")
     assert waited.fingerprint == fingerprint(MARK, waited.item)
@@ -254,16 +253,29 @@ def test_a_pending_record_goes_out_with_a_newer_status_that_waits_behind_it(way:
 def test_a_deletion_between_two_records_does_not_lose_the_newer_status(way: Way) -> None:
     vip = stream()
     way.admit_given(vip, OUT_IN_JUNE)
-    way.intake.admit(vip, "a", contact(), b"", 0.0, LEAVES)
+    way.batcher.admit_leaver(vip, "a", contact(), 0.0)
     way.admit_given(vip, IN_JANUARY)
     assert consent_of(way.next_sent(vip).item or b"") == OUT_IN_JUNE
+
+
+def test_a_status_goes_out_before_the_deletion_of_its_person(way: Way) -> None:
+    vip = stream()
+    way.admit_given(vip, OUT_IN_JUNE)
+    deletion = way.batcher.set_aside(vip, "a", contact(), b"gone", 0.0, alone=True)
+    way.batcher.admit_again(deletion, 0.0)
+    assert consent_of(way.next_sent(vip).item or b"") == OUT_IN_JUNE
+    assert deletion.epoch.open == 2
+    way.batcher.release("a", 0.0)
+    assert way.next_sent(vip) is deletion
 
 
 def test_a_deletion_carries_no_status_of_a_record(way: Way) -> None:
     vip = stream()
     way.admit_given(vip, IN_JANUARY)
     way.admit_given(vip, OUT_IN_JUNE)
-    way.intake.admit(vip, "a", contact(), b"", 0.0, LEAVES)
+    way.batcher.admit_leaver(vip, "a", contact(), 0.0)
+    way.next_sent(vip)
+    way.batcher.release("a", 0.0)
     assert way.next_sent(vip).item == contact()
 
 
@@ -272,12 +284,30 @@ def test_a_person_without_open_records_has_no_status_to_remember(way: Way) -> No
     way.admit_given(vip, OUT_IN_JUNE)
     way.admit_given(vip, IN_JANUARY)
     way.next_sent(vip)
-    way.intake.release("a", 0.0)
+    way.batcher.release("a", 0.0)
     way.admit_given(vip, IN_JANUARY)
     assert consent_of(way.next_sent(vip).item or b"") == IN_JANUARY
 
 
 # -- what merged entries keep ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["held", "under way", "over"])
+def test_a_deletion_between_two_records_does_not_lose_the_older_ones_values(
+    way: Way, step: str
+) -> None:
+    vip = stream()
+    way.admit_given(vip, UNDATED, firstName="Zoe", city="Linz")
+    deletion = way.batcher.set_aside(vip, "a", contact(), b"gone", 0.0, alone=True)
+    if step != "held":
+        way.batcher.admit_again(deletion, 0.0)
+        assert way.next_sent(vip) is deletion
+    if step == "over":
+        way.batcher.release("a", 0.0)
+    way.admit_given(vip, UNDATED, city="Graz")
+    if step == "under way":
+        way.batcher.release("a", 0.0)
+    assert way.next_sent(vip).item == contact(city="Graz", firstName="Zoe")
 
 
 def test_a_merged_entry_is_known_by_what_is_sent(way: Way) -> None:

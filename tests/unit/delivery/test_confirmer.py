@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from support.simulation import item_of
@@ -14,6 +14,10 @@ from target_omnisend.delivery.checkpoint import Epoch
 from target_omnisend.delivery.confirmer import LAG_SECONDS, UNSEEN_LISTINGS, Confirmer
 from target_omnisend.delivery.model import Batch, Entry, Origin, Segment
 from target_omnisend.delivery.outcome import StreamCounts
+
+if TYPE_CHECKING:
+    from target_omnisend.delivery.responses import Judgement
+    from target_omnisend.delivery.results import Results
 
 TIMEOUT = 3600.0
 FAULT = Answer(Kind.INVALID, 400, fault="400")
@@ -54,23 +58,30 @@ class Omnisend:
 
 
 class Confirming:
-    """A confirmer and what became of its batches."""
+    """A confirmer and what it hands on to the results, whose place it takes."""
 
     def __init__(self) -> None:
         self.api = Omnisend()
         self.over: dict[str, Any] = {}
-        self.vanished: list[str] = []
-        self.expired: list[tuple[str, float]] = []
+        self.gone: list[str] = []
+        self.given_up: list[tuple[str, float]] = []
         self.scheduler = Scheduler(0)
         self.confirmer = Confirmer(
             self.scheduler,
+            cast("Results", self),
             since=dt.date(2026, 11, 21),
             timeout=TIMEOUT,
             key=str.lower,
-            judged=lambda batch, judgement, _: self.over.update({batch.id: judgement}),
-            vanished=lambda batch, _: self.vanished.append(batch.id),
-            expired=lambda batch, now: self.expired.append((batch.id, now)),
         )
+
+    def judged(self, batch: Batch, judgement: Judgement | None, now: float) -> None:  # noqa: ARG002
+        self.over[batch.id] = judgement
+
+    def vanished(self, batch: Batch, now: float) -> None:  # noqa: ARG002
+        self.gone.append(batch.id)
+
+    def expired(self, batch: Batch, now: float) -> None:
+        self.given_up.append((batch.id, now))
 
     def watch(self, *names: str, now: float = 0.0) -> None:
         segment = Segment("vip")
@@ -197,18 +208,18 @@ def test_a_batch_the_list_leaves_out_is_asked_for_by_its_name(confirming: Confir
 def test_a_batch_that_stays_unknown_for_minutes_has_vanished(confirming: Confirming) -> None:
     confirming.watch("b0")
     calls = confirming.until(LAG_SECONDS)
-    assert (confirming.vanished, calls.count("batch b0") < 20) == ([], True)
+    assert (confirming.gone, calls.count("batch b0") < 20) == ([], True)
     confirming.until(LAG_SECONDS + 10.0)
-    assert (confirming.vanished, confirming.confirmer.open) == (["b0"], {})
+    assert (confirming.gone, confirming.confirmer.open) == (["b0"], {})
 
 
 def test_a_batch_whose_items_stay_gone_for_minutes_has_vanished(confirming: Confirming) -> None:
     confirming.watch("b0")
     confirming.api.listed = [told("b0", errors=1)]
     calls = confirming.until(LAG_SECONDS)
-    assert (confirming.vanished, calls.count("items b0") < 20) == ([], True)
+    assert (confirming.gone, calls.count("items b0") < 20) == ([], True)
     confirming.until(LAG_SECONDS + 10.0)
-    assert confirming.vanished == ["b0"]
+    assert confirming.gone == ["b0"]
 
 
 def test_a_batch_that_shows_up_in_between_has_not_vanished(confirming: Confirming) -> None:
@@ -218,7 +229,7 @@ def test_a_batch_that_shows_up_in_between_has_not_vanished(confirming: Confirmin
     confirming.tick(LAG_SECONDS / 2 + 20.0)
     confirming.api.listed = [told("b0", errors=1)]
     confirming.tick(LAG_SECONDS + 60.0)
-    assert confirming.vanished == []
+    assert confirming.gone == []
 
 
 def test_without_a_list_each_batch_is_asked_for(confirming: Confirming) -> None:
@@ -235,12 +246,12 @@ def test_an_odd_list_settles_nothing(confirming: Confirming, page: list[Any]) ->
     confirming.api.listed = page
     confirming.api.shown["b0"] = told("b0", "pending", 0)
     confirming.until(5.0)
-    assert (confirming.over, confirming.vanished) == ({}, [])
+    assert (confirming.over, confirming.gone) == ({}, [])
 
 
 def test_a_name_given_twice_tells_nothing_of_the_second_batch(confirming: Confirming) -> None:
     confirming.watch("b1", "b1", now=3.0)
-    assert confirming.expired == [("b1", 3.0)]
+    assert confirming.given_up == [("b1", 3.0)]
     assert list(confirming.confirmer.open) == ["b1"]
 
 
@@ -250,7 +261,7 @@ def test_a_batch_expires_after_its_own_timeout(confirming: Confirming) -> None:
     confirming.api.listed = [told(name, "pending", 0) for name in ("b0", "b1")]
     for now in (TIMEOUT - 1, TIMEOUT, TIMEOUT + 99, TIMEOUT + 100):
         confirming.tick(now)
-    assert confirming.expired == [("b0", TIMEOUT), ("b1", TIMEOUT + 100)]
+    assert confirming.given_up == [("b0", TIMEOUT), ("b1", TIMEOUT + 100)]
 
 
 def test_an_answer_about_an_expired_batch_is_too_late(confirming: Confirming) -> None:
@@ -262,4 +273,4 @@ def test_an_answer_about_an_expired_batch_is_too_late(confirming: Confirming) ->
     assert listing is not None
     confirming.scheduler.answered(listing, listing.run(confirming.api), 1.0)  # type: ignore[arg-type]
     confirming.tick(TIMEOUT)
-    assert (len(confirming.expired), confirming.over, confirming.vanished) == (1, {}, [])
+    assert (len(confirming.given_up), confirming.over, confirming.gone) == (1, {}, [])

@@ -8,7 +8,7 @@ from support.simulation import Member, Message, Simulation, State, Wait, members
 
 from target_omnisend.delivery.checkpoint import Epoch
 from target_omnisend.delivery.deletions import HOLD_SECONDS, Deletions
-from target_omnisend.delivery.model import LEAVES, Entry, Origin, Segment
+from target_omnisend.delivery.model import Action, Entry, Origin, Segment
 from target_omnisend.delivery.outcome import StreamCounts
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Source:
         self.sinks[stream].present.extend(hash(email) for email in emails)
 
     def deletes(self, stream: str, email: str) -> Entry | None:
-        entry = Entry(self.sinks[stream], email, b"{}", b"", Epoch(), LEAVES)
+        entry = Entry(self.sinks[stream], email, b"{}", b"", Epoch(), None, Action.LEAVE)
         return self.deletions.add(entry, 0.0)
 
     def decided(self) -> dict[str, tuple[list[str], list[str], list[str]]]:

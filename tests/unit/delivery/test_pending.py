@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_omnisend.delivery.batcher import Intake
+from target_omnisend.delivery.batcher import Batcher
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.model import MAX_ITEMS, Origin, Segment
 from target_omnisend.delivery.outcome import StreamCounts
@@ -12,60 +12,60 @@ def origin(stream: str, segment: Segment | None = None) -> Origin:
     return Origin(stream, b"", StreamCounts(), lambda line, _: line, segment or Segment(stream))
 
 
-def admit(intake: Intake, into: Origin, *names: str, at: float = 0.0) -> None:
+def admit(batcher: Batcher, into: Origin, *names: str, at: float = 0.0) -> None:
     for name in names:
-        intake.admit(into, f"{name}@example.com", b"{}", b"", at)
+        batcher.admit(into, f"{name}@example.com", b"{}", b"", at)
 
 
 def test_a_segment_is_there_while_it_has_pending_entries() -> None:
-    intake, gold = Intake(Checkpoint(lambda _: None)), origin("gold")
-    assert not intake.segments.all
-    admit(intake, gold, "ada")
-    assert list(intake.segments.all) == list(intake.segments.complete) == [gold.segment]
-    list(intake.cut(gold.segment, partial=True))
-    assert not intake.segments.all
+    batcher, gold = Batcher(Checkpoint(lambda _: None)), origin("gold")
+    assert not batcher.segments.all
+    admit(batcher, gold, "ada")
+    assert list(batcher.segments.all) == list(batcher.segments.complete) == [gold.segment]
+    list(batcher.cut(gold.segment, partial=True))
+    assert not batcher.segments.all
 
 
 def test_a_segment_is_full_with_a_batch_of_entries_whatever_streams_they_are_of() -> None:
-    intake, gold = Intake(Checkpoint(lambda _: None)), Segment("gold")
+    batcher, gold = Batcher(Checkpoint(lambda _: None)), Segment("gold")
     for n in range(MAX_ITEMS - 1):
-        admit(intake, origin(f"stream{n}", gold), f"p{n}")
-    assert not intake.segments.full
-    admit(intake, origin("last", gold), "last")
-    assert list(intake.segments.full) == [gold]
-    (batch,) = intake.cut(gold, partial=False)
+        admit(batcher, origin(f"stream{n}", gold), f"p{n}")
+    assert not batcher.segments.full
+    admit(batcher, origin("last", gold), "last")
+    assert list(batcher.segments.full) == [gold]
+    (batch,) = batcher.cut(gold, partial=False)
     assert len(batch.entries) == MAX_ITEMS
     assert batch.stream is None
-    assert not intake.segments.full
+    assert not batcher.segments.full
 
 
 def test_a_segment_is_not_complete_while_one_of_its_entries_waits() -> None:
-    intake, gold = Intake(Checkpoint(lambda _: None)), origin("gold")
-    admit(intake, gold, "ada")
-    list(intake.cut(gold.segment, partial=True))
-    admit(intake, gold, "ada", "bo")
-    assert list(intake.segments.all) == [gold.segment]
-    assert not intake.segments.complete
-    intake.release("ada@example.com", 1.0)
-    assert list(intake.segments.complete) == [gold.segment]
+    batcher, gold = Batcher(Checkpoint(lambda _: None)), origin("gold")
+    admit(batcher, gold, "ada")
+    list(batcher.cut(gold.segment, partial=True))
+    admit(batcher, gold, "ada", "bo")
+    assert list(batcher.segments.all) == [gold.segment]
+    assert not batcher.segments.complete
+    batcher.release("ada@example.com", 1.0)
+    assert list(batcher.segments.complete) == [gold.segment]
 
 
 def test_the_oldest_segments_are_given_and_no_others_are_looked_at() -> None:
-    intake = Intake(Checkpoint(lambda _: None))
+    batcher = Batcher(Checkpoint(lambda _: None))
     for n in range(5):
-        admit(intake, origin(f"s{n}"), f"p{n}", at=float(n))
+        admit(batcher, origin(f"s{n}"), f"p{n}", at=float(n))
     given = []
-    for segment in intake.segments.older_than(2.0):
+    for segment in batcher.segments.older_than(2.0):
         given.append(segment.name)
-        list(intake.cut(segment, partial=True))
+        list(batcher.cut(segment, partial=True))
     assert given == ["s0", "s1", "s2"]
 
 
 def test_a_segment_that_is_put_off_comes_last() -> None:
-    intake = Intake(Checkpoint(lambda _: None))
+    batcher = Batcher(Checkpoint(lambda _: None))
     first = origin("first")
-    admit(intake, first, "ada", at=1.0)
-    admit(intake, origin("second"), "bo", at=2.0)
-    intake.segments.put_off(first.segment, 3.0)
-    assert [segment.name for segment in intake.segments.all] == ["second", "first"]
+    admit(batcher, first, "ada", at=1.0)
+    admit(batcher, origin("second"), "bo", at=2.0)
+    batcher.segments.put_off(first.segment, 3.0)
+    assert [segment.name for segment in batcher.segments.all] == ["second", "first"]
     assert first.segment.pending_since == 3.0

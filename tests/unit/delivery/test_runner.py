@@ -12,7 +12,7 @@ from omnisend_sandbox.faults import Fault
 from omnisend_sandbox.model import Store
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
-from target_omnisend.delivery.model import Batch, Origin, Segment
+from target_omnisend.delivery.model import Origin, Segment
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import Runner
 from target_omnisend.errors import ExitCode, RunFailed
@@ -97,10 +97,11 @@ def test_an_unexpected_fault_ends_the_run_and_quotes_nobody() -> None:
     running = Running()
     running.runner.check()
 
-    def broken(batch: Batch, now: float) -> None:  # noqa: ARG001
+    def broken(line: bytes, email: str) -> bytes:  # noqa: ARG001
         raise KeyError("ada@example.com")
 
-    running.delivery._submitter._taken = broken
+    running.origin.remake = broken
+    running.store.faults.add(Fault("item_flaky", code=503, failures=1))
     running.admit()
     with pytest.raises(RunFailed, match=r"KeyError at test_runner\.py") as failure:
         running.runner.finish()

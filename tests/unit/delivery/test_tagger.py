@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import pytest
 from support.simulation import item_of
 
@@ -11,8 +13,11 @@ from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.checkpoint import Epoch
 from target_omnisend.delivery.model import MAX_TAG_EMAILS, Entry, Origin, Segment
 from target_omnisend.delivery.outcome import StreamCounts
-from target_omnisend.delivery.tagger import FULL_OR_AFTER, VISIBLE_AFTER, Tagging
+from target_omnisend.delivery.tagger import FULL_OR_AFTER, VISIBLE_AFTER, Tagger
 from target_omnisend.errors import ExitCode, RunFailed
+
+if TYPE_CHECKING:
+    from target_omnisend.delivery.settlement import Settlement
 
 REFUSED = Answer(Kind.INVALID, 400, fault="400", fields=("emails.0",))
 DONE = Answer(Kind.DONE, 202)
@@ -31,26 +36,27 @@ class TagApi:
 
 
 class Enrolling:
-    """Tagging, and what it settled and refused."""
+    """A tagger, and what it hands on to the settlement, whose place it takes."""
 
     def __init__(self, *bad: str) -> None:
         self.scheduler = Scheduler(0)
         self.api = TagApi(set(bad))
         self.settled: list[str] = []
         self.refused: list[str] = []
-        self.tagging = Tagging(
-            self.scheduler,
-            Endpoint.ADD_TAGS,
-            call=lambda api, emails, segment: api.add_tags(emails, segment.tags),
-            settle=lambda _, entries, __: self.settled.extend(e.email for e in entries),
-            refuse=lambda _, entry, __, ___: self.refused.append(entry.email),
-        )
+        self.tagging = Tagger(self.scheduler, cast("Settlement", self))
+
+    def accept(self, _: Segment, entries: list[Entry], now: float, *, tagged: bool) -> None:
+        assert tagged, f"settled at {now} without a tag"
+        self.settled.extend(entry.email for entry in entries)
+
+    def reject(self, entry: Entry, *_: object) -> None:
+        self.refused.append(entry.email)
 
     def enrol(self, segment: Segment, count: int, now: float = 0.0, start: int = 0) -> None:
         names = (f"p{n}" for n in range(start, start + count))
         origin = Origin(segment.name, b"", StreamCounts(), item_of, segment)
         entries = [Entry(origin, name, b"", b"", Epoch(), None) for name in names]
-        self.tagging.add(segment, entries, now + VISIBLE_AFTER)
+        self.tagging.accept(segment, entries, now)
 
     def tick(self, now: float, *, quiet: bool = False) -> list[int]:
         """Let time pass and make the calls that are due; how many e-mails each had."""

@@ -15,10 +15,11 @@ from target_omnisend.delivery.outcome import StreamCounts
 from target_omnisend.delivery.responses import Refusal, judge
 from target_omnisend.delivery.trimming import (
     MAX_NAMED,
-    Trimmer,
     column_of,
+    columns_left_out,
     named_fields,
     optional_fields,
+    trim,
     without,
 )
 
@@ -130,8 +131,8 @@ def test_all_paths_of_a_complaint_are_read(response: Any, fields: tuple[str, ...
 
 
 def test_a_contact_goes_without_what_was_named_and_with_all_else() -> None:
-    trimmer, entry = Trimmer(), entry_of(ITEM)
-    assert trimmer.trim(entry, refusal("identifiers[1].id", "customProperties.tier"), segment())
+    entry = entry_of(ITEM)
+    assert trim(entry, refusal("identifiers[1].id", "customProperties.tier"), segment())
     item = msgspec.json.decode(entry.item or b"")
     expected = {
         **ITEM,
@@ -139,42 +140,41 @@ def test_a_contact_goes_without_what_was_named_and_with_all_else() -> None:
         "customProperties": {"Tier2": 7, "segment_vip": True},
     }
     assert (item, entry.merged) == (expected, True)
-    assert trimmer.settle(entry) == {"phone", "customProperties.tier"}
-    assert not trimmer
+    assert columns_left_out(entry) == {"mapping.phone", "custom_properties.tier"}
 
 
 @pytest.mark.parametrize("path", ["identifiers[0].id", "tags", "email", ""])
 def test_a_contact_rejected_for_something_else_stays_rejected(path: str) -> None:
-    assert not Trimmer().trim(entry_of(ITEM), refusal(path), segment())
+    assert not trim(entry_of(ITEM), refusal(path), segment())
 
 
 def test_one_that_names_the_email_too_stays_rejected() -> None:
-    assert not Trimmer().trim(entry_of(ITEM), refusal("gender", "identifiers[0].id"), segment())
+    assert not trim(entry_of(ITEM), refusal("gender", "identifiers[0].id"), segment())
 
 
 def test_a_contact_without_optional_values_stays_rejected() -> None:
     bare = {"identifiers": ITEM["identifiers"][:1], "customProperties": {"segment_vip": True}}
-    assert not Trimmer().trim(entry_of(bare), refusal("gender"), segment())
+    assert not trim(entry_of(bare), refusal("gender"), segment())
 
 
 @pytest.mark.parametrize("by_property", [True, False])
 def test_a_field_that_it_does_not_have_costs_all_but_email_and_membership(
     *, by_property: bool
 ) -> None:
-    trimmer, entry = Trimmer(), entry_of(ITEM)
-    assert trimmer.trim(entry, refusal("postalCode"), segment(by_property=by_property))
+    entry = entry_of(ITEM)
+    assert trim(entry, refusal("postalCode"), segment(by_property=by_property))
     item = msgspec.json.decode(entry.item or b"")
     kept = {"customProperties": {"segment_vip": True}} if by_property else {}
     assert item == {"identifiers": ITEM["identifiers"][:1], **kept}
 
 
 def test_the_tries_are_bounded() -> None:
-    trimmer, entry, tries = Trimmer(), entry_of(ITEM), 0
+    entry, tries = entry_of(ITEM), 0
     for field in ("gender", "birthdate", "firstName", "customProperties.tier"):
-        assert trimmer.trim(entry, refusal(field), segment())
+        assert trim(entry, refusal(field), segment())
         tries += 1
     assert tries == MAX_NAMED + 1
-    assert not trimmer.trim(entry, refusal("country"), segment())
+    assert not trim(entry, refusal("country"), segment())
 
 
 @given(fields=st.lists(st.sampled_from(sorted({"phone", "gender", "city", *PROPERTIES}))))

@@ -14,6 +14,8 @@ FILES = {
     ".env.example": "Seconds that one HTTP call",
     "target-omnisend.plugin.yml": "Seconds that one HTTP call",
     "docs/errors.md": "Correct the address",
+    "docs/logs.md": "Omnisend's limit is reached",
+    "docs/messages.txt": "Omnisend's limit is reached",
 }
 """Each file, and something it says."""
 
@@ -33,7 +35,8 @@ def test_they_are_in_step() -> None:
 def test_differences_are_told_and_mended(tmp_path: Path) -> None:
     for folder in ("scripts", "docs"):
         (tmp_path / folder).mkdir()
-    shutil.copy(ROOT / "scripts" / "sync_docs.py", tmp_path / "scripts")
+    for path in ("scripts/sync_docs.py", "scripts/messages.py"):
+        shutil.copy(ROOT / path, tmp_path / path)
     shown = {name: (ROOT / name).read_text() for name in FILES}
     for name, text in shown.items():
         (tmp_path / name).write_text(text.replace(FILES[name], "Something else"))

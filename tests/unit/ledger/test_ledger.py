@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from target_omnisend.ledger import changes, ledger
+from target_omnisend.ledger import changes
+from target_omnisend.ledger.ledger import Sizes
 
 if TYPE_CHECKING:
     from conftest import Opener
@@ -120,13 +121,8 @@ def test_leavers_are_those_the_run_neither_saw_nor_confirmed(url: str, opened: O
     assert {email for page in found for email in page} == left
 
 
-def test_leavers_may_be_forgotten_as_they_come(
-    url: str, opened: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger, "PAGE", 7)
-    monkeypatch.setattr(ledger, "UNWRITTEN", 3)
-    monkeypatch.setattr(ledger, "UNMERGED", 5)
-    here = opened(url)
+def test_leavers_may_be_forgotten_as_they_come(url: str, opened: Opener) -> None:
+    here = opened(url, sizes=Sizes(page=7, unwritten=3, unmerged=5))
     here.confirm("VIP", [(f"{number}@example.com", ONE) for number in range(50)])
     here.begin_seen("VIP")
     here.see("VIP", ["7@example.com"])
@@ -235,12 +231,8 @@ def test_text_of_any_language_comes_back(url: str, opened: Opener) -> None:
     assert set(here.known("Ærø 'x' %s ?", emails)) == set(emails)
 
 
-def test_changes_are_written_unasked_when_there_are_many(
-    url: str, opened: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger, "UNWRITTEN", 10)
-    monkeypatch.setattr(ledger, "UNMERGED", 25)
-    first = opened(url)
+def test_changes_are_written_unasked_when_there_are_many(url: str, opened: Opener) -> None:
+    first = opened(url, sizes=Sizes(unwritten=10, unmerged=25))
     for number in range(39):
         first.confirm("VIP", [(f"{number}@example.com", ONE)])
     kept = sum(len(place.unmerged) for place in first._segments.values())

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from target_omnisend.ledger import Ledger, ledger
+from target_omnisend.ledger import Ledger
+from target_omnisend.ledger.ledger import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SEGMENT = st.sampled_from(["VIP", "Lapsed"])
 EMAILS = st.lists(st.sampled_from([f"{name}@example.com" for name in "abcdefgh"]), unique=True)
+SMALL = Sizes(keys=3, page=3, unwritten=9, unmerged=5)
 FINGERPRINT = st.sampled_from([b"1" * 16, b"2" * 16])
 
 
@@ -39,7 +41,10 @@ class Model(RuleBasedStateMachine):
 
     def open(self) -> None:
         self.ledger = Ledger(
-            self.url, brand="brand", utc_now=lambda: dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+            self.url,
+            brand="brand",
+            utc_now=lambda: dt.datetime(2026, 11, 22, tzinfo=dt.UTC),
+            sizes=SMALL,
         )
 
     def changed(self) -> None:
@@ -139,12 +144,8 @@ class Model(RuleBasedStateMachine):
 
 
 def test_the_ledger_is_a_dictionary_that_survives(
-    new_url: Callable[[], str], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    new_url: Callable[[], str], request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr(ledger, "KEYS", 3)
-    monkeypatch.setattr(ledger, "PAGE", 3)
-    monkeypatch.setattr(ledger, "UNWRITTEN", 9)
-    monkeypatch.setattr(ledger, "UNMERGED", 5)
     machine = type("Machine", (Model,), {"new_url": staticmethod(new_url)})
     run_state_machine_as_test(
         machine,

@@ -264,14 +264,14 @@ def test_a_lost_connection_ends_the_run_and_keeps_what_was_flushed(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("ledger.db", "no database URL"),
-        ("", "no database URL"),
+        ("ledger.db", "not a database URL"),
+        ("", "not a database URL"),
         ("sqlite://", "name a file"),
         ("sqlite:///:memory:", "name a file"),
         ("sqlite:///file:ledger.db?uri=true", "name a file"),
         ("mysql://user:s3cret@host/db", "only SQLite and PostgreSQL"),
         ("postgresql+psycopg2://user:s3cret@host/db", "only SQLite and PostgreSQL"),
-        ("postgresql://user:s3cret@host:port/db", "no database URL"),
+        ("postgresql://user:s3cret@host:port/db", "not a database URL"),
         ("postgresql://user:pass@s3cret@host/db", "%40|no database URL"),
         ("postgresql://user:pass@host/s3cret@host/db", "%40"),
     ],

@@ -99,7 +99,6 @@ def test_each_field_goes_to_its_place() -> None:
         b'"customProperties":{"loyaltyTier":"gold","points":42,"vip_since":"2019-05-04",'
         b'"segment_vip":true}}',
         consent="2026-01-02T01:04:05Z subscribed",
-        status_given=True,
     )
 
 
@@ -246,7 +245,6 @@ def test_a_status_in_unknown_words_subscribes_nobody(status: object) -> None:
     record = {"status": status, "changed": "2026-01-02"}
     sent = contact(record, CONSENT, default_status="subscribed")
     assert b'"nonSubscribed","statusChangedAt":"2000-01-01T00:00:00Z"' in sent.body
-    assert sent.status_given
     assert sent.warnings == (("subscription_status_unknown", "status"),)
 
 
@@ -256,7 +254,7 @@ def test_a_status_of_a_person_who_never_decided_is_known(status: str) -> None:
         {"status": status, "changed": "2026-01-02"}, CONSENT, default_status="subscribed"
     )
     assert b'"nonSubscribed","statusChangedAt":"2000-01-01T00:00:00Z"' in sent.body
-    assert (sent.warnings, sent.status_given, sent.consent) == ((), True, UNDATED)
+    assert (sent.warnings, sent.consent) == ((), UNDATED)
 
 
 @pytest.mark.parametrize("status", ["no", False, 0, "Opted out", "CLEANED"])

@@ -192,7 +192,7 @@ def test_without_room_for_a_thread_a_run_goes_on_without_progress(
     ):
         pass
     assert (display.shown, display.closed) == ([], 1)
-    assert "Progress is not shown: the system has no room for a thread." in caplog.text
+    assert "Progress is not shown, because the system has no room for a thread." in caplog.text
 
 
 def test_a_display_that_cannot_be_put_up_or_taken_down_does_not_end_the_run(

@@ -136,9 +136,9 @@ def test_a_line_of_many_pieces_is_put_together_once() -> None:
         (b"null", "is not a JSON object"),
         (b"7", "is not a JSON object"),
         (f'{{"stream": "{SECRET}"}}'.encode(), "lacks 'type'"),
-        (f'{{"type": "{SECRET}"}}'.encode(), "has a type that is none of"),
-        (b'{"type": null}', "has a type that is none of"),
-        (f'{{"type": ["{SECRET}"]}}'.encode(), "has a type that is none of"),
+        (f'{{"type": "{SECRET}"}}'.encode(), "has a type that is not one of"),
+        (b'{"type": null}', "has a type that is not one of"),
+        (f'{{"type": ["{SECRET}"]}}'.encode(), "has a type that is not one of"),
     ],
     ids=lambda value: repr(value)[:70],
 )
@@ -195,7 +195,7 @@ def test_what_is_left_of_a_line_is_found_in_linear_time(piece: bytes) -> None:
 @pytest.mark.parametrize("stream", ["null", "7", f'{{"email": "{SECRET}"}}', f'["{SECRET}"]'])
 def test_only_a_name_is_taken_for_the_stream(reading: Reading, stream: str) -> None:
     message = f'{{"type": "RECORD", "stream": {stream}, "record": {{}}}}'
-    with pytest.raises(InvalidInputLine, match="'stream' that is no text"):
+    with pytest.raises(InvalidInputLine, match="'stream' that is not a text"):
         reading.reader.deserialize_json(message.encode())
     assert reading.reader.stream is None
 

@@ -1,4 +1,4 @@
-"""What earlier runs confirmed, as the engine uses it."""
+"""The ledger as a filter: contacts that have not changed since an earlier run confirmed them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,61 @@ import json
 import logging
 import typing as t
 
-from target_omnisend.delivery.mirror import Mirrors
+from target_omnisend.delivery.mirror import Mirrors, NoMirrors
 from target_omnisend.delivery.model import MARK_BYTES
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from target_omnisend.delivery.mirror import Ledger, OpenBatch
     from target_omnisend.delivery.model import Batch, Entry, Origin, Segment
+    from target_omnisend.delivery.protocol import Ledger, OpenBatch
 
 logger = logging.getLogger("target-omnisend.delivery")
 
+UNKNOWN: t.Final = b""
+"""In place of a fingerprint: the ledger knows a member, and nothing of its contact."""
 
-class Memory:
+
+class NoChangeFilter:
+    """Without a ledger each contact counts as changed."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        self.mirrors = NoMirrors()
+
+    def open(self, origin: Origin) -> None:
+        """Note nothing."""
+
+    def split_unchanged(
+        self,
+        segment: Segment,  # noqa: ARG002
+        entries: Sequence[Entry],
+    ) -> tuple[Sequence[Entry], Sequence[Entry]]:
+        """None is unchanged."""
+        return (), entries
+
+    def mark_uncertain(self, segment: Segment, entries: Iterable[Entry]) -> None:
+        """Note nothing."""
+
+    def confirm(self, segment: Segment, entries: Iterable[Entry]) -> None:
+        """Note nothing."""
+
+    def forget(self, segment: Segment, entries: Iterable[Entry]) -> None:
+        """Note nothing."""
+
+    def begin_batch(self, batch: Batch) -> None:
+        """Note nothing."""
+
+    def end_batch(self, batch: Batch) -> None:
+        """Note nothing."""
+
+
+class ChangeFilter:
     """A ledger, as the engine uses it.
 
     Attributes:
-        mirrors: who is in the source of each segment.
+        mirrors: the members in the source of each segment.
     """
 
     def __init__(
@@ -40,17 +78,18 @@ class Memory:
         """Remember by `ledger`.
 
         Args:
-            ledger: what earlier runs confirmed.
+            ledger: the contacts that earlier runs confirmed.
             full_refresh: take nothing for unchanged.
             whole_runs: the end of the input completes a segment, not ACTIVATE_VERSION.
             max_removed_percent: share of a segment that may leave at once.
             incomplete: why this run cannot show a segment's source whole, by segment.
             shared: segments that are known to be fed by several streams.
-            lose: keeps a sentence about what is lost for the report.
+            lose: keeps a sentence about a loss for the report.
             would: nothing is removed in truth.
         """
         self._ledger = ledger
         self._full_refresh = full_refresh
+        self._opened: set[str] = set()
         self.mirrors = Mirrors(
             ledger,
             full_refresh=full_refresh,
@@ -67,9 +106,20 @@ class Memory:
     def open(self, origin: Origin) -> None:
         """Announce a stream of a segment; says why everything is sent again, if it is.
 
+        The first stream of a segment speaks for it: the others can have settings of their own.
+
         Raises:
             RunFailed: when its streams have different sync modes.
         """
+        segment = origin.segment
+        if not segment.settings:
+            return
+        if segment.name not in self._opened:
+            self._opened.add(segment.name)
+            self._compare_settings(origin)
+        self.mirrors.open(origin)
+
+    def _compare_settings(self, origin: Origin) -> None:
         segment = origin.segment
         now = json.dumps(dict(segment.settings), sort_keys=True)
         before = self._ledger.mapping_fingerprint(segment.name)
@@ -78,42 +128,48 @@ class Memory:
                 "Segment '%s': everything is sent again, because %s changed.",
                 segment.name,
                 _difference(before, segment.settings),
-                extra=origin.about,
+                extra=event("segment_sent_again", **origin.about),
             )
         if before != now:
             self._ledger.set_mapping_fingerprint(segment.name, now)
-        self.mirrors.open(origin)
 
-    def sift(self, segment: Segment, entries: Collection[Entry]) -> list[Entry]:
-        """The entries that need no call: unchanged, or leaving where they never were.
+    def split_unchanged(
+        self, segment: Segment, entries: Sequence[Entry]
+    ) -> tuple[Sequence[Entry], Sequence[Entry]]:
+        """The entries that need no call, and the others.
 
-        Notes on the others whether their membership shows already.
+        No call is needed for a contact that is unchanged, and for a deletion of a person that
+        was never a member. Each entry learns what the ledger knows of it.
         """
+        if not entries:
+            return (), ()
         known = self._ledger.known(segment.name, [entry.email for entry in entries])
-        staying = [entry.email for entry in entries if not entry.leaves]
-        self.mirrors.see(segment.name, staying)
-        unchanged = []
+        self.mirrors.see(segment.name, [entry.email for entry in entries if not entry.leaves])
+        unchanged: list[Entry] = []
+        changed: list[Entry] = []
         for entry in entries:
             before = entry.before = known.get(entry.email)
-            if entry.leaves:
-                if before is None and entry.line:
-                    unchanged.append(entry)
-            elif before is not None and not self._full_refresh:
-                if before == entry.fingerprint:
-                    unchanged.append(entry)
-                else:
-                    entry.member = before[:MARK_BYTES] == (entry.fingerprint or b"")[:MARK_BYTES]
-        return unchanged
+            (unchanged if self._is_unchanged(entry, before) else changed).append(entry)
+        return unchanged, changed
 
-    def doubt(self, segment: Segment, entries: Iterable[Entry]) -> None:
-        """These are about to change; until they are confirmed nobody knows what Omnisend has.
+    def _is_unchanged(self, entry: Entry, before: bytes | None) -> bool:
+        if entry.leaves:
+            return before is None and entry.from_record
+        if before is None or self._full_refresh:
+            return False
+        entry.member = before[:MARK_BYTES] == (entry.fingerprint or b"")[:MARK_BYTES]
+        return before == entry.fingerprint
 
-        Otherwise a run that dies after the change would leave the ledger with what was before,
-        and who is again as before would be taken for unchanged. It is on the disk when this
-        returns. What stays known of those who do not leave is that they are members.
+    def mark_uncertain(self, segment: Segment, entries: Iterable[Entry]) -> None:
+        """Have the ledger forget the fingerprints of entries that are about to be sent.
+
+        Otherwise a run that dies after the change would leave the ledger with the contact that
+        was there before, and the next run would take such a contact for unchanged. The mark is
+        on the disk when this returns. Of the people that stay, the ledger still knows that
+        they are members.
         """
         rows = [
-            (entry.email, b"" if entry.leaves else entry.before[:MARK_BYTES])
+            (entry.email, UNKNOWN if entry.leaves else entry.before[:MARK_BYTES])
             for entry in entries
             if entry.before and (entry.leaves or len(entry.before) > MARK_BYTES)
         ]
@@ -123,7 +179,9 @@ class Memory:
 
     def confirm(self, segment: Segment, entries: Iterable[Entry]) -> None:
         """These are in Omnisend as sent."""
-        rows = [(entry.email, entry.fingerprint or b"") for entry in entries]
+        rows = [(entry.email, entry.fingerprint or UNKNOWN) for entry in entries]
+        if not rows:
+            return
         given = segment.tag is not None or segment.clear is not None
         self._ledger.confirm(segment.name, rows, given=given)
 
@@ -148,7 +206,7 @@ class Memory:
     def settle_batches(self, people: Collection[str], over: Collection[str]) -> None:
         """Take these people for changed, and forget the batches that are over.
 
-        An older batch can have overwritten what was confirmed of them, in any segment.
+        An older batch can have overwritten their confirmed contacts, in any segment.
         """
         for segment in self._ledger.names():
             known = self._ledger.known(segment, people)
@@ -156,6 +214,9 @@ class Memory:
             self._ledger.confirm(segment, rows, given=False)
         self._ledger.end_batches(over)
         self._ledger.flush()
+
+
+Changes: t.TypeAlias = ChangeFilter | NoChangeFilter
 
 
 def _difference(before: str, now: t.Mapping[str, str]) -> str:

@@ -1,0 +1,178 @@
+"""The command line: its options, and the command that they ask for."""
+
+from __future__ import annotations
+
+import gc
+import typing as t
+from dataclasses import dataclass
+from functools import partial
+
+import click
+from singer_sdk.plugin_base import SingerCommand
+
+from target_omnisend import waits
+from target_omnisend.commands.check import check, check_session
+from target_omnisend.commands.closing import conclude, end_unstarted, nothing
+from target_omnisend.commands.dry_run import dry_run, dry_session
+from target_omnisend.commands.export import Source, export
+from target_omnisend.commands.retire import retire
+from target_omnisend.commands.session import Session
+from target_omnisend.config.environment import with_environment
+from target_omnisend.config.validation import SettingsError
+from target_omnisend.errors import ExitCode
+from target_omnisend.events import event
+from target_omnisend.output.stdio import check_open, tap
+from target_omnisend.signals import Interrupt
+
+if t.TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+
+    from singer_sdk.plugin_base import _ConfigInput
+
+
+class Target(Source, t.Protocol):
+    """It reads the input, and has the session that its settings make."""
+
+    session: Session
+    interrupt: Interrupt
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the command line; without an option, an export of standard input."""
+
+    file_input: t.IO[str] | None = None
+    retire: str | None = None
+    dry_run: bool = False
+    check: bool = False
+
+    @property
+    def reads_standard_input(self) -> bool:
+        """Whether a tap writes to this command."""
+        return not self.check and self.retire is None and self.file_input is None
+
+    @property
+    def session(self) -> Callable[..., Session]:
+        """The function that makes the session of the command."""
+        if self.check:
+            return check_session
+        return dry_session if self.dry_run else Session
+
+    def validate(self) -> None:
+        """Find options that exclude each other.
+
+        Raises:
+            click.UsageError: if there are two.
+        """
+        if self.check and self.retire is not None:
+            raise click.UsageError("--check and --retire do not go together.")
+
+
+def run(
+    make: Callable[[_ConfigInput, Callable[..., Session]], Target],
+    config: _ConfigInput,
+    options: Options,
+    *,
+    version: str,
+) -> int:
+    """Make the target and do what the options ask for; the exit code."""
+    try:
+        target = make(config, options.session)
+    except SettingsError as error:
+        return _refuse(error.problems, config, options, version)
+    return _run(target, options)
+
+
+def _run(target: Target, options: Options) -> int:
+    session = target.session
+    if options.check:
+        return check(session)
+    check_open(reading=options.reads_standard_input)
+    _look_for_garbage_less_often()
+    do = dry_run if options.dry_run else conclude
+    return do(session, _work(target, options), failed=_after_failure(target.interrupt, options))
+
+
+def _refuse(problems: list[str], config: _ConfigInput, options: Options, version: str) -> int:
+    """Say why no session can begin; the exit code."""
+    interrupt = Interrupt()
+    interrupt.install()
+    return end_unstarted(
+        problems,
+        {} if options.dry_run else with_environment(config),
+        version=version,
+        wait=_after_failure(interrupt, options),
+    )
+
+
+def _work(target: Target, options: Options) -> Callable[[], None]:
+    if options.retire is not None:
+        return partial(retire, target.session, options.retire)
+    return partial(export, target.session, target, options.file_input)
+
+
+def _look_for_garbage_less_often() -> None:
+    # Open entries are many, long-lived and in no cycle: looking for garbage among them, or
+    # among the modules, as often as the default would costs a tenth of the reading.
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
+def _after_failure(interrupt: Interrupt, options: Options) -> Callable[[], None]:
+    return partial(_let_the_tap_end, interrupt) if options.reads_standard_input else nothing
+
+
+def _let_the_tap_end(interrupt: Interrupt) -> None:
+    """After a failure, go on reading for a while: a tap whose pipe breaks covers our sentence."""
+    if (pipe := tap()) is not None:
+        interrupt.discard(pipe, waits.seconds(waits.DISCARD))
+
+
+class Command(SingerCommand):
+    """The SDK's command with our options. Its last line names the exit code of a wrong one too."""
+
+    @classmethod
+    def of(cls, command: click.Command, logger: logging.Logger) -> Command:
+        """The same command, with our options."""
+        return cls(
+            name=command.name,
+            callback=command.callback,
+            params=[*command.params, *_OPTIONS],
+            help=command.help,
+            context_settings=command.context_settings,
+            logger=logger,
+        )
+
+    def main(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
+        """Run it."""
+        try:
+            return super().main(*args, **kwargs)
+        except SystemExit as end:
+            if end.code == ExitCode.USAGE:
+                self.logger.error(  # noqa: TRY400 - not a fault
+                    "Wrong use of the command line; exit code 2; see target-omnisend --help.",
+                    extra=event("usage_wrong", exit_code=int(ExitCode.USAGE)),
+                )
+            raise
+
+
+_OPTIONS: t.Final = (
+    click.Option(
+        ["--check"],
+        is_flag=True,
+        help="Say whose API key it is, what it may read and what the mapping needs; read "
+        "no input and write nothing.",
+    ),
+    click.Option(
+        ["--retire"],
+        metavar="SEGMENT",
+        help="Take the membership of a segment back from everyone the ledger says this "
+        "target gave it to.",
+    ),
+    click.Option(
+        ["--dry-run"],
+        is_flag=True,
+        help="Read the whole input, or retire, and say what would be done; send and write nothing.",
+    ),
+)

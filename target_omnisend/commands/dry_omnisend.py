@@ -1,0 +1,73 @@
+"""`DryOmnisend`: an Omnisend that accepts everything, in the place of the real one."""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+from target_omnisend.api.answers import Answer, Kind
+
+if t.TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Sequence
+
+BATCH_SECONDS: t.Final = 60.0
+"""The duration of a batch. Omnisend promises none; the batches in its documentation took 1 to 9
+minutes."""
+
+SAMPLES: t.Final = 3
+"""Items that are kept to be shown."""
+
+_PAGE: t.Final = 250
+
+_DONE: t.Final = Answer(Kind.DONE)
+
+
+class DryOmnisend:
+    """Takes every batch and finishes it without a fault after `BATCH_SECONDS`.
+
+    Attributes:
+        samples: the first items that came.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Know no batch yet."""
+        self.samples: list[bytes] = []
+        self._clock = clock
+        self._ids = itertools.count(1)
+        self._batches: dict[str, dict[str, t.Any]] = {}
+
+    def post_batch(self, items: Sequence[bytes]) -> Answer:
+        """Take a batch."""
+        self.samples.extend(items[: SAMPLES - len(self.samples)])
+        name = f"dry {next(self._ids)}"
+        self._batches[name] = {
+            "batchID": name,
+            "status": "inProgress",
+            "finishedCount": len(items),
+            "errorsCount": 0,
+            "over_at": self._clock() + BATCH_SECONDS,
+        }
+        return Answer(Kind.DONE, body={"batchID": name})
+
+    def list_batches(self, since: dt.date, offset: int) -> Answer:  # noqa: ARG002
+        """List the batches that no earlier list had as finished."""
+        if not offset:
+            self._batches = {
+                name: one for name, one in self._batches.items() if one["status"] != "finished"
+            }
+        page = list(itertools.islice(self._batches.values(), offset, offset + _PAGE))
+        for batch in page:
+            if batch["over_at"] <= self._clock():
+                batch["status"] = "finished"
+        return Answer(Kind.DONE, body={"batches": page})
+
+    def batch(self, batch_id: str) -> Answer:  # noqa: ARG002
+        """Know nothing of a batch of an earlier run: its people count as changed."""
+        return Answer(Kind.FORBIDDEN)
+
+    def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:  # noqa: ARG002
+        """Take it."""
+        return _DONE
+
+    remove_tags = add_tags

@@ -1,0 +1,128 @@
+"""`Parts`: the parts of a session, each of which a caller can hand in."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from target_omnisend.api import clock as real_time
+from target_omnisend.api.client import OmnisendClient
+from target_omnisend.delivery.protocol import Rejects
+from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
+from target_omnisend.output.rejects import RejectsFile
+from target_omnisend.progress.reporter import progress_of
+from target_omnisend.report.data import write
+
+if t.TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from target_omnisend.api.protocol import Api
+    from target_omnisend.commands.session import Session
+    from target_omnisend.config.settings import Settings
+    from target_omnisend.ledger import Ledger
+
+
+class Clock(t.Protocol):
+    """It shows the time."""
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start, never going back."""
+
+    def utc_now(self) -> dt.datetime:
+        """The present moment in UTC."""
+
+
+class KeptRejects(Rejects, t.Protocol):
+    """Rejected records, kept so that they can be corrected and sent again."""
+
+    @property
+    def path(self) -> Path:
+        """Their file."""
+
+    def sync(self) -> None:
+        """Have them on durable storage."""
+
+
+def make_client(settings: Settings, version: str) -> Api:
+    """The client of Omnisend's API."""
+    return OmnisendClient(
+        settings.api_url,
+        authorization=settings.authorization,
+        api_version=settings.api_version,
+        user_agent=f"target-omnisend/{version}",
+        timeout=settings.request_timeout,
+        connections=MAX_CALLS_AT_ONCE,
+    )
+
+
+def make_runner(session: Session) -> Runner:
+    """A runner with threads, in real time.
+
+    Raises:
+        RunFailed: if the system has no room for a thread.
+    """
+    clock = real_time.monotonic
+    return Runner(
+        session.make_delivery(clock()),
+        session.client,
+        clock=clock,
+        check_stopped=session.interrupt.check,
+        failed=session.interrupt.fail,
+    )
+
+
+def open_ledger(url: str, *, brand: str, utc_now: Callable[[], dt.datetime]) -> Ledger:
+    """The ledger.
+
+    Raises:
+        RunFailed: when it cannot be used.
+    """
+    from target_omnisend.ledger import Ledger  # noqa: PLC0415 - a tenth of a second
+
+    return Ledger(url, brand=brand, utc_now=utc_now)
+
+
+def open_dry_ledger(url: str, *, brand: str, utc_now: Callable[[], dt.datetime]) -> Ledger:
+    """The ledger, which stays as it is.
+
+    Raises:
+        RunFailed: when it cannot be used.
+    """
+    from target_omnisend.ledger import DryLedger  # noqa: PLC0415 - a tenth of a second
+
+    return DryLedger(url, brand=brand, utc_now=utc_now)
+
+
+class _OpenLedger(t.Protocol):
+    def __call__(self, url: str, *, brand: str, utc_now: Callable[[], dt.datetime]) -> Ledger:
+        """The ledger."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The makers of the parts of a session; without an argument, those of a run.
+
+    Attributes:
+        clock: shows the time.
+        client: makes the client, of settings and version.
+        runner: makes the runner of a session.
+        ledger: opens the ledger.
+        rejects: keeps rejected records, in a folder, under a run's name.
+        report: writes the report to a path.
+        progress: shows how far a runner is.
+        dry: they write nothing; sentences say what a run would do.
+    """
+
+    clock: Clock = real_time
+    client: Callable[[Settings, str], Api] = make_client
+    runner: Callable[[Session], Runner] = make_runner
+    ledger: _OpenLedger = open_ledger
+    rejects: Callable[[Path, str, Callable[[], dt.datetime]], KeptRejects] = RejectsFile
+    report: Callable[[Path, Mapping[str, t.Any]], None] = write
+    progress: Callable[[Runner, Callable[[], float | None]], AbstractContextManager[t.Any]] = (
+        progress_of
+    )
+    dry: bool = False

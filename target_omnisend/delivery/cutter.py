@@ -1,0 +1,62 @@
+"""Pending entries become batches; those that need no batch go another way."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from target_omnisend.delivery.batcher import Batcher
+    from target_omnisend.delivery.model import Entry, Segment
+    from target_omnisend.delivery.settlement import Settlement
+    from target_omnisend.delivery.submitter import Submitter
+    from target_omnisend.delivery.tagger import Tagger
+
+
+class Cutter:
+    """Sorts a segment's pending entries: to the submitter, to the tagger, or settled at once."""
+
+    def __init__(
+        self, batcher: Batcher, submitter: Submitter, tagger: Tagger, settlement: Settlement
+    ) -> None:
+        """Cut what `batcher` holds."""
+        self._batcher = batcher
+        self._submitter = submitter
+        self._tagger = tagger
+        self._settlement = settlement
+
+    def cut_full(self, now: float) -> None:
+        """Cut the segments whose entries fill batches."""
+        for segment in list(self._batcher.segments.full):
+            self.cut(segment, now, partial=False)
+
+    def cut(self, segment: Segment, now: float, *, partial: bool) -> None:
+        """Cut a segment's pending entries; the last, not full batch only if `partial`."""
+        self._batcher.agree(segment)
+        unchanged = self._take_out(segment, now) if segment.pending else []
+        batches = list(self._batcher.cut(segment, partial=partial))
+        sent = (entry for batch in batches for entry in batch.entries)
+        self._settlement.changes.mark_uncertain(segment, sent)
+        for batch in batches:
+            self._submitter.add(batch)
+        # Settle unchanged entries last: settling admits the next entry of the same person, which
+        # has not been compared with the ledger.
+        self._settlement.leave_unchanged(unchanged, now)
+
+    def _take_out(self, segment: Segment, now: float) -> list[Entry]:
+        """Take out the entries that need no batch; the unchanged ones are still to be settled."""
+        changes = self._settlement.changes
+        entries = list(segment.pending.values())
+        staying, changed = changes.split_unchanged(segment, entries)
+        unchanged = list(staying)
+        self._batcher.take_out(segment, unchanged)
+        if segment.clear is not None:
+            return unchanged
+        leaving = [entry for entry in changed if entry.leaves]
+        if not leaving:
+            return unchanged
+        self._batcher.take_out(segment, leaving)
+        if segment.tag is None:  # nothing shows membership that could be taken back
+            return unchanged + leaving
+        changes.mark_uncertain(segment, leaving)
+        self._tagger.remove(segment, leaving, now)
+        return unchanged

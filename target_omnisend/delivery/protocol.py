@@ -1,0 +1,115 @@
+"""The parts that the engine needs: the ledger, and a place for rejected records."""
+
+from __future__ import annotations
+
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+Feed: t.TypeAlias = tuple[str, str]
+"""A stream, and the loader that it came through."""
+
+
+class Rejects(t.Protocol):
+    """Where rejected records are kept."""
+
+    def add(
+        self,
+        schema: bytes,
+        line: bytes,
+        *,
+        code: str,
+        field: str | None,
+        message: str,
+        stage: str,
+        batch_id: str | None = None,
+        item_id: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        """Append the record that `line` holds, under the SCHEMA message `schema`."""
+
+
+class OpenBatch(t.Protocol):
+    """A batch that an earlier run left open; `age` is in seconds."""
+
+    @property
+    def id(self) -> str:
+        """Omnisend's name for it."""
+
+    @property
+    def emails(self) -> Collection[str]:
+        """Its people."""
+
+    @property
+    def age(self) -> float:
+        """Seconds since Omnisend took it."""
+
+
+class Ledger(t.Protocol):
+    """The memory of earlier runs, by segment and normalised e-mail; `ledger.Ledger` is one."""
+
+    def known(self, segment: str, emails: Collection[str]) -> dict[str, bytes]:
+        """Fingerprints of those confirmed."""
+
+    def mapping_fingerprint(self, segment: str) -> str | None:
+        """The text that `set_mapping_fingerprint` got last."""
+
+    def set_mapping_fingerprint(self, segment: str, text: str) -> None:
+        """Remember under which settings members are written."""
+
+    def confirm(
+        self, segment: str, rows: Iterable[tuple[str, bytes]], *, given: bool = True
+    ) -> None:
+        """These are in Omnisend as sent; `given`: and members by this target."""
+
+    def forget(self, segment: str, emails: Iterable[str]) -> None:
+        """These are not members any more."""
+
+    def flush(self) -> None:
+        """Have all that on the disk."""
+
+    def count(self, segment: str) -> int:
+        """How many members this target made."""
+
+    def begin_seen(self, segment: str, version: str | None = None) -> bool:
+        """No member has been seen yet; False if an earlier run left this version half seen."""
+
+    def see(self, segment: str, emails: Collection[str]) -> None:
+        """These are in the source."""
+
+    def end_seen(self, segment: str) -> None:
+        """The members that left are dealt with."""
+
+    def count_leavers(self, segment: str, besides: Collection[str] = ()) -> int:
+        """How many members were not seen, besides some."""
+
+    def set_version(self, segment: str, version: str) -> bool:
+        """Read this version from here on; members that were seen stay seen.
+
+        False if an earlier run left this version half seen.
+        """
+
+    def feeds(self, segment: str) -> set[Feed]:
+        """Each stream and loader that ever fed the segment."""
+
+    def add_feed(self, segment: str, stream: str, loader: str) -> None:
+        """Remember, durably, that this stream and loader feed the segment."""
+
+    def set_feeds(self, segment: str, feeds: Iterable[Feed]) -> None:
+        """Remember these, and no others."""
+
+    def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
+        """The members that were not seen; they can be forgotten as they come."""
+
+    def names(self) -> list[str]:
+        """The segments that it knows."""
+
+    def begin_batch(self, batch: str, emails: Iterable[str]) -> None:
+        """Remember that Omnisend took a batch of these people."""
+
+    def end_batches(self, batches: Iterable[str]) -> None:
+        """These are over."""
+
+    def open_batches(self) -> Sequence[OpenBatch]:
+        """Those that are not known to be over."""

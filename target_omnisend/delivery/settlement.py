@@ -1,0 +1,173 @@
+"""The end of the chain: each entry gets its verdict here."""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+from collections import Counter
+
+from target_omnisend.delivery.change_filter import NoChangeFilter
+from target_omnisend.delivery.failures import too_many
+from target_omnisend.delivery.model import by_origin
+from target_omnisend.events import event
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from target_omnisend.delivery.batcher import Batcher
+    from target_omnisend.delivery.change_filter import Changes
+    from target_omnisend.delivery.ending import Ending
+    from target_omnisend.delivery.model import Batch, Entry, Origin, Segment
+    from target_omnisend.delivery.outcome import Outcome
+    from target_omnisend.delivery.protocol import Rejects
+    from target_omnisend.delivery.refusal_breaker import RefusalBreaker
+    from target_omnisend.delivery.responses import Refusal
+
+logger = logging.getLogger("target-omnisend.delivery")
+
+
+class Settlement:
+    """Counts verdicts, keeps rejected records, writes the ledger, and frees the people.
+
+    Attributes:
+        changes: the contacts that the ledger knows; `NoChangeFilter` without one.
+        given_up: records by stream whose batch was given up.
+    """
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        outcome: Outcome,
+        rejects: Rejects,
+        breaker: RefusalBreaker,
+        ending: Ending,
+        *,
+        started: float,
+    ) -> None:
+        """Settle the entries of `batcher`; `started` is when the run began."""
+        self.changes: Changes = NoChangeFilter()
+        self.given_up: Counter[str] = Counter()
+        self._batcher = batcher
+        self._outcome = outcome
+        self._rejects = rejects
+        self._breaker = breaker
+        self._ending = ending
+        self._started = started
+
+    def accept(
+        self, segment: Segment, entries: list[Entry], now: float, *, tagged: bool = False
+    ) -> None:
+        """Omnisend has these contacts; `tagged`: a call gave them their tags."""
+        if tagged:
+            for origin, number in by_origin(entries):
+                origin.counts.tagged += number
+        self._count_accepted(entries, now)
+        self.changes.confirm(segment, entries)
+        self._close(entries, now)
+
+    def remove(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        """These people have lost the membership."""
+        for origin, number in by_origin(entries):
+            origin.counts.removed += number
+        self._count_accepted((entry for entry in entries if entry.from_record), now)
+        self.changes.forget(segment, entries)
+        self._close(entries, now)
+
+    def leave_unchanged(self, entries: list[Entry], now: float) -> None:
+        """Omnisend has these contacts already."""
+        for origin, number in by_origin(entry for entry in entries if entry.from_record):
+            origin.counts.unchanged += number
+        self._close(entries, now)
+
+    def reject_record(
+        self,
+        origin: Origin,
+        line: bytes,
+        code: str,
+        field: str | None,
+        message: str,
+        now: float,
+        email: str | None = None,
+    ) -> None:
+        """Keep a record that makes no contact; `email` is the person's, if it can be read."""
+        self._rejects.add(
+            origin.schema, line, code=code, field=field, message=message, stage="mapping"
+        )
+        origin.counts.reject(code)
+        if email:
+            origin.present.append(hash(email))
+            self.changes.mirrors.see(origin.segment.name, [email])
+        self._fail_if_hopeless(now)
+
+    def reject(
+        self, entry: Entry, refusal: Refusal, now: float, *, batch_id: str = "", code: str = ""
+    ) -> None:
+        """Omnisend does not take a contact; `code` stands in for the one that is usual."""
+        code = code or ("omnisend_unavailable" if refusal.transient else "omnisend_refused")
+        if not entry.from_record:
+            self._count_not_removed(entry.origin, refusal)
+        else:
+            if entry.consented:  # it counted as a duplicate; without it the consent would be lost
+                entry.consented.origin.counts.duplicates -= 1
+                self._keep_rejected(entry.consented, refusal, batch_id, code)
+            self._keep_rejected(entry, refusal, batch_id, code)
+        self._close([entry], now)
+        self._fail_if_hopeless(now)
+
+    def hold_back_newer(self, batch: Batch) -> None:
+        """Send no newer record of these people: Omnisend can still carry the batch out."""
+        self._batcher.give_up(entry.email for entry in batch.entries)
+
+    def leave_unconfirmed(self, batch: Batch, now: float) -> None:
+        """Give a batch up: the epoch of its entries stays open, so no state passes them."""
+        logger.error(
+            "Batch %s stays unconfirmed (%d contacts).",
+            batch.id,
+            len(batch.entries),
+            extra=event("batch_unconfirmed", **batch.about),
+        )
+        self._outcome.lost_batches.append(batch.id)
+        self.given_up.update(one.origin.stream for one in batch.entries if one.from_record)
+        self.hold_back_newer(batch)
+        for entry in batch.entries:
+            self._batcher.release(entry.email, now)
+
+    def _count_accepted(self, entries: Iterable[Entry], now: float) -> None:
+        for origin, number in by_origin(entries):
+            self._outcome.accept(origin.counts, number, now - self._started)
+
+    def _close(self, entries: Iterable[Entry], now: float) -> None:
+        for entry in entries:
+            entry.epoch.open -= 1
+            self._batcher.release(entry.email, now)
+
+    def _keep_rejected(self, entry: Entry, refusal: Refusal, batch_id: str, code: str) -> None:
+        words = (refusal.code, refusal.message)
+        self._rejects.add(
+            entry.origin.schema,
+            entry.line or b"",
+            code=code,
+            field=refusal.field,
+            message=": ".join(word for word in words if word) or refusal.reason,
+            stage="omnisend",
+            batch_id=batch_id or None,
+            item_id=refusal.item_id,
+            status=refusal.status,
+        )
+        entry.origin.counts.reject(code)
+
+    def _count_not_removed(self, origin: Origin, refusal: Refusal) -> None:
+        origin.counts.not_removed += 1
+        if origin.counts.not_removed == 1:
+            logger.warning(
+                "Omnisend did not take segment '%s' back from a member that left it (%s). Run "
+                "again: the ledger still knows this member.",
+                origin.segment.name,
+                refusal.reason,
+                extra=event("member_not_removed", **origin.about, status=refusal.status),
+            )
+
+    def _fail_if_hopeless(self, now: float) -> None:
+        # While Omnisend rejects all alike, the reason for that is the better message.
+        if not self._breaker.items and self._outcome.hopelessly_rejected():
+            self._ending.fail(too_many(self._outcome), now)
