@@ -238,11 +238,11 @@ def test_a_mapped_column_that_neither_schema_nor_records_have_is_named(command: 
     )
     assert ran.code == 0, ran.log
     told = dict(re.findall(r"WARNING .*Stream 'members': (\S+) names the column (.*)", ran.log))
-    lacks = "which the stream does not have"
+    lacks, cure = "which the stream does not have", "Correct the mapping, or have the tap send it."
     assert told == {
-        "mapping.first_name": f"'first_name', {lacks}; did you mean 'fist_name'?",
-        "mapping.city": f"'town', {lacks}.",
-        "custom_properties.spent": f"'spent', {lacks}.",
+        "mapping.first_name": f"'first_name', {lacks}; did you mean 'fist_name'? {cure}",
+        "mapping.city": f"'town', {lacks}. {cure}",
+        "custom_properties.spent": f"'spent', {lacks}. {cure}",
     }
 
 

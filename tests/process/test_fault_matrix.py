@@ -102,7 +102,7 @@ def test_connections_refused_for_a_while(tmp_path: Path) -> None:
         sandbox = Sandbox(f"http://127.0.0.1:{port}", store)
         run = Run(Command(tmp_path, sandbox.api_url), sandbox, tap, 0, batch_size_rows=100)
         run.wait_until(lambda: len(store.batches) >= 2)
-    run.wait_until(lambda: "ConnectionError; trying again" in run.log)
+    run.wait_until(lambda: "ConnectionError. The call is tried again" in run.log)
     assert run.process.poll() is None
     with _served(store, port):
         ran = run.end()

@@ -88,7 +88,7 @@ def test_a_run_by_cron_exports_the_segments_and_is_silent(place: Place) -> None:
 def test_a_failed_run_says_why_with_the_exit_code_of_the_target(place: Place, trouble: str) -> None:
     code, reason = {
         "key": (3, "api_key"),
-        "refused": (4, "Omnisend has none of the records"),
+        "refused": (4, "records are rejected, more than max_rejected_percent"),
         "in use": (1, "is in use by another run or program. Wait for its end and run again"),
         "tap": (1, "Extractor failed"),  # and the target is done
     }[trouble]

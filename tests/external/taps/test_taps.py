@@ -143,7 +143,7 @@ def test_a_tap_that_only_announces_its_version_needs_the_end_of_the_input(shop: 
 
     shop.sql("UPDATE crm.customers SET vip = false WHERE id < 4")
     output = shop.run(*WHOLE, code=1, **mirror)
-    assert "over max_removed_percent (20 %)" in output
+    assert "more than max_removed_percent (20 %)" in output
     assert "exit code 6" in output
     assert len(shop.tagged("VIP")) == 8
 
