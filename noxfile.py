@@ -27,6 +27,7 @@ QUICK = (
 
 MACHINES = (
     "tests/simulation/test_engine_machine.py",
+    "tests/simulation/test_nights.py",
     "tests/unit/ledger/test_ledger_laws.py",
 )
 """Tests that try random sequences of what can happen."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, cast
+from collections import Counter
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
-import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import event
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -15,8 +15,8 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
+from support.sequences import try_sequences
 from support.simulation import Bad, Member, Simulation, State, StoreClient
 
 from omnisend_sandbox.faults import Fault
@@ -287,8 +287,21 @@ SOME = st.lists(
 """People by number, -1 for a record that is no contact."""
 
 
+RARE = (
+    *("a batch was given up", "a record was a duplicate", "Omnisend rejected a record"),
+    *("a run was stopped with a batch open", "a call was throttled", "a call was sent again"),
+)
+"""States that the sequences of one test must have reached, or it has tried too little."""
+
+
 class DeliveryMachine(RuleBasedStateMachine):
-    """Random sequences, and what must hold after each step."""
+    """Random sequences, and what must hold after each step.
+
+    Attributes:
+        reached: how often each of `RARE` happened, in all sequences.
+    """
+
+    reached: ClassVar[Counter[str]] = Counter()
 
     @initialize(
         faults=st.lists(FAULTS, min_size=1, max_size=4),
@@ -378,9 +391,26 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.no_budget_is_exceeded()
         self.nobody_is_in_two_open_batches()
         self.states_leave_once_and_in_order()
+        self._note_what_was_reached()
+
+    def _note_what_was_reached(self) -> None:
+        run, total = self.run, self.run.outcome.total()
+        hits = run.store.faults.hits
+        self._happened("a batch was given up", when=run.outcome.lost_batches)
+        self._happened("a record was a duplicate", when=total.duplicates)
+        self._happened("Omnisend rejected a record", when=total.rejected > run.bad)
+        self._happened("a call was throttled", when=hits["throttle"])
+        self._happened("a call was sent again", when=hits["status"] or hits["cut"])
+
+    def _happened(self, name: str, *, when: object) -> None:
+        assert name in RARE
+        if when:
+            event(name)
+            self.reached[name] += 1
 
     def _stop(self) -> None:
         run = self.run
+        self._happened("a run was stopped with a batch open", when=[*run.open_batches()])
         run.outcome.stopped_by = 15
         run.delivery.stop(run.now)
         under_way = run.loop.in_flight
@@ -407,15 +437,6 @@ class DeliveryMachine(RuleBasedStateMachine):
             run.assert_settled(len(run.records), run._applied())
 
 
-@pytest.mark.timeout(100)
 def test_whatever_happens() -> None:
-    run_state_machine_as_test(
-        DeliveryMachine,
-        settings=settings(
-            max_examples=150,
-            stateful_step_count=20,
-            deadline=None,
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    DeliveryMachine.reached.clear()
+    try_sequences(DeliveryMachine, DeliveryMachine.reached, RARE, examples=150)

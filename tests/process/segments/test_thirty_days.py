@@ -6,8 +6,6 @@ import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from support.command import record, schema
 from support.rehearsal import KILL, Rehearsal
 
@@ -113,15 +111,3 @@ def test_thirty_days(tmp_path: Path, membership: str, mirror_on: str) -> None:
         story.day()
     assert story.died > 3
     assert story.removed > 30
-
-
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(seed=st.integers(100, 10**6), membership=st.sampled_from(["tag", "property"]))
-def test_ten_days_of_any_kind(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, membership: str
-) -> None:
-    story = Story(tmp_path_factory.mktemp("days"), seed, membership, "activate_version")
-    for _ in range(10):
-        story.day()
