@@ -227,6 +227,15 @@ def start(command: Command) -> Iterator[Callable[..., Process]]:
         process.communicate()
 
 
+def _is_read(pipe: Path) -> bool:
+    """Whether a process has opened the pipe for reading."""
+    try:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("sandbox", [{"batch_latency": 3.0}], indirect=True)
 @pytest.mark.parametrize("where", ["in the middle", "a file that does not come"])
 def test_stopped_within_a_file(
@@ -242,6 +251,8 @@ def test_stopped_within_a_file(
     messages = [SCHEMA, batch(hundred), state(at=1), batch(second), state(at=2)]
     process = start(*messages, membership="property", batch_size_rows=100, **settings)
     wait_for(lambda: sandbox.store.batches)
+    if settings == {}:
+        wait_for(lambda: _is_read(second))  # so the state before it has been read too
     process.send_signal(SIGTERM)
     sent = time.monotonic()
     out, log = process.communicate(timeout=30)
