@@ -101,7 +101,7 @@ def test_all_parsers_see_the_same_host_in_an_address_that_is_taken(
     place, _ = HTTPAdapter().build_connection_pool_key_attributes(request, verify=True)
     hosts = {urlsplit(url).hostname, str(parse_url(url).host).strip("[]"), place["host"]}
     assert len(hosts) == 1
-    host = hosts.pop()
+    host = str(hosts.pop())
     loopback = host in {"localhost", "::1"} or host.startswith("127.0.0.")
     assert place["scheme"] == "https" or loopback
     assert "Authorization" not in request.headers
