@@ -138,8 +138,11 @@ class Interrupt:
 
     def close(self) -> None:
         """Close the pipe."""
-        os.close(self._read_end)
-        os.close(self._write_end)
+        ends = (self._read_end, self._write_end)
+        # A thread that is not done yet must not write into the file that gets the number next.
+        self._read_end = self._write_end = -1
+        for end in ends:
+            os.close(end)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         self.hurried = self.number is not None

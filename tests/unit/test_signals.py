@@ -129,3 +129,13 @@ def test_without_room_for_a_thread_the_work_is_done_all_the_same() -> None:
     with pytest.raises(Stopped):
         interrupt.wait_for(lambda: 7)
     interrupt.close()
+
+
+def test_a_thread_that_is_late_writes_into_no_file_of_others() -> None:
+    interrupt = Interrupt()
+    interrupt.close()
+    reading, writing = os.pipe()  # they have the numbers now
+    interrupt.fail(ValueError("too late"))
+    os.close(writing)
+    assert os.read(reading, 1) == b""
+    os.close(reading)
