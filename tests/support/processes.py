@@ -214,8 +214,12 @@ def _ends(
 def _ask(request: str, streams: tuple[int, ...]) -> IO[str]:
     """Send a request with the standard streams; the file that tells number and exit code."""
     mine, other = socket.socketpair()
+    requests, server = _server()
     with mine, other:
-        socket.send_fds(_server(), [b"."], [*streams, other.fileno()])
+        try:
+            socket.send_fds(requests, [b"."], [*streams, other.fileno()])
+        except BrokenPipeError:
+            raise AssertionError(f"The process server has ended: {server.wait(60)}") from None
         channel = mine.makefile("rw")
     channel.write(f"{request}\n")
     channel.flush()
@@ -223,8 +227,8 @@ def _ask(request: str, streams: tuple[int, ...]) -> IO[str]:
 
 
 @cache
-def _server() -> socket.socket:
-    """What the server listens to; it ends when this process does."""
+def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """What the server listens to, and the server; it ends when this process does."""
     ours, theirs = socket.socketpair()
     with theirs:
         number = theirs.fileno()
@@ -235,4 +239,4 @@ def _server() -> socket.socket:
         process.wait(60)
 
     atexit.register(end)
-    return ours
+    return ours, process

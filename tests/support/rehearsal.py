@@ -10,7 +10,7 @@ import json
 import logging
 import math
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -167,6 +167,7 @@ class Rehearsal:
             "client": lambda *_: client,
             "runner": runner,
             "ledger": _MortalLedger,
+            "progress": lambda *_: nullcontext(),  # its thread would outlive a run that is killed
         }
         return Parts(**{**ours, **others})
 
