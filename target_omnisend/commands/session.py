@@ -17,6 +17,7 @@ from target_omnisend.delivery import doubts
 from target_omnisend.delivery.change_filter import ChangeFilter
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
+from target_omnisend.delivery.mirror import Mirrors
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
@@ -195,18 +196,17 @@ class Session:
     def _remember_by(self, ledger: Ledger) -> None:
         settings = self.settings
         self.segments.remember_by(ledger)
-        self.runner.remember_by(
-            ChangeFilter(
-                ledger,
-                full_refresh=settings.full_refresh,
-                whole_runs=settings.mirror_on == "end_of_stream",
-                max_removed_percent=settings.max_removed_percent,
-                incomplete=self.incomplete,
-                shared=_shared_segments(settings),
-                lose=self.outcome.lose,
-                would=self.parts.dry,
-            )
+        mirrors = Mirrors(
+            ledger,
+            full_refresh=settings.full_refresh,
+            whole_runs=settings.mirror_on == "end_of_stream",
+            max_removed_percent=settings.max_removed_percent,
+            incomplete=self.incomplete,
+            shared=_shared_segments(settings),
+            lose=self.outcome.lose,
+            would=self.parts.dry,
         )
+        self.runner.remember_by(ChangeFilter(ledger, mirrors, full_refresh=settings.full_refresh))
 
     def _brand(self) -> str:
         if brand := self.runner.brand.get("brandID"):

@@ -11,7 +11,7 @@ from target_omnisend.delivery.model import MARK_BYTES
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from target_omnisend.delivery.model import Batch, Entry, Origin, Segment
     from target_omnisend.delivery.protocol import Ledger, OpenBatch
@@ -63,43 +63,12 @@ class ChangeFilter:
         mirrors: the members in the source of each segment.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        *,
-        full_refresh: bool,
-        whole_runs: bool,
-        max_removed_percent: float,
-        incomplete: Mapping[str, str],
-        shared: Collection[str] = (),
-        lose: Callable[[str], None],
-        would: bool,
-    ) -> None:
-        """Remember by `ledger`.
-
-        Args:
-            ledger: the contacts that earlier runs confirmed.
-            full_refresh: take nothing for unchanged.
-            whole_runs: the end of the input completes a segment, not ACTIVATE_VERSION.
-            max_removed_percent: share of a segment that may leave at once.
-            incomplete: why this run cannot show a segment's source whole, by segment.
-            shared: segments that are known to be fed by several streams.
-            lose: keeps a sentence about a loss for the report.
-            would: nothing is removed in truth.
-        """
+    def __init__(self, ledger: Ledger, mirrors: Mirrors, *, full_refresh: bool) -> None:
+        """Remember by `ledger`; with `full_refresh` no contact counts as unchanged."""
+        self.mirrors = mirrors
         self._ledger = ledger
         self._full_refresh = full_refresh
         self._opened: set[str] = set()
-        self.mirrors = Mirrors(
-            ledger,
-            full_refresh=full_refresh,
-            whole_runs=whole_runs,
-            max_removed_percent=max_removed_percent,
-            incomplete=incomplete,
-            shared=shared,
-            lose=lose,
-            would=would,
-        )
 
     # -- what changed ------------------------------------------------------------------
 

@@ -133,7 +133,18 @@ class Mirrors:
         lose: Callable[[str], None],
         would: bool,
     ) -> None:
-        """See `ChangeFilter`; with `full_refresh` the ledger forgets streams that do not come."""
+        """Know the sources by `ledger`.
+
+        Args:
+            ledger: the contacts that earlier runs confirmed.
+            full_refresh: the ledger forgets streams that do not come.
+            whole_runs: the end of the input completes a segment, not ACTIVATE_VERSION.
+            max_removed_percent: share of a segment that may leave at once.
+            incomplete: why this run cannot show a segment's source whole, by segment.
+            shared: segments that are known to be fed by several streams.
+            lose: keeps a sentence about a loss for the report.
+            would: nothing is removed in truth.
+        """
         self._ledger = ledger
         self._full_refresh = full_refresh
         self._whole_runs = whole_runs
