@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import pytest
 
 from target_omnisend import waits
 from target_omnisend.signals import Interrupt, Stopped
+from target_omnisend.threads import start_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,3 +141,14 @@ def test_a_thread_that_is_late_writes_into_no_file_of_others() -> None:
     os.close(writing)
     assert os.read(reading, 1) == b""
     os.close(reading)
+
+
+def test_a_thread_takes_no_signal_from_the_main_thread_which_may_hang() -> None:
+    def blocked() -> set[int]:
+        return signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    before = blocked()
+    seen: Future[set[int]] = Future()
+    assert start_thread(lambda: seen.set_result(blocked()), "one")
+    assert seen.result(60) >= {signal.SIGINT, signal.SIGTERM, signal.SIGALRM}
+    assert blocked() == before
