@@ -21,6 +21,7 @@ from target_omnisend.delivery.cutter import Cutter
 from target_omnisend.delivery.ending import Ending
 from target_omnisend.delivery.exchange import Exchanges
 from target_omnisend.delivery.key_check import ask_for_brand
+from target_omnisend.delivery.leaver_check import LeaverCheck
 from target_omnisend.delivery.leavers import Leavers
 from target_omnisend.delivery.model import MAX_ITEMS, Entry, Origin, Segment
 from target_omnisend.delivery.refusal_breaker import RefusalBreaker
@@ -107,7 +108,10 @@ class Delivery:
             self.scheduler, self._results, limits.since, limits.confirm_timeout, key
         )
         self._submitter = Submitter(self.scheduler, self._confirmer, self._settlement)
-        self._cutter = Cutter(self._batcher, self._submitter, self._tagger, self._settlement)
+        self._leaver_check = LeaverCheck(self.scheduler, self._batcher, self._settlement)
+        self._cutter = Cutter(
+            self._batcher, self._submitter, self._tagger, self._settlement, self._leaver_check
+        )
         self._leavers = Leavers(self._batcher, self._settlement, outcome)
         self.admit = self._batcher.admit
         self.delete = self._leavers.delete
@@ -236,8 +240,10 @@ class Delivery:
 
     def _tick(self, now: float) -> None:
         self._confirmer.tick(now)
+        self._leaver_check.tick(now)
         if self._ending.early:
             self._submitter.cancel()
+            self._leaver_check.cancel()
         else:
             self._send_again(now)
             self._delete_early(now)
