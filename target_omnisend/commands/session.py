@@ -185,6 +185,7 @@ class Session:
                 max_unconfirmed=settings.max_unconfirmed,
                 # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
                 since=(self.started_at - dt.timedelta(days=1)).date(),
+                check_tags=not self.parts.dry,
             ),
             now=now,
             key=email_key,

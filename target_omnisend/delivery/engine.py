@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from target_omnisend import waits
+from target_omnisend.api.answers import Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.batcher import Batcher
@@ -20,6 +21,7 @@ from target_omnisend.delivery.confirmer import Confirmer
 from target_omnisend.delivery.cutter import Cutter
 from target_omnisend.delivery.ending import Ending
 from target_omnisend.delivery.exchange import Exchanges
+from target_omnisend.delivery.failures import no_longer_accepted
 from target_omnisend.delivery.key_check import ask_for_brand
 from target_omnisend.delivery.leaver_check import LeaverCheck
 from target_omnisend.delivery.leavers import Leavers
@@ -29,6 +31,7 @@ from target_omnisend.delivery.results import Results
 from target_omnisend.delivery.segment_creator import SegmentCreator
 from target_omnisend.delivery.settlement import Settlement
 from target_omnisend.delivery.submitter import Submitter
+from target_omnisend.delivery.tag_check import TagCheck
 from target_omnisend.delivery.tagger import Tagger
 from target_omnisend.errors import RunFailed
 
@@ -51,12 +54,16 @@ READ_AHEAD: t.Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of a run. Times in seconds; `quota_share` as in the setting."""
+    """The bounds of a run. Times in seconds; `quota_share` as in the setting.
+
+    `check_tags`: see `TagCheck`.
+    """
 
     quota_share: float
     confirm_timeout: float
     max_unconfirmed: int
     since: dt.date
+    check_tags: bool = False
 
 
 class Delivery:
@@ -107,7 +114,8 @@ class Delivery:
         self._confirmer = Confirmer(
             self.scheduler, self._results, limits.since, limits.confirm_timeout, key
         )
-        self._submitter = Submitter(self.scheduler, self._confirmer, self._settlement)
+        tag_check = TagCheck(self.scheduler, wanted=limits.check_tags)
+        self._submitter = Submitter(self.scheduler, self._confirmer, self._settlement, tag_check)
         self._leaver_check = LeaverCheck(self.scheduler, self._batcher, self._settlement)
         self._cutter = Cutter(
             self._batcher, self._submitter, self._tagger, self._settlement, self._leaver_check
@@ -224,7 +232,9 @@ class Delivery:
         """Take the answer of a call that `next_call` gave."""
         try:
             self.scheduler.answered(call, answer, now)
-        except RunFailed as failure:
+        except RunFailed as error:
+            ended = answer.kind is Kind.UNAUTHORIZED and self.checked
+            failure = no_longer_accepted(answer, self.outcome.total()) if ended else error
             if call.endpoint is Endpoint.POST_BATCH:
                 self._ending.fail(failure, now)
             else:  # the calls that settle the open batches fail as well

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.confirmer import Confirmer
     from target_omnisend.delivery.model import Batch
     from target_omnisend.delivery.settlement import Settlement
+    from target_omnisend.delivery.tag_check import TagCheck
 
 FIRST_BATCHES: t.Final = 10
 FIRST_VERDICT_SECONDS: t.Final = 3.0
@@ -38,7 +39,13 @@ class Submitter:
         posting: batches whose call has no answer that settles it.
     """
 
-    def __init__(self, scheduler: Scheduler, confirmer: Confirmer, settlement: Settlement) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        confirmer: Confirmer,
+        settlement: Settlement,
+        tag_check: TagCheck,
+    ) -> None:
         """Hand batches that Omnisend takes to `confirmer`, rejected entries to `settlement`."""
         self.entries = 0
         self.posting: set[Batch] = set()
@@ -46,6 +53,7 @@ class Submitter:
         self._lane = scheduler.lanes[Endpoint.POST_BATCH]
         self._confirmer = confirmer
         self._settlement = settlement
+        self._tag_check = tag_check
         self._ready: deque[Batch] = deque()
         self._first_taken: float | None = None
         self._invalid = 0
@@ -79,6 +87,8 @@ class Submitter:
         self._scheduler.cancel(Endpoint.POST_BATCH)
 
     def _may_submit(self, now: float, *, any_accepted: bool) -> bool:
+        if not self._tag_check.allows(self._ready[0], now):
+            return False
         posting = len(self._lane.queue) + self._lane.budget.in_flight
         if any_accepted or len(self._confirmer.open) + posting < FIRST_BATCHES:
             return True
