@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +90,7 @@ class Answer:
     fault: str = ""
     fields: tuple[str, ...] = ()
     reason: str = ""
-    detail: str = ""
+    detail: str = field(default="", repr=False)
 
 
 def read_problem(status: int, body: t.Any, headers: Mapping[str, str]) -> Answer:

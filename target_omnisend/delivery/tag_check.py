@@ -26,6 +26,9 @@ ADDRESS: t.Final = "tag-check@target-omnisend.invalid"
 PATIENCE: t.Final = 30.0
 """Seconds for which the first batch waits for the answer at the most."""
 
+FEWEST_CALLS: t.Final = 5
+"""Tag calls a minute: a run whose `quota_share` allows fewer has none to spare."""
+
 MAX_FORBIDDEN: t.Final = 3
 """403 in a row that are not chance any more."""
 
@@ -42,9 +45,10 @@ class TagCheck:
 
     def __init__(self, scheduler: Scheduler, *, wanted: bool) -> None:
         """Let each batch pass unless the check is `wanted`."""
+        lane = scheduler.lanes[Endpoint.ADD_TAGS]
         self._exchanges = Exchanges(scheduler)
         self._began: float | None = None
-        self._wanted = wanted
+        self._wanted = wanted and lane.budget.per_minute >= FEWEST_CALLS
 
     def allows(self, batch: Batch, now: float) -> bool:
         """Whether a batch can go out; the first one that needs tags begins the check."""

@@ -183,6 +183,8 @@ def test_the_first_batch_does_not_wait_for_long(night: Rehearsal, fault: Fault) 
 
 def test_without_a_tag_to_give_no_call_is_made(night: Rehearsal, tmp_path: Path) -> None:
     assert tried(night, **FIELDS).writes == {POST: 3}
+    few = {"quota_share": 0.05, "segment": "Few"}
+    assert tried(night, **few).writes == {POST: 3, TAGS: 2}, "none of 3 calls a minute to spare"
     named = {"ledger_url": f"sqlite:///{tmp_path}/l", "mapping": {"email": "email", "city": "city"}}
     columns = schema(city={})
     night(columns, record("ada@example.com", city="Bath"), **named)
