@@ -74,6 +74,10 @@ class OmnisendClient:
         """`GET /contacts?limit=1`: the cheapest call that needs contacts.read."""
         return self._call("GET", "/contacts", {"limit": "1"})
 
+    def find_contact(self, email: str) -> Answer:
+        """`GET /contacts?email=`: the contact of an address. Body: {contacts}."""
+        return _with(self._call("GET", "/contacts", {"email": email}), "contacts", list)
+
     def post_batch(self, items: Sequence[bytes]) -> Answer:
         """`POST /batches`: contacts, each already encoded as JSON. Body: {batchID, totalCount}."""
         answer = self._call(

@@ -20,6 +20,9 @@ class Api(t.Protocol):
     def any_contact(self) -> Answer:
         """`GET /contacts?limit=1`."""
 
+    def find_contact(self, email: str) -> Answer:
+        """`GET /contacts?email=`; DONE has a body {contacts: [Contact]}, empty without one."""
+
     def post_batch(self, items: Sequence[bytes]) -> Answer:
         """`POST /batches`; DONE has a body {batchID}."""
 

@@ -81,6 +81,7 @@ ITEM = msgspec.json.encode(person(EMAIL))
 CALLS: dict[str, Callable[[OmnisendClient, str], Answer]] = {
     "GET /brands/current": lambda client, _: client.current_brand(),
     "GET /contacts": lambda client, _: client.any_contact(),
+    "GET /contacts?email=": lambda client, _: client.find_contact(EMAIL),
     "POST /batches": lambda client, _: client.post_batch([ITEM]),
     "GET /batches": lambda client, _: client.list_batches(SINCE, 0),
     "GET /batches/{id}": lambda client, batch: client.batch(batch),
