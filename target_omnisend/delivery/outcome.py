@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from target_omnisend.delivery.looks import Looks
 from target_omnisend.errors import ExitCode, RunFailed
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class Outcome:
     lost_batches: list[str] = field(default_factory=list)
     throughput: list[int] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
+    looks: Looks = field(default_factory=Looks)
 
     def lose(self, sentence: str) -> None:
         """Keep for the report a loss and its cure; the log has it already."""

@@ -124,6 +124,11 @@ EXITS: t.Final[dict[str, Code]] = {
         "More members than `max_removed_percent` would have left, so the run removed none.",
         "Check the source; if it is right, run again with a higher `max_removed_percent`.",
     ),
+    "7": Code(
+        "Omnisend does not show what was asked for: a look at its contacts found another consent, "
+        "a value that is gone, or no membership.",
+        "Do what the last error says. At most one batch was sent before the look.",
+    ),
     "130, 143": Code(
         "Stopped by SIGINT or SIGTERM.",
         "Run again: it continues from the last state.",

@@ -80,6 +80,7 @@ def build(
         "rejections": dict(total.rejections.most_common()),
         "rejects_file": str(rejects_file) if rejects_file and total.rejected else None,
         "warnings": dict(total.warnings.most_common()),
+        "looks": dataclasses.asdict(outcome.looks),
         "requests": {
             endpoint.label: {
                 "sent": lane.tally.sent,
