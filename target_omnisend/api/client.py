@@ -21,7 +21,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PAGE: t.Final = 250
-"""Batches that one `GET /batches` lists at the most."""
+"""Batches that one `GET /batches` lists at the most, and contacts one `GET /contacts`."""
 
 
 class OmnisendClient:
@@ -73,6 +73,11 @@ class OmnisendClient:
     def any_contact(self) -> Answer:
         """`GET /contacts?limit=1`: the cheapest call that needs contacts.read."""
         return self._call("GET", "/contacts", {"limit": "1"})
+
+    def contacts(self, filters: Mapping[str, str], after: str | None = None) -> Answer:
+        """`GET /contacts`: one page of `PAGE` that pass the filters, from a cursor on."""
+        query = {**filters, "limit": str(PAGE)} | ({"after": after} if after else {})
+        return _with(self._call("GET", "/contacts", query), "contacts", list)
 
     def post_batch(self, items: Sequence[bytes]) -> Answer:
         """`POST /batches`: contacts, each already encoded as JSON. Body: {batchID, totalCount}."""

@@ -22,10 +22,12 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.scheduler import Lane
     from target_omnisend.delivery.change_filter import ChangeFilter
     from target_omnisend.delivery.engine import Delivery
+    from target_omnisend.delivery.exchange import Exchange
     from target_omnisend.delivery.model import Origin
     from target_omnisend.threads import Start
 
 _Seen = t.TypeVar("_Seen")
+_Result = t.TypeVar("_Result")
 
 MAX_CALLS_AT_ONCE: t.Final = 64
 """Threads that make calls; 400 calls a minute of up to 9 s each need no more."""
@@ -184,6 +186,24 @@ class Runner:
             self._changed.notify()
             self._wait(lambda: bool(answers))
         return answers[0]
+
+    def carry_out(self, exchange: Exchange[_Result]) -> _Result:
+        """Make the calls of an exchange, one after the other; its result.
+
+        Raises:
+            Stopped: by `check_stopped`.
+            RunFailed: for what no call can escape, and what the exchange raises.
+        """
+        results: list[_Result] = []
+
+        def collect() -> Exchange[None]:
+            results.append((yield from exchange))
+
+        with self._lock:
+            self._delivery.start(collect())
+            self._changed.notify()
+            self._wait(lambda: bool(results))
+        return results[0]
 
     @property
     def brand(self) -> Mapping[str, t.Any]:

@@ -8,6 +8,7 @@ import typing as t
 from target_omnisend.api.answers import Answer, Kind, as_int, as_list
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.delivery.exchange import Ask, Exchange, Exchanges
+from target_omnisend.delivery.paging import cursor_of
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _find(
             name = segment.get("name") if isinstance(segment, dict) else None
             if isinstance(name, str) and name in names:
                 found.setdefault(name, segment)
-        after = _cursor(answer.body.get("paging"))
+        after = cursor_of(answer.body.get("paging"))
         # A cursor that leads back would lead round for ever.
         if len(found) == len(names) or after is None or after in cursors:
             return found
@@ -102,15 +103,6 @@ def _find(
 def _page(cursors: list[str], wait: float) -> Ask:
     cursor = cursors[-1] if cursors else None
     return Ask(Endpoint.LIST_SEGMENTS, lambda api: api.list_segments(cursor), wait=wait)
-
-
-def _cursor(paging: t.Any) -> str | None:
-    """Where the next page begins, if there is one."""
-    if not isinstance(paging, dict) or not paging.get("hasMore"):
-        return None
-    cursors = paging.get("cursors")
-    after = cursors.get("after") if isinstance(cursors, dict) else None
-    return after if isinstance(after, str) and after else None
 
 
 def _create(name: str, groups: list[t.Any]) -> Exchange[Mapping[str, t.Any] | None]:
