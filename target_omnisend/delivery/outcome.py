@@ -40,7 +40,9 @@ class StreamCounts:
     `created` and `updated` count those accepted whose batch says which; Omnisend says it
     only if items are read one by one. `not_sent` counts records that no call carried because
     the run ended early; `not_removed` members whose membership Omnisend did not take back;
-    `skipped` records for which there is nothing to do.
+    `skipped` records for which there is nothing to do; `retried` records of earlier runs that this
+    run sends once more, which `received` does not count; `verified` members that were seen in
+    Omnisend as they should be.
     `left_out` counts the values that `warnings` counts, by code and column; `given` counts the
     records that had a value, for these columns alone.
     """
@@ -57,6 +59,8 @@ class StreamCounts:
     tagged: int = 0
     removed: int = 0
     not_removed: int = 0
+    retried: int = 0
+    verified: int = 0
     sent: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -107,6 +111,7 @@ class StreamCounts:
 NUMBERS: t.Final = (
     *("received", "accepted", "created", "updated", "rejected", "duplicates", "unchanged"),
     *("skipped", "unconfirmed", "not_sent", "tagged", "removed", "not_removed"),
+    *("retried", "verified"),
 )
 """Counts of the report that are each a number of `StreamCounts`."""
 

@@ -15,7 +15,7 @@ if t.TYPE_CHECKING:
 
 _OTHERS: t.Final = (
     *("rejected", "duplicates", "unchanged", "skipped", "removed", "not_removed"),
-    *("unconfirmed", "not_sent"),
+    *("unconfirmed", "not_sent", "retried"),
 )
 """Counts of the last line that it names only when they are not 0."""
 
