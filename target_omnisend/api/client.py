@@ -13,6 +13,7 @@ import requests
 
 from target_omnisend.api.answers import Answer, Kind, read_problem
 from target_omnisend.api.certificates import check_certificates
+from target_omnisend.api.quiet_queries import keep_queries_out
 from target_omnisend.api.reasons import reason_of
 from target_omnisend.api.transport import Adapter, TooLargeError, body_of, set_deadline
 
@@ -53,6 +54,7 @@ class OmnisendClient:
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
         }
+        keep_queries_out()
         self._session = requests.Session()
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, Adapter(pool_maxsize=connections))

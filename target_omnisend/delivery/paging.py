@@ -35,14 +35,18 @@ class Pages:
             `Call.done` can get, FORBIDDEN among them: the API key lacks contacts.read.
     """
 
-    def __init__(self, filters: Mapping[str, str]) -> None:
-        """Begin before the first page; `filters` are those of `GET /contacts`, by name."""
+    def __init__(self, filters: Mapping[str, str], *, wait: float = 0.0) -> None:
+        """Begin before the first page, which comes after so many seconds.
+
+        `filters` are those of `GET /contacts`, by name.
+        """
         self.calls = 0
         self.kept_back: Answer | None = None
         self._filters = dict(filters)
         self._cursor: str | None = None
         self._cursors: set[int] = set()
         self._over = False
+        self._wait = wait
 
     def next_page(self) -> Exchange[list[Contact] | None]:
         """The next page, which can be empty; None after the last one, or if one is kept back."""
@@ -58,7 +62,8 @@ class Pages:
 
     def _ask(self) -> Exchange[Answer]:
         filters, cursor = self._filters, self._cursor
-        for wait in (0.0, *FORBIDDEN_WAITS):
+        first, self._wait = self._wait, 0.0
+        for wait in (first, *FORBIDDEN_WAITS):
             answer = yield Ask(
                 Endpoint.READ_CONTACTS, lambda api: api.contacts(filters, cursor), wait=wait
             )
@@ -73,9 +78,12 @@ class Pages:
         self._cursor = cursor
 
 
-def look_up(email: str) -> Exchange[list[Contact] | Answer]:
-    """The contacts with an address, mostly one or none; or the answer that kept them back."""
-    pages = Pages({"email": email})
+def look_up(email: str, *, wait: float = 0.0) -> Exchange[list[Contact] | Answer]:
+    """The contacts with an address, mostly one or none; or the answer that kept them back.
+
+    The call goes out after `wait` seconds.
+    """
+    pages = Pages({"email": email}, wait=wait)
     found = yield from pages.next_page()
     return found if found is not None else t.cast("Answer", pages.kept_back)
 

@@ -7,6 +7,7 @@ import threading
 import typing as t
 from contextlib import contextmanager
 
+from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call
 from target_omnisend.delivery.left_open import LeftOpen
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
@@ -17,7 +18,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from target_omnisend.api.answers import Answer
-    from target_omnisend.api.budget import Endpoint
     from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Lane
     from target_omnisend.delivery.change_filter import ChangeFilter
@@ -199,10 +199,16 @@ class Runner:
         def collect() -> Exchange[None]:
             results.append((yield from exchange))
 
+        collecting = collect()
         with self._lock:
-            self._delivery.start(collect())
-            self._changed.notify()
-            self._wait(lambda: bool(results))
+            try:
+                self._delivery.start(collecting)
+                self._changed.notify()
+                self._wait(lambda: bool(results))
+            except BaseException:
+                collecting.close()  # an answer that is still to come leads to no other call
+                self._delivery.scheduler.cancel(Endpoint.READ_CONTACTS)
+                raise
         return results[0]
 
     @property

@@ -70,13 +70,27 @@ class SegmentCreator:
             yield from self._count(name, segment)
 
     def _count(self, name: str, segment: Mapping[str, t.Any]) -> Exchange[None]:
-        segment_id = str(segment.get("segmentID"))
-        self.made[name] = {"id": segment_id, "count": None}
-        if segment.get("status") != "ready":
-            return
-        answer = yield Ask(Endpoint.COUNT_SEGMENT, lambda api: api.segment_statistics(segment_id))
-        if answer.kind is Kind.DONE and isinstance(answer.body, dict):
-            self.made[name]["count"] = as_int(answer.body.get("contactsCount"))
+        self.made[name] = {"id": str(segment.get("segmentID")), "count": None}
+        self.made[name]["count"] = yield from count_of(segment)
+
+
+def count_of(segment: Mapping[str, t.Any]) -> Exchange[int | None]:
+    """How many contacts Omnisend counts in a segment; None while it builds the segment."""
+    if segment.get("status") != "ready":
+        return None
+    name = str(segment.get("segmentID"))
+    answer = yield Ask(Endpoint.COUNT_SEGMENT, lambda api: api.segment_statistics(name))
+    if answer.kind is Kind.DONE and isinstance(answer.body, dict):
+        return as_int(answer.body.get("contactsCount"))
+    return None
+
+
+def find(name: str, groups: list[t.Any]) -> Exchange[Mapping[str, t.Any] | None]:
+    """The segment of this name, if it is there with these conditions and can be read."""
+    found = yield from _find([name])
+    segment = None if isinstance(found, Answer) else found.get(name)
+    same = segment and _plain(segment.get("conditionGroups")) == _plain(groups)
+    return segment if same else None
 
 
 def _find(
