@@ -207,7 +207,11 @@ class Outcome:
             return self.failure.exit_code
         if self.failed_by_rejections:
             return ExitCode.REJECTED
+        return ExitCode.UNCONFIRMED if self.has_open_ends or self.missing else ExitCode.DONE
+
+    @property
+    def has_open_ends(self) -> bool:
+        """Whether something that was sent has no answer that settles it."""
         total = self.total()
         # A lost batch can hold none but members that leave without a record.
-        open_ends = total.unconfirmed or total.not_removed or self.lost_batches or self.missing
-        return ExitCode.UNCONFIRMED if open_ends else ExitCode.DONE
+        return bool(total.unconfirmed or total.not_removed or self.lost_batches)

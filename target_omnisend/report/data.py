@@ -170,10 +170,9 @@ def _what_happened(outcome: Outcome) -> str:
         return STOPPED
     if outcome.failure is not None:
         return outcome.failure.sentence
-    total = outcome.total()
-    if outcome.missing and not (total.unconfirmed or total.not_removed or outcome.lost_batches):
-        return MISSING
-    return OUTCOMES[ExitCode(outcome.exit_code)]
+    code = ExitCode(outcome.exit_code)
+    only_missing = code == ExitCode.UNCONFIRMED and not outcome.has_open_ends
+    return MISSING if only_missing else OUTCOMES[code]
 
 
 def _rfc3339(moment: dt.datetime) -> str:
