@@ -81,6 +81,10 @@ class OmnisendClient:
         query = {**filters, "limit": str(PAGE)} | ({"after": after} if after else {})
         return _with(self._call("GET", "/contacts", query), "contacts", list)
 
+    def find_contact(self, email: str) -> Answer:
+        """`GET /contacts?email=`: the contact of an address. Body: {contacts}."""
+        return _with(self._call("GET", "/contacts", {"email": email}), "contacts", list)
+
     def post_batch(self, items: Sequence[bytes]) -> Answer:
         """`POST /batches`: contacts, each already encoded as JSON. Body: {batchID, totalCount}."""
         answer = self._call(

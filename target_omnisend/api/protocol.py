@@ -23,6 +23,9 @@ class Api(t.Protocol):
     def contacts(self, filters: Mapping[str, str], after: str | None = None) -> Answer:
         """`GET /contacts`; DONE has a body {contacts: [Contact], paging}."""
 
+    def find_contact(self, email: str) -> Answer:
+        """`GET /contacts?email=`; DONE has a body {contacts: [Contact]}, empty without one."""
+
     def post_batch(self, items: Sequence[bytes]) -> Answer:
         """`POST /batches`; DONE has a body {batchID}."""
 

@@ -28,6 +28,8 @@ class Ask(t.NamedTuple):
         endpoint: of the call.
         run: makes it.
         may_be_forbidden: as `Call.may_be_forbidden`.
+        may_be_refused: as `Call.may_be_refused`.
+        optional: as `Call.optional`.
         once: as `Call.once`.
         wait: seconds from now before which the call does not go out.
     """
@@ -35,6 +37,8 @@ class Ask(t.NamedTuple):
     endpoint: Endpoint
     run: Callable[[Api], Answer]
     may_be_forbidden: bool = True
+    may_be_refused: bool = False
+    optional: bool = False
     once: bool = False
     wait: float = 0.0
 
@@ -71,6 +75,8 @@ class Exchanges:
             ask.run,
             partial(self._continue, exchange),
             may_be_forbidden=ask.may_be_forbidden,
+            may_be_refused=ask.may_be_refused or ask.optional,
+            optional=ask.optional,
             once=ask.once,
         )
         self._scheduler.add(call, now + ask.wait if ask.wait else -math.inf)

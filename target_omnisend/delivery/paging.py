@@ -78,16 +78,6 @@ class Pages:
         self._cursor = cursor
 
 
-def look_up(email: str, *, wait: float = 0.0) -> Exchange[list[Contact] | Answer]:
-    """The contacts with an address, mostly one or none; or the answer that kept them back.
-
-    The call goes out after `wait` seconds.
-    """
-    pages = Pages({"email": email}, wait=wait)
-    found = yield from pages.next_page()
-    return found if found is not None else t.cast("Answer", pages.kept_back)
-
-
 def email_of(contact: Contact) -> str:
     """The address of a contact in its one form; empty if Omnisend does not say it."""
     email = contact.get("email")

@@ -16,8 +16,9 @@ import typing as t
 from dataclasses import dataclass
 
 from target_omnisend import waits
-from target_omnisend.api.answers import Answer, Kind, as_list
-from target_omnisend.delivery.paging import Pages, email_of, look_up
+from target_omnisend.api.answers import Kind, as_list
+from target_omnisend.delivery.lookup import look_up
+from target_omnisend.delivery.paging import Pages, email_of
 from target_omnisend.delivery.segment_creator import count_of, find
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
@@ -175,7 +176,8 @@ class Verifier:
             extra += self._see(page)
             self._tell(read)
         if pages.kept_back is not None:
-            raise _kept_back(pages.kept_back)
+            answer = pages.kept_back
+            raise _kept_back(answer.fault, forbidden=answer.kind is Kind.FORBIDDEN)
         return extra
 
     def _see(self, page: list[Contact]) -> int:
@@ -237,9 +239,9 @@ class Verifier:
         for email in emails:
             found = yield from look_up(email, wait=wait)
             wait = 0.0
-            if isinstance(found, Answer):
-                raise _kept_back(found)
-            if any(map(self._shown.by, found)):
+            if not found.is_known:
+                raise _kept_back(found.fault, forbidden=found.forbidden)
+            if found.contact is not None and self._shown.by(found.contact):
                 self._ledger.see(self._name, [email])
             else:
                 left.append(email)
@@ -256,14 +258,14 @@ class Verifier:
         return missing
 
 
-def _kept_back(answer: Answer) -> NotVerified:
-    if answer.kind is Kind.FORBIDDEN:
+def _kept_back(fault: str, *, forbidden: bool) -> NotVerified:
+    if forbidden:
         return NotVerified(
             ExitCode.SETTINGS,
-            f"The API key cannot read contacts ({answer.fault}). Give it the scope "
+            f"The API key cannot read contacts ({fault}). Give it the scope "
             "contacts.read, then verify again.",
         )
     return NotVerified(
         ExitCode.FAULT,
-        f"Omnisend does not list its contacts ({answer.fault}). Verify again later.",
+        f"Omnisend does not list its contacts ({fault}). Verify again later.",
     )

@@ -55,11 +55,10 @@ class Hiding(StoreClient):
 
     def contacts(self, filters: Mapping[str, str], after: str | None = None) -> Answer:
         answer = super().contacts(filters, after)
-        if "email" not in filters:
-            self.walks += after is None
-            hidden = self.hidden(self.walks)
-            shown = [one for one in answer.body["contacts"] if one["email"] not in hidden]
-            answer.body["contacts"] = shown
+        self.walks += after is None
+        hidden = self.hidden(self.walks)
+        shown = [one for one in answer.body["contacts"] if one["email"] not in hidden]
+        answer.body["contacts"] = shown
         return answer
 
 

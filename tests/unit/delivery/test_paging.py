@@ -11,7 +11,7 @@ from support.simulation import StoreClient
 from omnisend_sandbox.faults import Fault
 from omnisend_sandbox.model import DEFAULT_KEY, Store
 from target_omnisend.api.answers import Answer, Kind
-from target_omnisend.delivery.paging import FORBIDDEN_WAITS, Pages, cursor_of, email_of, look_up
+from target_omnisend.delivery.paging import FORBIDDEN_WAITS, Pages, cursor_of, email_of
 
 if TYPE_CHECKING:
     from omnisend_sandbox.limits import Keys
@@ -101,17 +101,6 @@ def test_a_key_without_the_scope() -> None:
     assert pages.kept_back is not None
     assert pages.kept_back.kind is Kind.FORBIDDEN
     assert drive.waits == [0, *FORBIDDEN_WAITS]
-
-
-def test_an_address_is_looked_up(store: Store) -> None:
-    store.seed([{"email": "a+b@example.com"}])
-    drive = Driven(StoreClient(store))
-    found = drive(look_up("a+b@example.com"))
-    assert not isinstance(found, Answer)
-    assert [email_of(one) for one in found] == ["a+b@example.com"]
-    assert drive(look_up("absent@example.com")) == []
-    store.faults.add(Fault("status", "GET /contacts", status=400))
-    assert isinstance(drive(look_up("a+b@example.com")), Answer)
 
 
 @pytest.mark.parametrize(
