@@ -55,7 +55,7 @@ class Session:
         id: the name of the run.
         version: of the target.
         started_at: in UTC.
-        retired: the segment whose membership the run takes back, if that is its work.
+        retired: the segment that `--retire` or `--verify` names; None in other runs.
         began: `with` has made all of the following.
         report_path: the file for the report; None without the setting, or if it is not writable.
         rejects: it keeps the rejected records.
@@ -266,7 +266,7 @@ class Session:
         self.incomplete.setdefault(self.settings.for_stream(stream).segment, reason)
 
     def segment_of(self, stream: str) -> str:
-        """The segment that a stream of the outcome is about; `--retire` has one for it."""
+        """The segment that a stream of the outcome is about; `retired` stands for its own."""
         return stream if stream == self.retired else self.settings.for_stream(stream).segment
 
 

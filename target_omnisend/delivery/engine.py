@@ -140,7 +140,11 @@ class Delivery:
 
     def check(self) -> None:
         """Ask for the store of the API key; the result is `checked` or `outcome.failure`."""
-        self._exchanges.start(self._check_key())
+        self.start(self._check_key())
+
+    def start(self, exchange: Exchange[None]) -> None:
+        """Begin an exchange of calls of which no record needs an answer."""
+        self._exchanges.start(exchange)
 
     def _check_key(self) -> Exchange[None]:
         self.brand = yield from ask_for_brand()

@@ -17,6 +17,8 @@ from target_omnisend.errors import ExitCode, RunFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from target_omnisend.delivery.verification import Verification
+
 THROUGHPUT_SECONDS = 10
 """Width of the slots in which accepted contacts are counted."""
 
@@ -119,7 +121,10 @@ NUMBERS: t.Final = (
 
 @dataclass(slots=True)
 class Outcome:
-    """Counts by stream, and what ended the run early, if anything did."""
+    """Counts by stream, and what ended the run early, if anything did.
+
+    `verifications` has what looks at whole segments found, by segment.
+    """
 
     max_rejected_percent: float = 100.0
     streams: dict[str, StreamCounts] = field(default_factory=dict)
@@ -129,6 +134,7 @@ class Outcome:
     throughput: list[int] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     looks: Looks = field(default_factory=Looks)
+    verifications: dict[str, Verification] = field(default_factory=dict)
 
     def lose(self, sentence: str) -> None:
         """Keep for the report a loss and its cure; the log has it already."""
@@ -153,6 +159,11 @@ class Outcome:
             for name in StreamCounts.__slots__:
                 setattr(total, name, getattr(total, name) + getattr(counts, name))
         return total
+
+    @property
+    def missing(self) -> int:
+        """Members that Omnisend does not show, in the segments that were verified."""
+        return sum(found.missing for found in self.verifications.values())
 
     @property
     def nothing_arrived(self) -> bool:
@@ -198,7 +209,11 @@ class Outcome:
             return self.failure.exit_code
         if self.failed_by_rejections:
             return ExitCode.REJECTED
+        return ExitCode.UNCONFIRMED if self.has_open_ends or self.missing else ExitCode.DONE
+
+    @property
+    def has_open_ends(self) -> bool:
+        """Whether something that was sent has no answer that settles it."""
         total = self.total()
         # A lost batch can hold none but members that leave without a record.
-        open_ends = total.unconfirmed or total.not_removed or self.lost_batches
-        return ExitCode.UNCONFIRMED if open_ends else ExitCode.DONE
+        return bool(total.unconfirmed or total.not_removed or self.lost_batches)

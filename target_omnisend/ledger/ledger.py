@@ -237,11 +237,18 @@ class Ledger:
         not end. That run saw people that the tap does not have to send again, so this run
         cannot say which members left.
         """
+        self.begin_look(segment)
+        return self.set_version(segment, version)
+
+    def begin_look(self, segment: str) -> None:
+        """Begin to note the members that Omnisend has; none is seen yet.
+
+        Then `see` and `leavers` are about them. A version that is half read stays so.
+        """
         self._merge()
         place = self._place(segment)
         place.looked_up.clear()
         place.seen = Seen(self._next_number(place))
-        return self.set_version(segment, version)
 
     def see(self, segment: str, emails: Collection[str]) -> None:
         """These are in the source; those the ledger does not know are seen when confirmed."""

@@ -116,9 +116,10 @@ EXITS: t.Final[dict[str, Code]] = {
         "Correct the records in the rejects file or the mapping, then run again.",
     ),
     "5": Code(
-        "Some records stayed unconfirmed (their batches are named), or some members that left "
-        "the segment were not removed.",
-        "Run again: no state has passed the records, and a repeat changes nothing.",
+        "Some records stayed unconfirmed (their batches are named), some members that left the "
+        "segment were not removed, or a look at all members found some missing in Omnisend.",
+        "Run again: no state has passed the records, and a repeat changes nothing; missing "
+        "members need a run over all of the source.",
     ),
     "6": Code(
         "More members than `max_removed_percent` would have left, so the run removed none.",
