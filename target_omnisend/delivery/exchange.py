@@ -59,10 +59,10 @@ class Exchanges:
         self.open = 0
         self._scheduler = scheduler
 
-    def start(self, exchange: Exchange[None]) -> None:
-        """Begin an exchange; its first call must not wait."""
+    def start(self, exchange: Exchange[None], now: float = 0.0) -> None:
+        """Begin an exchange; without `now` its first call must not wait."""
         self.open += 1
-        self._continue(exchange, None, 0.0)
+        self._continue(exchange, None, now)
 
     def _continue(self, exchange: Exchange[None], answer: Answer | None, now: float) -> None:
         try:
