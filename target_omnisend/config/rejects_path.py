@@ -18,9 +18,9 @@ _PROBLEM: t.Final = (
     "s3://bucket/rejects, without password or options."
 )
 _LOCAL: t.Final = re.compile(r"(file|local)://", re.IGNORECASE)
-_URL: t.Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_URL: t.Final = re.compile(r"[a-z][a-z0-9+.:-]*://", re.IGNORECASE)
 _FOLDER_URL: t.Final = re.compile(
-    r"[a-z][a-z0-9+.-]*://[^\s/?#:]+(?::\d+(?=/|$))?[^\s?#:]*", re.IGNORECASE
+    r"[a-z][a-z0-9+.-]*://[^\s/?#:]+(?::\d+(?=/|$))?[^?#:]*", re.IGNORECASE
 )
 """Without a question mark or a colon: behind them stands a password, which the log would show."""
 

@@ -21,7 +21,7 @@ _REBUILD: t.Final = ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def brands_of(url: str, wait: float = 10.0) -> list[str]:
-    """The stores that a ledger knows, without a change to it. Without a ledger there are none.
+    """The stores that a ledger knows, without a change to it. Without a ledger there is not one.
 
     Raises:
         RunFailed: when the database cannot be used.
