@@ -19,6 +19,7 @@ from target_omnisend.commands.forget import forget, person_of
 from target_omnisend.commands.print_rejects import print_rejects, print_session
 from target_omnisend.commands.retire import retire
 from target_omnisend.commands.session import Session
+from target_omnisend.commands.verify import verify, verify_session
 from target_omnisend.config.environment import with_environment
 from target_omnisend.config.validation import SettingsError
 from target_omnisend.errors import ExitCode
@@ -50,6 +51,7 @@ class Options:
     check: bool = False
     rejects: str | None = None
     forget: str | None = None
+    verify: str | None = None
 
     @property
     def reads_standard_input(self) -> bool:
@@ -62,6 +64,7 @@ class Options:
         asked = {
             "--check": self.check,
             "--retire": self.retire is not None,
+            "--verify": self.verify is not None,
             "--rejects": self.rejects is not None,
             "--forget": self.forget is not None,
         }
@@ -74,6 +77,8 @@ class Options:
             return check_session
         if self.rejects is not None:
             return print_session
+        if self.verify is not None:
+            return verify_session
         return dry_session if self.dry_run else Session
 
     def validate(self) -> None:
@@ -83,7 +88,7 @@ class Options:
             click.UsageError: if there are two.
         """
         apart = self._apart
-        if self.dry_run and (self.rejects is not None or self.forget is not None):
+        if self.dry_run and not {"--verify", "--rejects", "--forget"}.isdisjoint(apart):
             apart.append("--dry-run")
         if len(apart) > 1:
             raise click.UsageError(f"{' and '.join(apart)} do not go together.")
@@ -114,6 +119,8 @@ def _run(target: Target, options: Options) -> int:
     if options.rejects is not None:
         return print_rejects(session, options.rejects)
     _look_for_garbage_less_often()
+    if options.verify is not None:
+        return verify(session, options.verify)
     do = dry_run if options.dry_run else conclude
     return do(session, _work(target, options), failed=_after_failure(target.interrupt, options))
 
@@ -193,6 +200,12 @@ _OPTIONS: t.Final = (
         metavar="SEGMENT",
         help="Take the membership of a segment back from everyone the ledger says this "
         "target gave it to.",
+    ),
+    click.Option(
+        ["--verify"],
+        metavar="SEGMENT",
+        help="Compare the members of a segment in the ledger with those in Omnisend; read no "
+        "input and write nothing there. The ledger forgets the members that are missing.",
     ),
     click.Option(
         ["--dry-run"],

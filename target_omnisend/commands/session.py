@@ -22,7 +22,7 @@ from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
 from target_omnisend.mapping.address import email_key
 from target_omnisend.report.data import check_writable
-from target_omnisend.streams import Segments, conditions
+from target_omnisend.streams import Segments, conditions, proof_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class Session:
         id: the name of the run.
         version: of the target.
         started_at: in UTC.
-        retired: the segment whose membership the run takes back, if that is its work.
+        retired: the segment that `--retire` or `--verify` names; None in other runs.
         began: `with` has made all of the following.
         report_path: the file for the report; None without the setting, or if it is not writable.
         rejects: it keeps the rejected records.
@@ -167,7 +167,7 @@ class Session:
             self.ledger = parts.ledger(
                 settings.ledger_url, brand=self._brand(), utc_now=self.utc_now
             )
-            closing.callback(self._close, self.ledger)
+            closing.callback(self._close_ledger, self.ledger)
             self._remember_by(self.ledger)
         closing.callback(self.rejects.sync)  # while the ledger is open
         closing.enter_context(parts.progress(self.runner, self._read_share))
@@ -200,6 +200,7 @@ class Session:
             checkpoint=Checkpoint(self._emit_state),
             rejects=self.rejects,
             outcome=self.outcome,
+            looking=settings.verify != "off" and not self.parts.dry,
         )
 
     def _remember_by(self, ledger: Ledger) -> None:
@@ -216,6 +217,8 @@ class Session:
             would=self.parts.dry,
         )
         self.runner.remember_by(ChangeFilter(ledger, mirrors, full_refresh=settings.full_refresh))
+        if ledger.proofs.has(proof_key(settings)):
+            self.runner.trust()
 
     def _brand(self) -> str:
         if brand := self.runner.brand.get("brandID"):
@@ -236,10 +239,14 @@ class Session:
         self.rejects.sync()
         self._write_state(state)
 
-    @staticmethod
-    def _close(ledger: Ledger) -> None:
+    def _close_ledger(self, ledger: Ledger) -> None:
+        looks, key = self.outcome.looks, proof_key(self.settings)
         try:
             ledger.flush()
+            if looks.wrong:
+                ledger.proofs.drop(key)
+            elif looks.subscribed:
+                ledger.proofs.keep(key)
         finally:
             ledger.close()
 
@@ -268,7 +275,7 @@ class Session:
         self.incomplete.setdefault(self.settings.for_stream(stream).segment, reason)
 
     def segment_of(self, stream: str) -> str:
-        """The segment that a stream of the outcome is about; `--retire` has one for it."""
+        """The segment that a stream of the outcome is about; `retired` stands for its own."""
         return stream if stream == self.retired else self.settings.for_stream(stream).segment
 
 

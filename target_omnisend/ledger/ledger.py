@@ -15,6 +15,7 @@ from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
 from target_omnisend.ledger.kept import KeptRows
+from target_omnisend.ledger.proofs import Proofs
 from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, SEGMENTS
 from target_omnisend.ledger.seen import Seen
 
@@ -71,6 +72,7 @@ class Ledger:
 
     Attributes:
         kept: the rejected records, if they are kept here.
+        proofs: what earlier runs proved by looking at Omnisend's contacts.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Ledger:
         self._over: set[str] = set()
         self._database = Database(url, brand=brand, wait=wait, dry=dry)
         self.kept = KeptRows(self._database, brand)
+        self.proofs = Proofs(self._database, brand, utc_now)
         with self._database.guard():
             self._segments = self._load()
             self._replay()
@@ -237,11 +240,18 @@ class Ledger:
         not end. That run saw people that the tap does not have to send again, so this run
         cannot say which members left.
         """
+        self.begin_look(segment)
+        return self.set_version(segment, version)
+
+    def begin_look(self, segment: str) -> None:
+        """Begin to note the members that Omnisend has; none is seen yet.
+
+        Then `see` and `leavers` are about them. A version that is half read stays so.
+        """
         self._merge()
         place = self._place(segment)
         place.looked_up.clear()
         place.seen = Seen(self._next_number(place))
-        return self.set_version(segment, version)
 
     def see(self, segment: str, emails: Collection[str]) -> None:
         """These are in the source; those the ledger does not know are seen when confirmed."""

@@ -54,6 +54,14 @@ UPGRADES: dict[int, Sequence[str]] = {
             PRIMARY KEY (brand, digest)
         )
         """,
+        """
+        CREATE TABLE target_omnisend_proofs (
+            brand TEXT NOT NULL,
+            settings TEXT NOT NULL,
+            proven_at BIGINT NOT NULL,
+            PRIMARY KEY (brand, settings)
+        )
+        """,
     ),
 }
 """By version, the statements that make the next version of it."""
@@ -107,6 +115,14 @@ BATCHES: t.Final = sa.Table(
     sa.Column("batch", sa.Text, primary_key=True, comment="Omnisend's ID; it is not known over"),
     sa.Column("emails", sa.Text, nullable=False, comment="JSON"),
     sa.Column("sent_at", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
+)
+
+PROOFS: t.Final = sa.Table(
+    "target_omnisend_proofs",
+    _METADATA,
+    sa.Column("brand", sa.Text, primary_key=True),
+    sa.Column("settings", sa.Text, primary_key=True, comment="hash of those it was proven with"),
+    sa.Column("proven_at", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
 )
 
 JOURNAL: t.Final = sa.Table(
