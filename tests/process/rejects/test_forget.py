@@ -1,4 +1,7 @@
-"""`--forget`: every local trace of a person is gone, down to the bytes; others stay."""
+"""`--forget`: every local trace of a person is gone, down to the bytes; others stay.
+
+docs/questions/privacy.md shows the command: `test_files_are_rewritten_without_the_person` runs it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`rejects_path: ledger`: kept once, printed, corrected, sent again, and gone once accepted."""
+"""`rejects_path: ledger`: kept once, printed, corrected, sent again, and gone once accepted.
+
+docs/questions/rejects.md shows the commands: `test_it_is_printed_and_nothing_else_is` runs them.
+"""
 
 from __future__ import annotations
 
