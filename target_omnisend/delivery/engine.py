@@ -104,6 +104,7 @@ class Delivery:
         self._by_name: dict[str, dict[Segment, None]] = {}
         self._wanted_segments: dict[str, list[t.Any]] = {}
         self._ended = False
+        self._due: Iterator[Entry] | None = None
         self._ending = Ending(outcome)
         self._breaker = RefusalBreaker()
         self._batcher = Batcher(checkpoint)
@@ -315,7 +316,7 @@ class Delivery:
         if not self._ending.closing or self._ended:
             return
         if not self._leavers.begun:
-            if self._batcher.held:
+            if self._batcher.held or self._send_once_more(now):
                 return
             self._leavers.begin(now)
         while self.has_room():
@@ -324,6 +325,18 @@ class Delivery:
                 if self._ended:
                     self.maker.want(self._wanted_segments)
                 return
+
+    def _send_once_more(self, now: float) -> bool:
+        """Admit contacts that earlier runs could not deliver; False if there are no more."""
+        epoch, room = self._checkpoint.epoch, self.has_room()
+        if self._due is None:
+            self._due = self.changes.retries.due(epoch)
+        while room and (entry := next(self._due, None)):
+            epoch.open += 1
+            entry.origin.counts.retried += 1
+            self._batcher.admit_again(entry, now)
+            room = self.has_room()
+        return bool(self._batcher.held)
 
     def _emit_what_is_safe(self, now: float) -> None:
         try:

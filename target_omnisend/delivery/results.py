@@ -98,8 +98,9 @@ class Results:
             refusal = judgement.refused.get(entry.email)
             if entry.email in judgement.accepted:
                 created = judgement.accepted[entry.email]
-                entry.origin.counts.created += created is True
-                entry.origin.counts.updated += created is False
+                if entry.from_record:
+                    entry.origin.counts.created += created is True
+                    entry.origin.counts.updated += created is False
                 accepted.append(entry)
             elif refusal is None or refusal.transient:
                 again.append(entry)
