@@ -163,6 +163,8 @@ class Settlement:
         self._rejects.add(
             given_up.schema.encode(),
             given_up.line.encode(),
+            segment=entry.origin.segment.name,
+            email=entry.email,
             code="omnisend_unavailable",
             field=None,
             message=f"{MOST_TRIES} runs have sent it in vain.",

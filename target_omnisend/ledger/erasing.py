@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from target_omnisend.ledger.database import Database
 from target_omnisend.ledger.ledger import Ledger
-from target_omnisend.ledger.schema import BATCHES, REJECTS, tables
+from target_omnisend.ledger.schema import BATCHES, REJECTS, RETRIES, tables
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,7 @@ class ErasingLedger(Ledger):
             {
                 "memberships": self._erase_members(email),
                 "open batches": self._erase_from_batches(email),
+                "contacts to be sent once more": self._erase_retries(email, is_about),
                 "rejected records": self._erase_rejects(is_about),
             }
         )
@@ -90,6 +91,18 @@ class ErasingLedger(Ledger):
                     if others
                     else BATCHES.delete().where(this)
                 )
+        return len(found)
+
+    def _erase_retries(self, email: str, is_about: Callable[[str], bool]) -> int:
+        columns = (RETRIES.c.segment, RETRIES.c.email, RETRIES.c.line)
+        query = sa.select(*columns).where(RETRIES.c.brand == self._brand)
+        connection = self._database.connection
+        with self._database.guard(), self._database.transaction():
+            rows = connection.execute(query).all()
+            found = [one for one in rows if one.email == email or is_about(one.line)]
+            for one in found:
+                this = (RETRIES.c.segment == one.segment, RETRIES.c.email == one.email)
+                connection.execute(RETRIES.delete().where(RETRIES.c.brand == self._brand, *this))
         return len(found)
 
     def _erase_rejects(self, is_about: Callable[[str], bool]) -> int:

@@ -34,6 +34,7 @@ class Row:
         number: its place among the records of its run.
         segment: where it was to go.
         stream: its stream.
+        email: the person's address in its one form; empty if none can be read.
         key: a hash that recognises the record when it comes again.
         digest: a hash of its SCHEMA message.
         message: its RECORD message, with `rejection`.
@@ -44,6 +45,7 @@ class Row:
     number: int
     segment: str
     stream: str
+    email: str
     key: str
     digest: str
     message: str
@@ -57,11 +59,12 @@ class KeptRows:
         self._database = database
         self._brand = brand
 
-    def keys(self) -> dict[str, str]:
-        """The token of each key."""
-        query = sa.select(REJECTS.c.key, REJECTS.c.token).where(REJECTS.c.brand == self._brand)
+    def known(self) -> list[tuple[str, str, str, str]]:
+        """Token, key, segment and address of each row."""
+        columns = (REJECTS.c.token, REJECTS.c.key, REJECTS.c.segment, REJECTS.c.email)
         with self._database.guard():
-            return {row.key: row.token for row in self._database.connection.execute(query)}
+            rows = self._database.connection.execute(sa.select(*columns).where(self._own))
+            return [(one.token, one.key, one.segment, one.email) for one in rows]
 
     def change(
         self, gone: Collection[str], rows: Collection[Row], schemas: Mapping[str, str]

@@ -32,9 +32,9 @@ AT_ONCE: t.Final = 1_000
 class LedgerRejects:
     """Keeps each rejected record once, until Omnisend has what a newer version of it says.
 
-    A record is recognised by the `rejection.id` that it was printed with. Without one, by the key
-    properties of its stream, by the person's address, or by all of its values: the first of these
-    that it has.
+    A record that comes later stands for a kept one with the same `rejection.id`, with the same
+    key properties, or of the same person. One that has neither key properties nor an address is
+    recognised by all of its values.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class LedgerRejects:
         self._rows: dict[str, Row] = {}
         self._schemas: dict[str, str] = {}
         self._gone: set[str] = set()
-        self._known: dict[str, str] | None = None
+        self._known: Known | None = None
         self._again: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
 
     @property
@@ -78,11 +78,10 @@ class LedgerRejects:
         """
         self._drop_sent(segment, email, line)
         key = key_of(segment, schema, line, email)
-        if before := self._tokens.get(key):
-            self._drop(before)
-        row = self._row(schema, line, segment, key, reason)
+        self._drop(self._kept.take(key))
+        row = self._row(schema, line, segment, email or "", key, reason)
         self._rows[row.token] = row
-        self._tokens[key] = row.token
+        self._kept.add(row.token, key, segment, row.email)
         if len(self._rows) >= AT_ONCE:
             self.sync()
 
@@ -112,20 +111,21 @@ class LedgerRejects:
         Raises:
             RunFailed: when the database fails.
         """
-        if not (self._tokens or self._again):
+        if not (self._kept.tokens or self._again):
             return
         for entry in entries:
-            if entry.line is not None:
-                self._settle(entry.origin.segment.name, entry.origin.schema, entry.line, entry)
+            self._settle(entry, entry.origin.segment.name)
         if len(self._gone) >= AT_ONCE:
             self.sync()
 
-    def _settle(self, segment: str, schema: bytes, line: bytes, entry: Entry) -> None:
-        self._drop_sent(segment, entry.email, line)
-        if self._tokens:
-            token = self._tokens.pop(key_of(segment, schema, line, entry.email), None)
-            if token:
-                self._drop(token)
+    def _settle(self, entry: Entry, segment: str) -> None:
+        for token in self._kept.of_person(segment, entry.email):
+            self._drop(token)
+        if entry.line is not None:
+            self._drop_sent(segment, entry.email, entry.line)
+            if self._kept.tokens:
+                key = key_of(segment, entry.origin.schema, entry.line, entry.email)
+                self._drop(self._kept.take(key))
 
     def _drop_sent(self, segment: str, email: str | None, line: bytes) -> None:
         """Delete the row that was printed as this record, and those that it replaced on its way."""
@@ -137,11 +137,13 @@ class LedgerRejects:
             self._drop(token)
         del sent[:number]
 
-    def _drop(self, token: str) -> None:
-        if self._rows.pop(token, None) is None:  # else it was not written yet
+    def _drop(self, token: str | None) -> None:
+        if token and self._rows.pop(token, None) is None:  # else it was not written yet
             self._gone.add(token)
 
-    def _row(self, schema: bytes, line: bytes, segment: str, key: str, reason: Reason) -> Row:
+    def _row(
+        self, schema: bytes, line: bytes, segment: str, email: str, key: str, reason: Reason
+    ) -> Row:
         self._number += 1
         token = f"{self._run_id}-{self._number}"
         digest, now = _hash(schema), self._utc_now()
@@ -153,18 +155,48 @@ class LedgerRejects:
             number=self._number,
             segment=segment,
             stream=stream_of(schema),
+            email=_text(email.encode("utf-8", "surrogatepass")).replace("\0", ""),
             key=key,
             digest=digest,
             message=_text(message),
         )
 
     @property
-    def _tokens(self) -> dict[str, str]:
-        """The token of each record that is kept, by its key; read when first needed."""
+    def _kept(self) -> Known:
+        """The rows that are there; read when first needed."""
         if self._known is None:
-            ledger = self._ledger()
-            self._known = {} if ledger is None else ledger.kept.keys()
+            self._known = Known()
+            if ledger := self._ledger():
+                for row in ledger.kept.known():
+                    self._known.add(*row)
         return self._known
+
+
+class Known:
+    """The tokens of rows, by what a record is recognised by.
+
+    Attributes:
+        tokens: by key.
+    """
+
+    def __init__(self) -> None:
+        """Know no row."""
+        self.tokens: dict[str, str] = {}
+        self._people: dict[tuple[str, str], set[str]] = {}
+
+    def add(self, token: str, key: str, segment: str, email: str) -> None:
+        """There is a row."""
+        self.tokens[key] = token
+        if email:
+            self._people.setdefault((segment, email), set()).add(token)
+
+    def take(self, key: str) -> str | None:
+        """The row with a key, which goes."""
+        return self.tokens.pop(key, None)
+
+    def of_person(self, segment: str, email: str) -> Iterable[str]:
+        """The rows of a person, which go."""
+        return self._people.pop((segment, email), ())
 
 
 def key_of(segment: str, schema: bytes, line: bytes, email: str | None) -> str:

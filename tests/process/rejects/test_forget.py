@@ -158,6 +158,9 @@ def test_journal_batches_and_every_brand(url: str, opened: Opener) -> None:
         ledger.confirm("Lapsed", [(ANN, ONE)])
         ledger.begin_batch(f"{brand}-both", [ANN, BOB])
         ledger.begin_batch(f"{brand}-alone", [ANN])
+        row = {"item": "{}", "schema": "{}", "fingerprint": "", "leaves": False, "tries": 1}
+        for email in (ANN, BOB):
+            ledger.retries.put("VIP", email, line="{}", code="unconfirmed", **row)
         ledger.flush()
         ledger._database.close()  # the journal stays, as after a kill
     for brand in brands_of(url):
@@ -165,12 +168,14 @@ def test_journal_batches_and_every_brand(url: str, opened: Opener) -> None:
             assert isinstance(ledger, ErasingLedger)
             found = ledger.erase(ANN, lambda text: Person(ANN).is_in(read(text.encode())))
             ledger.overwrite()
-            assert found == {"memberships": 2, "open batches": 2}
+            retried = {"contacts to be sent once more": 1}
+            assert found == {"memberships": 2, "open batches": 2, **retried}
             assert ledger.erase(ANN, lambda _: False) == {}
     for brand in ("north", "south"):
         ledger = opened(url, brand=brand)
         assert ledger.known("VIP", [ANN, BOB]) == {BOB: ONE}
         assert [(one.id, one.emails) for one in ledger.open_batches()] == [(f"{brand}-both", [BOB])]
+        assert list(ledger.retries.tries) == [("VIP", BOB)]
         ledger.close()
 
 

@@ -15,6 +15,7 @@ from support.calls import NOON
 from support.command import record, schema, state
 from support.rehearsal import KILL, Rehearsal
 
+from omnisend_sandbox.faults import Fault
 from target_omnisend.ledger import DryLedger, brands_of
 
 if TYPE_CHECKING:
@@ -119,6 +120,19 @@ def test_of_two_that_become_one_person_neither_stays(nights: Nights) -> None:
     assert nights.numbers() == [1, 7]
     ran = nights(*corrected(nights.kept()))
     assert (ran.counts["accepted"], ran.counts["duplicates"]) == (1, 1), ran.log
+    assert nights.numbers() == []
+
+
+def test_a_contact_that_a_later_run_delivers_by_itself_is_not_kept_any_longer(
+    nights: Nights,
+) -> None:
+    faults = nights.night.store.faults
+    faults.add(Fault("item_refused", code=503, email="^ada@"))
+    ran = nights(KEYED, *people(2), GOOD)
+    assert (ran.counts["rejected"], nights.numbers()) == (1, [1]), ran.log
+    faults.clear()
+    ran = nights(KEYED, *people(2))
+    assert "ada" in nights.night.tagged()
     assert nights.numbers() == []
 
 
