@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from target_omnisend.commands.closing import named
+from target_omnisend.commands.history import keep
 from target_omnisend.commands.parts import Parts
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.change_filter import ChangeFilter
@@ -26,7 +27,7 @@ from target_omnisend.report.data import check_writable
 from target_omnisend.streams import Segments, conditions
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from target_omnisend.api.protocol import Api
@@ -56,6 +57,9 @@ class Session:
         version: of the target.
         started_at: in UTC.
         retired: the segment whose membership the run takes back, if that is its work.
+        earlier_runs: the history of the same segments, the oldest first, once the ledger is closed.
+        store: by which the ledger knows the store; empty until that is known.
+        history_kept: the ledger's history has this run.
         began: `with` has made all of the following.
         report_path: the file for the report; None without the setting, or if it is not writable.
         rejects: it keeps the rejected records.
@@ -98,6 +102,9 @@ class Session:
         self.version = version
         self.started_at = self.utc_now()
         self.retired: str | None = None
+        self.earlier_runs: Sequence[Mapping[str, t.Any]] = ()
+        self.store = ""
+        self.history_kept = False
         self.began = False
         self.report_path: Path | None = None
         self.ledger: Ledger | None = None
@@ -156,9 +163,8 @@ class Session:
                 extra=event("store_known", store=name),
             )
         if settings.ledger_url is not None:
-            self.ledger = parts.ledger(
-                settings.ledger_url, brand=self._brand(), utc_now=self.utc_now
-            )
+            self.store = self._brand()
+            self.ledger = parts.ledger(settings.ledger_url, brand=self.store, utc_now=self.utc_now)
             closing.callback(self._close, self.ledger)
             self._remember_by(self.ledger)
         closing.enter_context(parts.progress(self.runner, self._read_share))
@@ -227,10 +233,11 @@ class Session:
         self.rejects.sync()
         self._write_state(state)
 
-    @staticmethod
-    def _close(ledger: Ledger) -> None:
+    def _close(self, ledger: Ledger) -> None:
         try:
             ledger.flush()
+            if self.began:  # otherwise the outcome does not know the failure yet
+                keep(self, ledger)
         finally:
             ledger.close()
 

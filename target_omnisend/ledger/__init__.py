@@ -1,6 +1,8 @@
 """What Omnisend already has: who is a confirmed member of which segment, and with what details."""
 
+from target_omnisend.ledger.database import is_there
 from target_omnisend.ledger.dry import DryLedger
 from target_omnisend.ledger.ledger import Ledger
+from target_omnisend.ledger.runs import RunRow, StreamRow
 
-__all__ = ["DryLedger", "Ledger"]
+__all__ = ["DryLedger", "Ledger", "RunRow", "StreamRow", "is_there"]

@@ -14,7 +14,8 @@ from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
-from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, SEGMENTS
+from target_omnisend.ledger.runs import Runs
+from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, RUNS, SEGMENTS
 from target_omnisend.ledger.seen import Seen
 
 if t.TYPE_CHECKING:
@@ -67,6 +68,9 @@ class Ledger:
     Use it from any thread, but never from two at once. All its methods raise RunFailed when
     the database fails; what was not flushed by then is lost, which costs a repeat.
     E-mails are normalised by the caller.
+
+    Attributes:
+        runs: the history.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class Ledger:
         self._utc_now = utc_now
         self._over: set[str] = set()
         self._database = Database(url, brand=brand, wait=wait, dry=dry)
+        self.runs = Runs(self._database, RUNS, brand=brand, dry=dry)
         with self._database.guard():
             self._segments = self._load()
             self._replay()

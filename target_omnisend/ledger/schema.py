@@ -7,6 +7,7 @@ import typing as t
 import sqlalchemy as sa
 
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.ledger.runs import OF_RUNS, runs_table
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ UPGRADES: dict[int, Sequence[str]] = {
             PRIMARY KEY (brand, batch)
         )
         """,
+        f"CREATE TABLE target_omnisend_runs ({OF_RUNS})",
     ),
 }
 """By version, the statements that make the next version of it."""
@@ -94,6 +96,8 @@ JOURNAL: t.Final = sa.Table(
     sa.Column("brand", sa.Text, nullable=False),
     sa.Column("changes", sa.LargeBinary, nullable=False, comment="MessagePack"),
 )
+
+RUNS: t.Final = runs_table(_METADATA)
 
 
 def prepare(connection: sa.Connection) -> None:

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 
 _NEW: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
-_OURS: t.Final = re.compile(r"\d{8}T\d{6}Z-\w+\.jsonl")
+_OURS: t.Final = re.compile(r"\d{8}T\d{6}Z-\w+\.(jsonl|csv)")
 
 
 class RejectsFile:
