@@ -18,7 +18,7 @@ logger = logging.getLogger("target-omnisend")
 
 
 def table_of(rejects: object) -> Path | None:
-    """The table beside a rejects file; None if there is no such file on this machine.
+    """The table beside a rejects file; None if this machine has no such file.
 
     A table that cannot be made changes nothing: the rejects file holds all of it.
     """
@@ -46,16 +46,16 @@ def notify(
     *,
     always: bool = False,
 ) -> None:
-    """Tell a URL how a run ended: one that failed, or each.
+    """Send to a URL how a run ended: one that failed, or each.
 
     It takes 10 s at the most, and whatever comes of it the run stays as it is.
 
     Args:
         url: where the notice goes, if anywhere.
         outcome: of the run.
-        report: of the run; None if there is none.
+        report: of the run, if there is one.
         sentence: the last line of the log.
-        always: a run that ends with exit code 0 is told too.
+        always: a run that ends with exit code 0 sends it too.
     """
     if url is None or report is None or not (always or outcome.exit_code):
         return

@@ -92,7 +92,7 @@ def readable(paths: tuple[str, ...]) -> _ConfigInput:
 def with_environment(config: _ConfigInput) -> dict[str, t.Any]:
     """The settings, and where they are read from the environment, two of those that are there.
 
-    These say where the end of a run is told.
+    These name the places that get the end of a run.
     """
     if not config.parse_env:
         return dict(config.config)
@@ -105,7 +105,7 @@ _OF_THE_END: t.Final = ("report_path", "notify_url")
 
 
 def notify_url_of(config: t.Mapping[str, t.Any]) -> str | None:
-    """Where a notice goes by settings that were not checked; None for a text that is no address."""
+    """Where a notice goes by settings that were not checked; None for any other text."""
     url = config.get("notify_url")
     return url if isinstance(url, str) and not webhook_problems(url) else None
 

@@ -259,7 +259,7 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         th.StringType,
         allowed_values=["failure", "always"],
         default="failure",
-        description="Which runs tell `notify_url`: `failure` (any exit code but 0) or `always`.",
+        description="Which ends of a run it gets: `failure` (any exit code but 0) or `always`.",
     ),
     th.Property(
         "quota_share",

@@ -101,7 +101,7 @@ def runs_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("exit_code", sa.Integer, nullable=False),
         sa.Column("outcome", sa.Text, nullable=False),
         *(sa.Column(name, sa.BigInteger) for name in COUNTS),
-        sa.Column("rejections", sa.Text, nullable=False, comment="JSON: code → count"),
+        sa.Column("rejections", sa.Text, nullable=False, comment="counts by code, JSON"),
     )
 
 

@@ -33,7 +33,9 @@ UPGRADES: dict[int, Sequence[str]] = {
             PRIMARY KEY (brand, batch)
         )
         """,
-        f"CREATE TABLE target_omnisend_runs ({OF_RUNS})",
+        f"""
+        CREATE TABLE target_omnisend_runs ({OF_RUNS})
+        """,
     ),
 }
 """By version, the statements that make the next version of it."""
