@@ -28,9 +28,8 @@ def keep(session: Session, ledger: Ledger) -> None:
     """
     if session.parts.dry:
         return
-    segments = {session.segment_of(name) for name in session.outcome.streams}
     try:
-        earlier = ledger.runs.last(SHOWN - 1, segments)
+        earlier = ledger.runs.last(SHOWN - 1, _segments(session))
         session.earlier_runs = [_shown(run) for run in earlier]
         ledger.runs.add(_row(session))
         session.history_kept = True
@@ -68,10 +67,21 @@ def keep_anew(session: Session) -> None:
         ledger.close()
 
 
+def _segments(session: Session) -> set[str]:
+    """The segments of the run: of its streams, or without any those that the settings name."""
+    if streams := session.outcome.streams:
+        return {session.segment_of(name) for name in streams}
+    if session.retired is not None:
+        return {session.retired}
+    settings = session.settings
+    named = {settings.for_stream(name).segment for name in settings.streams}
+    return named | ({settings.segment} if settings.segment else set())
+
+
 def _row(session: Session) -> RunRow:
     from target_omnisend.ledger import RunRow, StreamRow  # noqa: PLC0415 - as above
 
-    outcome, total = session.outcome, session.outcome.total()
+    outcome, total, segments = session.outcome, session.outcome.total(), _segments(session)
     return RunRow(
         id=session.id,
         started_at=rfc3339(session.started_at),
@@ -80,6 +90,7 @@ def _row(session: Session) -> RunRow:
         seconds=round((session.utc_now() - session.started_at).total_seconds(), 1),
         exit_code=int(outcome.exit_code),
         outcome=what_happened(outcome),
+        segment=next(iter(segments)) if len(segments) == 1 else None,
         counts=total.reported(),
         rejections=total.rejections,
         streams={

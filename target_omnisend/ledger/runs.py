@@ -60,6 +60,7 @@ class RunRow:
         seconds: how long it took.
         exit_code: of the command.
         outcome: what happened, in a sentence.
+        segment: the one that the settings name, if they name one.
         counts: the report's totals.
         rejections: rejected records by code.
         streams: the same of each stream.
@@ -72,6 +73,7 @@ class RunRow:
     seconds: float
     exit_code: int
     outcome: str
+    segment: str | None = None
     counts: Mapping[str, t.Any] = field(default_factory=dict)
     rejections: Mapping[str, int] = field(default_factory=dict)
     streams: Mapping[str, StreamRow] = field(default_factory=dict)
@@ -128,14 +130,12 @@ class Runs:
     def last(self, number: int, segments: Collection[str] = ()) -> list[RunRow]:
         """The latest runs, the oldest first; `streams` is not filled.
 
-        With `segments` only those that were about one of them, or that ended before any stream.
+        With `segments` only those that were about one of them, or that ended before they knew any.
         """
         rows = self._latest()
         about: dict[str, set[str]] = {}
         for row in rows:
-            of_run = about.setdefault(row["run"], set())
-            if row["stream"] != WHOLE_RUN:
-                of_run.add(row["segment"])
+            about.setdefault(row["run"], set()).update(filter(None, [row["segment"]]))
         wanted = [
             _run_of(row)
             for row in rows
@@ -150,7 +150,7 @@ class Runs:
         found: list[list[Mapping[str, t.Any]]] = []
         with self._database.guard():
             run = self._database.connection.execute
-            for brand in {self._brand, UNKNOWN_BRAND}:
+            for brand in self._brands():
                 of_brand = sa.select(column.started_at).where(column.brand == brand)
                 whole = of_brand.where(column.stream == WHOLE_RUN)
                 oldest = whole.order_by(column.started_at.desc()).limit(_LOOKED_AT).subquery()
@@ -161,6 +161,14 @@ class Runs:
                 ordered = query.order_by(column.started_at, column.run, column.stream)
                 found.append([dict(row) for row in run(ordered).mappings()])
         return list(heapq.merge(*found, key=lambda row: str(row["started_at"])))
+
+    def _brands(self) -> set[str]:
+        """This brand; or the only one of the ledger, as that of a run that knows none."""
+        if self._brand == UNKNOWN_BRAND:
+            query = sa.select(self._table.c.brand).distinct()
+            known = set(self._database.connection.scalars(query)) - {UNKNOWN_BRAND}
+            return {UNKNOWN_BRAND, *(known if len(known) == 1 else ())}
+        return {UNKNOWN_BRAND, self._brand}
 
     def _rows(self, run: RunRow) -> Iterator[dict[str, t.Any]]:
         shared = {
@@ -174,7 +182,7 @@ class Runs:
             "outcome": run.outcome,
         }
         streams: Iterable[tuple[str, StreamRow]] = run.streams.items()
-        whole = StreamRow("", run.counts, run.rejections)
+        whole = StreamRow(run.segment or "", run.counts, run.rejections)
         for name, (segment, counts, rejections) in [(WHOLE_RUN, whole), *streams]:
             yield {
                 **shared,
@@ -194,6 +202,7 @@ def _run_of(row: Mapping[str, t.Any]) -> RunRow:
         seconds=row["seconds"],
         exit_code=row["exit_code"],
         outcome=row["outcome"],
+        segment=row["segment"],
         counts={name: row[name] for name in COUNTS},
         rejections=json.loads(row["rejections"]),
     )

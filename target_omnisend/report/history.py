@@ -14,17 +14,20 @@ _MORE: t.Final = 1.25
 _MUCH: t.Final = 0.1
 """A share of rejected records above this asks for attention each time."""
 
+_ROOM: t.Final = 0.05
+"""The picture has room for this share of rejected records, or for more if a run has more."""
+
 _COUNTS: t.Final = ("received", "accepted", "unchanged", "rejected")
 
 
 class Bar(t.NamedTuple):
-    """A run in the picture; heights are percent of the highest bar of their kind.
+    """A run in the picture; heights are percent of the highest bar.
 
     Attributes:
         run: with `started_at`, `exit_code` and the counts.
         arrived: height of what Omnisend has: accepted and unchanged.
         accepted: height of the part that was sent.
-        rejected: height of the rejected records, on a scale of their own.
+        rejected: height of the rejected records, in percent of `most_rejected`.
         text: the run in a sentence.
     """
 
@@ -41,7 +44,7 @@ class Picture(t.NamedTuple):
     Attributes:
         bars: the runs; this one is the last.
         most: records that Omnisend has of the highest bar.
-        most_rejected: the same for rejected records.
+        most_rejected: rejected records for which there is room; 0 if no run has any.
         text: what it shows, in a sentence.
     """
 
@@ -52,13 +55,17 @@ class Picture(t.NamedTuple):
 
 
 def picture(report: Mapping[str, t.Any]) -> Picture | None:
-    """The last runs and this one; None if no earlier one is known."""
+    """The last runs and this one; None if there is nothing to draw."""
     if not report["history"]:
         return None
     totals, run = report["totals"], report["run"]
     runs = [*report["history"], {**run, **{name: totals[name] for name in _COUNTS}}]
     most = max(_arrived(one) for one in runs)
     most_rejected = max(one["rejected"] for one in runs)
+    if not (most or most_rejected):
+        return None
+    if most_rejected:  # a few of many, each night, are not to look like many
+        most_rejected = max(most_rejected, int(most * _ROOM))
     bars = [
         Bar(
             run=one,

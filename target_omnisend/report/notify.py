@@ -111,7 +111,9 @@ def _in_one_sentence(report: Mapping[str, t.Any], sentence: str) -> str:
     more = f" and {len(segments) - _NAMED} more" if len(segments) > _NAMED else ""
     of = f" of {', '.join(segments[:_NAMED])}{more}" if segments else ""
     store = f", store '{report['store']}'" if report["store"] else ""
-    text = f"{verdict(report).word}: export{of} to Omnisend{store}: {sentence}"
+    export = f"export{of} to Omnisend"
+    work = export if report["run"]["command"] == "export" else f"taking back{of} in Omnisend"
+    text = f"{verdict(report).word}: {work}{store}: {sentence}"
     # In a chat <!channel> would call everybody, and <…|…> hide an address.
     return re.sub("[<>]", "", text)
 

@@ -56,21 +56,17 @@ COLUMNS: t.Final = {
     "not_removed": "Not removed",
     "warnings": "Left out",
 }
-_ALWAYS: t.Final = ("received", "accepted", "rejected")
-"""Columns of a run that received records; the others are there if one of their counts is not 0."""
-
 _UNKNOWN: t.Final = Code("This page does not know the code.", "")
 
 
 def render(report: Mapping[str, t.Any]) -> str:
     """The page of a report, as `target_omnisend.report.data.build` makes it."""
     totals, history = report["totals"], picture(report)
-    always = _ALWAYS if totals["received"] else ()
     return _template().render(
         report=report,
         verdict=verdict(report),
         verdicts=[(name, totals[name], text) for name, text in VERDICTS.items() if totals[name]],
-        columns={n: head for n, head in COLUMNS.items() if n in always or totals[n]},
+        columns={n: head for n, head in COLUMNS.items() if totals[n]},
         rejections=_explained(report["rejections"], REJECTIONS),
         warnings=_explained(report["warnings"], WARNINGS),
         purposes=PURPOSES,

@@ -95,6 +95,8 @@ def _numbers(report: Mapping[str, t.Any]) -> list[str]:
         sentences.append(
             f"{_count(totals['received'], 'record', 'records')} came in. {_arrived(totals)}"
         )
+    elif report["run"]["exit_code"]:
+        sentences.append("The run ended before any record came in.")
     elif report["run"]["command"] != "retire":
         sentences.append("No records came in.")
     if totals["removed"]:
@@ -109,10 +111,8 @@ def _arrived(totals: Mapping[str, int]) -> str:
     if not totals["unchanged"]:
         return f"{accepted}."
     if not totals["accepted"]:
-        return (
-            f"Omnisend has {totals['unchanged']:,} of them already, just as they are; none of "
-            "these had to be sent."
-        )
+        number = "all" if totals["unchanged"] == totals["received"] else f"{totals['unchanged']:,}"
+        return f"Omnisend has {number} of them already, just as they are."
     return f"{accepted}, and has {totals['unchanged']:,} already, just as they are."
 
 
