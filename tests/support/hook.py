@@ -46,8 +46,9 @@ def running_hook(**options: Any) -> Iterator[Hook]:
             self.send_response_only(status)
             if status == 302:
                 self.send_header("Location", hook.url)
+            self.flush_headers()
             while hook.dripping and not hook.over.wait(0.05):  # a header that never ends
-                self.wfile.write(b"X-Drop: 1\r\n")
+                self.wfile.write(b"X")
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
