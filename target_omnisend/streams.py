@@ -142,6 +142,16 @@ class Segments:
         return marks
 
 
+def proof_key(settings: Settings) -> str:
+    """The settings under which a look at Omnisend's contacts proves something, as a hash."""
+    names = (
+        *("api_url", "api_version", "mapping", "custom_properties", "date_formats", "segment"),
+        *("membership", "tags", "streams", "subscription_status", "send_welcome_message"),
+        "null_policy",
+    )
+    return _digest([getattr(settings, name) for name in names], 16).hexdigest()
+
+
 def make_segment(
     stream_settings: StreamSettings, settings: Mapping[str, str] = MappingProxyType({})
 ) -> Segment:
@@ -150,6 +160,7 @@ def make_segment(
         name=stream_settings.segment,
         tags=member_tags(stream_settings),
         tag=tag(stream_settings.segment) if stream_settings.membership == "tag" else None,
+        property=next(iter(membership_property(stream_settings)), None),
         clear=_clearer(stream_settings) if stream_settings.membership == "property" else None,
         settings=settings,
         mirrored=stream_settings.mirrored,

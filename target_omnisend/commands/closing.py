@@ -96,18 +96,17 @@ def _rejected(session: Session) -> RunFailed:
 
 def tell_run(session: Session) -> None:
     """Write the report, and say what became of the records of each stream and of all."""
-    outcome, settings = session.outcome, session.settings
+    outcome = session.outcome
     warn_of_losses(session)
     history.keep_anew(session)
     rejects = _rejects_file(session)
-    facts = _made(lambda: _report_of(session, notices.table_of(rejects)))
-    report = _save_report(session.report_path, facts, session.parts.report)
+    facts = report_of(session, notices.table_of(rejects))
+    report = save_report(session, facts)
     for stream, sentence, codes in by_stream(outcome):
         about = {"stream_name": stream, "segment": session.segment_of(stream)}
         logger.info(sentence, extra=event("stream_codes", **about, **codes))
     last = in_all(outcome, rejects=rejects, report=report)
-    always = settings.notify_on == "always"
-    notices.notify(settings.notify_url, outcome, facts, last, always=always)
+    notify(session, facts, last)
     seconds = (session.utc_now() - session.started_at).total_seconds()
     say_last(outcome, last, rejects=rejects, report=report, seconds=round(seconds, 1))
 
@@ -124,11 +123,30 @@ def _rejects_file(session: Session) -> Path | None:
 
 def write_report(session: Session) -> str | None:
     """Write the report; its path, or None if it is not wanted or cannot be written."""
-    facts = _made(lambda: _report_of(session)) if session.report_path else None
+    return save_report(session, report_of(session) if session.report_path else None)
+
+
+def save_report(session: Session, facts: Report | None) -> str | None:
+    """The same for a report that is made already."""
     return _save_report(session.report_path, facts, session.parts.report)
 
 
-def _report_of(session: Session, rejects_table: Path | None = None) -> Report:
+def notify(session: Session, facts: Report | None, last: str) -> None:
+    """Send the notice, if the settings want one; `last` is the last line of the log."""
+    url, always = session.settings.notify_url, session.settings.notify_on == "always"
+    notices.notify(url, session.outcome, facts, last, always=always)
+
+
+def report_of(session: Session, rejects_table: Path | None = None) -> Report | None:
+    """The report; None, with a warning, if it cannot be made: it changes nothing."""
+    try:
+        return _build(session, rejects_table)
+    except Exception as error:  # noqa: BLE001 - as said
+        _warn_of_report(error)
+        return None
+
+
+def _build(session: Session, rejects_table: Path | None) -> Report:
     return build(
         session.outcome,
         session.runner.lanes if session.began else {},
@@ -140,19 +158,11 @@ def _report_of(session: Session, rejects_table: Path | None = None) -> Report:
         settings=session.settings,
         rejects_file=_rejects_file(session),
         retired=session.retired,
+        command=session.command,
         store=session.runner.brand.get("name") if session.began else None,
         rejects_table=rejects_table,
         history=session.earlier_runs,
     )
-
-
-def _made(make: Callable[[], Report]) -> Report | None:
-    """What `make` makes: the report describes the outcome, and changes nothing."""
-    try:
-        return make()
-    except Exception as error:  # noqa: BLE001 - as said
-        _warn_of_report(error)
-        return None
 
 
 def _save_report(

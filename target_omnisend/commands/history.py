@@ -85,7 +85,7 @@ def _row(session: Session) -> RunRow:
     return RunRow(
         id=session.id,
         started_at=rfc3339(session.started_at),
-        command="export" if session.retired is None else "retire",
+        command=session.command,
         version=session.version,
         seconds=round((session.utc_now() - session.started_at).total_seconds(), 1),
         exit_code=int(outcome.exit_code),

@@ -24,7 +24,7 @@ from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
 from target_omnisend.mapping.address import email_key
 from target_omnisend.report.data import check_writable
-from target_omnisend.streams import Segments, conditions
+from target_omnisend.streams import Segments, conditions, proof_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +56,8 @@ class Session:
         id: the name of the run.
         version: of the target.
         started_at: in UTC.
-        retired: the segment whose membership the run takes back, if that is its work.
+        command: `export`, `retire` or `verify`.
+        retired: the segment that `--retire` or `--verify` names; None in other runs.
         earlier_runs: the history of the same segments, the oldest first, once the ledger is closed.
         store: by which the ledger knows the store; empty until that is known.
         history_kept: the ledger's history has this run.
@@ -101,6 +102,7 @@ class Session:
         self.id = uuid.uuid4().hex[:8]
         self.version = version
         self.started_at = self.utc_now()
+        self.command = "export"
         self.retired: str | None = None
         self.earlier_runs: Sequence[Mapping[str, t.Any]] = ()
         self.store = ""
@@ -165,7 +167,7 @@ class Session:
         if settings.ledger_url is not None:
             self.store = self._brand()
             self.ledger = parts.ledger(settings.ledger_url, brand=self.store, utc_now=self.utc_now)
-            closing.callback(self._close, self.ledger)
+            closing.callback(self._close_ledger, self.ledger)
             self._remember_by(self.ledger)
         closing.enter_context(parts.progress(self.runner, self._read_share))
 
@@ -197,6 +199,7 @@ class Session:
             checkpoint=Checkpoint(self._emit_state),
             rejects=self.rejects,
             outcome=self.outcome,
+            looking=settings.verify != "off" and not self.parts.dry,
         )
 
     def _remember_by(self, ledger: Ledger) -> None:
@@ -213,6 +216,8 @@ class Session:
             would=self.parts.dry,
         )
         self.runner.remember_by(ChangeFilter(ledger, mirrors, full_refresh=settings.full_refresh))
+        if ledger.proofs.has(proof_key(settings)):
+            self.runner.trust()
 
     def _brand(self) -> str:
         if brand := self.runner.brand.get("brandID"):
@@ -233,9 +238,14 @@ class Session:
         self.rejects.sync()
         self._write_state(state)
 
-    def _close(self, ledger: Ledger) -> None:
+    def _close_ledger(self, ledger: Ledger) -> None:
+        looks, key = self.outcome.looks, proof_key(self.settings)
         try:
             ledger.flush()
+            if looks.wrong:
+                ledger.proofs.drop(key)
+            elif looks.subscribed:
+                ledger.proofs.keep(key)
             if self.began:  # otherwise the outcome does not know the failure yet
                 keep(self, ledger)
         finally:
@@ -266,7 +276,7 @@ class Session:
         self.incomplete.setdefault(self.settings.for_stream(stream).segment, reason)
 
     def segment_of(self, stream: str) -> str:
-        """The segment that a stream of the outcome is about; `--retire` has one for it."""
+        """The segment that a stream of the outcome is about; `retired` stands for its own."""
         return stream if stream == self.retired else self.settings.for_stream(stream).segment
 
 

@@ -6,21 +6,21 @@ import typing as t
 
 if t.TYPE_CHECKING:
     from target_omnisend.delivery.batcher import Batcher
+    from target_omnisend.delivery.gate import Gate
     from target_omnisend.delivery.model import Entry, Segment
     from target_omnisend.delivery.settlement import Settlement
-    from target_omnisend.delivery.submitter import Submitter
     from target_omnisend.delivery.tagger import Tagger
 
 
 class Cutter:
-    """Sorts a segment's pending entries: to the submitter, to the tagger, or settled at once."""
+    """Sorts a segment's pending entries: to the gate, to the tagger, or settled at once."""
 
     def __init__(
-        self, batcher: Batcher, submitter: Submitter, tagger: Tagger, settlement: Settlement
+        self, batcher: Batcher, gate: Gate, tagger: Tagger, settlement: Settlement
     ) -> None:
         """Cut what `batcher` holds."""
         self._batcher = batcher
-        self._submitter = submitter
+        self._gate = gate
         self._tagger = tagger
         self._settlement = settlement
 
@@ -37,7 +37,7 @@ class Cutter:
         sent = (entry for batch in batches for entry in batch.entries)
         self._settlement.changes.mark_uncertain(segment, sent)
         for batch in batches:
-            self._submitter.add(batch)
+            self._gate.add(batch)
         # Settle unchanged entries last: settling admits the next entry of the same person, which
         # has not been compared with the ledger.
         self._settlement.leave_unchanged(unchanged, now)

@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.scheduler import Scheduler
     from target_omnisend.delivery.confirmer import Confirmer
     from target_omnisend.delivery.model import Batch
+    from target_omnisend.delivery.proof import Proof
     from target_omnisend.delivery.settlement import Settlement
 
 FIRST_BATCHES: t.Final = 10
@@ -38,13 +39,19 @@ class Submitter:
         posting: batches whose call has no answer that settles it.
     """
 
-    def __init__(self, scheduler: Scheduler, confirmer: Confirmer, settlement: Settlement) -> None:
-        """Hand batches that Omnisend takes to `confirmer`, rejected entries to `settlement`."""
+    def __init__(
+        self, scheduler: Scheduler, confirmer: Confirmer, proof: Proof, settlement: Settlement
+    ) -> None:
+        """Hand batches that Omnisend takes to `confirmer`, rejected entries to `proof`.
+
+        `settlement` notes which batches Omnisend took.
+        """
         self.entries = 0
         self.posting: set[Batch] = set()
         self._scheduler = scheduler
         self._lane = scheduler.lanes[Endpoint.POST_BATCH]
         self._confirmer = confirmer
+        self._proof = proof
         self._settlement = settlement
         self._ready: deque[Batch] = deque()
         self._first_taken: float | None = None
@@ -153,4 +160,4 @@ class Submitter:
         if named and trim(entry, refusal, batch.segment):
             self.again(batch.next_attempt([entry]), now)
         else:
-            self._settlement.reject(entry, refusal, now)
+            self._proof.reject(entry, refusal, now)

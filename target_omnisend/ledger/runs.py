@@ -55,7 +55,7 @@ class RunRow:
     Attributes:
         id: the run's name.
         started_at: in UTC, as RFC 3339 writes it, in whole seconds.
-        command: `export` or `retire`.
+        command: `export`, `retire` or `verify`.
         version: of the target.
         seconds: how long it took.
         exit_code: of the command.

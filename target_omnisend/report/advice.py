@@ -22,7 +22,7 @@ def what_next(
     steps = []
     if outcome.exit_code:
         steps.append(exit_of(outcome.exit_code).cure)
-    elif not total.received and not total.removed:
+    elif not total.received and not total.removed and not outcome.verifications:
         steps.append("If you expected people, look at the source: it gave no records.")
     steps += losses(outcome)
     steps += [

@@ -13,7 +13,7 @@ from target_omnisend.delivery.outcome import THROUGHPUT_SECONDS
 from target_omnisend.errors import ExitCode
 from target_omnisend.output import files
 from target_omnisend.report.advice import what_next
-from target_omnisend.report.verdict import OUTCOMES, STOPPED
+from target_omnisend.report.verdict import MISSING, OUTCOMES, STOPPED
 
 if t.TYPE_CHECKING:
     import datetime as dt
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.outcome import Outcome, StreamCounts
 
 
-def build(
+def build(  # noqa: PLR0913 - each is a fact of its own
     outcome: Outcome,
     lanes: Mapping[Endpoint, Lane],
     *,
@@ -37,6 +37,7 @@ def build(
     settings: Settings | None,
     rejects_file: Path | None = None,
     retired: str | None = None,
+    command: str = "export",
     store: str | None = None,
     rejects_table: Path | None = None,
     history: Sequence[Mapping[str, t.Any]] = (),
@@ -53,7 +54,8 @@ def build(
         segments: of Omnisend, that were found or made: name → {"id", "count"}.
         settings: of the run; None when they cannot be used.
         rejects_file: where rejected records are, if there are any.
-        retired: the segment whose membership was taken back, if that was the work.
+        retired: the segment that the work was about, if it was not about streams.
+        command: `export`, `retire` or `verify`.
         store: its name, if Omnisend gave it.
         rejects_table: the rejects file as a table, if there is one.
         history: the runs before it, the oldest first, if a ledger remembers them.
@@ -67,7 +69,7 @@ def build(
             "seconds": round((ended_at - started_at).total_seconds(), 1),
             "version": version,
             "exit_code": int(outcome.exit_code),
-            "command": "export" if retired is None else "retire",
+            "command": command,
             "outcome": what_happened(outcome),
             "unconfirmed_batches": outcome.lost_batches,
         },
@@ -85,10 +87,14 @@ def build(
             if settings
         },
         "segments": segments,
+        "verification": {
+            name: dataclasses.asdict(found) for name, found in outcome.verifications.items()
+        },
         "rejections": dict(total.rejections.most_common()),
         "rejects_file": str(rejects_file) if rejects_file and total.rejected else None,
         "rejects_table": str(rejects_table) if rejects_table else None,
         "warnings": dict(total.warnings.most_common()),
+        "looks": dataclasses.asdict(outcome.looks),
         "requests": {
             endpoint.label: {
                 "sent": lane.tally.sent,
@@ -180,7 +186,9 @@ def what_happened(outcome: Outcome) -> str:
         return STOPPED
     if outcome.failure is not None:
         return outcome.failure.sentence
-    return OUTCOMES[ExitCode(outcome.exit_code)]
+    code = ExitCode(outcome.exit_code)
+    only_missing = code == ExitCode.UNCONFIRMED and not outcome.has_open_ends
+    return MISSING if only_missing else OUTCOMES[code]
 
 
 def rfc3339(moment: dt.datetime) -> str:

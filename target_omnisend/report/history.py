@@ -56,10 +56,11 @@ class Picture(t.NamedTuple):
 
 def picture(report: Mapping[str, t.Any]) -> Picture | None:
     """The last runs and this one; None if there is nothing to draw."""
-    if not report["history"]:
-        return None
     totals, run = report["totals"], report["run"]
+    if not report["history"] or run["command"] == "verify":
+        return None
     runs = [*report["history"], {**run, **{name: totals[name] for name in _COUNTS}}]
+    runs = [one for one in runs if one["command"] != "verify"]  # it sends nothing
     most = max(_arrived(one) for one in runs)
     most_rejected = max(one["rejected"] for one in runs)
     if not (most or most_rejected):

@@ -27,6 +27,13 @@ _TEAMS: t.Final = (".logic.azure.com", ".api.powerplatform.com", ".webhook.offic
 _PAUSE: t.Final = 0.5
 """Seconds between the first try and the second."""
 
+_WORK: t.Final = {
+    "export": "export{} to Omnisend",
+    "retire": "taking back{} in Omnisend",
+    "verify": "verification{} in Omnisend",
+}
+"""What a command does, with the names of segments."""
+
 _NAMED: t.Final = 3
 """So many segments are named."""
 
@@ -111,8 +118,7 @@ def _in_one_sentence(report: Mapping[str, t.Any], sentence: str) -> str:
     more = f" and {len(segments) - _NAMED} more" if len(segments) > _NAMED else ""
     of = f" of {', '.join(segments[:_NAMED])}{more}" if segments else ""
     store = f", store '{report['store']}'" if report["store"] else ""
-    export = f"export{of} to Omnisend"
-    work = export if report["run"]["command"] == "export" else f"taking back{of} in Omnisend"
+    work = _WORK[report["run"]["command"]].format(of)
     text = f"{verdict(report).word}: {work}{store}: {sentence}"
     # In a chat <!channel> would call everybody, and <…|…> hide an address.
     return re.sub("[<>]", "", text)

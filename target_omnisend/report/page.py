@@ -54,6 +54,8 @@ COLUMNS: t.Final = {
     "tagged": "Tagged",
     "removed": "Removed",
     "not_removed": "Not removed",
+    "retried": "Sent again",
+    "verified": "Seen in Omnisend",
     "warnings": "Left out",
 }
 _UNKNOWN: t.Final = Code("This page does not know the code.", "")

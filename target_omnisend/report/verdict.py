@@ -8,7 +8,7 @@ from target_omnisend.errors import ExitCode
 from target_omnisend.report.history import is_as_before
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 GOOD, ATTENTION, FAILED = "good", "attention", "failed"
 WORDS: t.Final = {GOOD: "Good", ATTENTION: "Needs attention", FAILED: "Failed"}
@@ -21,6 +21,7 @@ OUTCOMES: t.Final = {
 """What the report says of a run that came to its end."""
 
 STOPPED: t.Final = "stopped"
+MISSING: t.Final = "some members are missing in Omnisend"
 
 
 class Verdict(t.NamedTuple):
@@ -51,10 +52,14 @@ _ENDED_EARLY: t.Final = {
 
 def verdict(report: Mapping[str, t.Any]) -> Verdict:
     """How the run went."""
-    run = report["run"]
+    run, looks = report["run"], report["verification"]
     level, title = _judged(report)
-    reason = [] if run["outcome"] in {STOPPED, *OUTCOMES.values()} else [run["outcome"]]
-    return Verdict(level, title, [*reason, *_numbers(report)])
+    if run["outcome"] == MISSING:
+        title = "Some members are missing in Omnisend"
+    elif looks and not (run["exit_code"] or report["totals"]["received"]):
+        level, title = GOOD, "Done: all members are in Omnisend"
+    reason = [] if run["outcome"] in {STOPPED, MISSING, *OUTCOMES.values()} else [run["outcome"]]
+    return Verdict(level, title, [*reason, *_numbers(report), *_looks(looks)])
 
 
 def _judged(report: Mapping[str, t.Any]) -> tuple[str, str]:
@@ -95,9 +100,9 @@ def _numbers(report: Mapping[str, t.Any]) -> list[str]:
         sentences.append(
             f"{_count(totals['received'], 'record', 'records')} came in. {_arrived(totals)}"
         )
-    elif report["run"]["exit_code"]:
+    elif report["run"]["exit_code"] and report["run"]["command"] == "export":
         sentences.append("The run ended before any record came in.")
-    elif report["run"]["command"] != "retire":
+    elif report["run"]["command"] == "export":
         sentences.append("No records came in.")
     if totals["removed"]:
         sentences.append(
@@ -114,6 +119,14 @@ def _arrived(totals: Mapping[str, int]) -> str:
         number = "all" if totals["unchanged"] == totals["received"] else f"{totals['unchanged']:,}"
         return f"Omnisend has {number} of them already, just as they are."
     return f"{accepted}, and has {totals['unchanged']:,} already, just as they are."
+
+
+def _looks(looks: Mapping[str, t.Any]) -> Iterator[str]:
+    for name, found in looks.items():
+        yield (
+            f"Segment '{name}' in Omnisend: {found['right']:,} members right, "
+            f"{found['missing']:,} missing, {found['extra']:,} extra."
+        )
 
 
 def _count(number: int, one: str, many: str) -> str:

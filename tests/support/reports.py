@@ -53,6 +53,7 @@ def report(
         rejects_file=rejects,
         rejects_table=rejects and rejects.with_suffix(".csv"),
         retired=retired,
+        command="retire" if retired else "export",
         store=store,
     )
     read: dict[str, Any] = json.loads(json.dumps(built))
