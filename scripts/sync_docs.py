@@ -73,6 +73,7 @@ ENV_EXAMPLES = {
     "tags": '["source: warehouse"]',
     "ledger_url": "sqlite:///output/ledger.db",
     "report_path": "output/report.json",
+    "notify_url": "https://hooks.slack.com/services/…",
     "streams": '{"vip_customers": {"segment": "VIP customers"}}',
     "batch_config": '{"storage": {"root": "file:///data/batches"}}',
     "batch_size_rows": "10000",

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from hashlib import blake2b
 
 from target_omnisend.commands.closing import named
+from target_omnisend.commands.history import keep
 from target_omnisend.commands.parts import Parts
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.change_filter import ChangeFilter
@@ -25,7 +26,7 @@ from target_omnisend.report.data import check_writable
 from target_omnisend.streams import Segments, conditions, proof_key
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -61,7 +62,11 @@ class Session:
         id: the name of the run.
         version: of the target.
         started_at: in UTC.
+        command: `export`, `retire` or `verify`.
         retired: the segment that `--retire` or `--verify` names; None in other runs.
+        earlier_runs: the history of the same segments, the oldest first, once the ledger is closed.
+        store: by which the ledger knows the store; empty until that is known.
+        history_kept: the ledger's history has this run.
         began: `with` has made all of the following.
         report_path: the file for the report; None without the setting, or if it is not writable.
         rejects: it keeps the rejected records.
@@ -103,7 +108,11 @@ class Session:
         self.id = uuid.uuid4().hex[:8]
         self.version = version
         self.started_at = self.utc_now()
+        self.command = "export"
         self.retired: str | None = None
+        self.earlier_runs: Sequence[Mapping[str, t.Any]] = ()
+        self.store = ""
+        self.history_kept = False
         self.began = False
         self.report_path: Path | None = None
         self.ledger: Ledger | None = None
@@ -164,9 +173,8 @@ class Session:
                 extra=event("store_known", store=name),
             )
         if settings.ledger_url is not None:
-            self.ledger = parts.ledger(
-                settings.ledger_url, brand=self._brand(), utc_now=self.utc_now
-            )
+            self.store = self._brand()
+            self.ledger = parts.ledger(settings.ledger_url, brand=self.store, utc_now=self.utc_now)
             closing.callback(self._close_ledger, self.ledger)
             self._remember_by(self.ledger)
         closing.callback(self.rejects.sync)  # while the ledger is open
@@ -248,6 +256,8 @@ class Session:
                 ledger.proofs.drop(key)
             elif looks.subscribed:
                 ledger.proofs.keep(key)
+            if self.began:  # otherwise the outcome does not know the failure yet
+                keep(self, ledger)
         finally:
             ledger.close()
 

@@ -270,6 +270,22 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         description="A file `….json` for the run report.",
     ),
     th.Property(
+        "notify_url",
+        th.StringType(min_length=1),
+        secret=True,
+        title="Notify URL",
+        description="A URL that gets a POST at the end of a run: JSON with `text`, one sentence "
+        "that Slack and Teams show, and the report's numbers; https, or plain http to this "
+        "machine.",
+    ),
+    th.Property(
+        "notify_on",
+        th.StringType,
+        allowed_values=["failure", "always"],
+        default="failure",
+        description="Which ends of a run it gets: `failure` (any exit code but 0) or `always`.",
+    ),
+    th.Property(
         "quota_share",
         th.NumberType(minimum=0, maximum=1),
         default=0.9,

@@ -8,7 +8,7 @@ import os
 import re
 import typing as t
 
-from target_omnisend.config.address import address_problems
+from target_omnisend.config.address import address_problems, webhook_problems
 from target_omnisend.config.rejects_path import rejects_path_problems
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CREDENTIALS, STREAM_SETTINGS
 from target_omnisend.names import did_you_mean, nearest
@@ -46,6 +46,7 @@ def problems_of(config: Mapping[str, t.Any]) -> list[str]:
     return [
         *_consent_problems(config),
         *address_problems(config["api_url"]),
+        *webhook_problems(config.get("notify_url") or "https://not.set"),
         *_credential_problems(config),
         *_number_problems(config),
         *_path_problems(config),

@@ -200,6 +200,15 @@ class Database:
         )
 
 
+def is_there(url: str) -> bool:
+    """Whether opening the database makes no new file.
+
+    Raises:
+        RunFailed: when it is not a URL that can be used.
+    """
+    return not _is_empty(_parse(url))
+
+
 def _parse(text: str) -> sa.URL:
     try:
         url = sa.make_url(text)

@@ -7,6 +7,7 @@ import typing as t
 import sqlalchemy as sa
 
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.ledger.runs import OF_RUNS, runs_table
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,9 @@ UPGRADES: dict[int, Sequence[str]] = {
             sent_at BIGINT NOT NULL,
             PRIMARY KEY (brand, batch)
         )
+        """,
+        f"""
+        CREATE TABLE target_omnisend_runs ({OF_RUNS})
         """,
         """
         CREATE TABLE target_omnisend_rejects (
@@ -191,6 +195,9 @@ REJECT_SCHEMAS: t.Final = sa.Table(
 def tables() -> Sequence[sa.Table]:
     """All of them."""
     return _METADATA.sorted_tables
+
+
+RUNS: t.Final = runs_table(_METADATA)
 
 
 def prepare(connection: sa.Connection) -> None:

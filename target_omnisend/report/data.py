@@ -17,7 +17,7 @@ from target_omnisend.report.verdict import MISSING, OUTCOMES, STOPPED
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from target_omnisend.api.scheduler import Lane
@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.output.rejected import Where
 
 
-def build(
+def build(  # noqa: PLR0913 - each is a fact of its own
     outcome: Outcome,
     lanes: Mapping[Endpoint, Lane],
     *,
@@ -38,6 +38,10 @@ def build(
     settings: Settings | None,
     rejects: Where | None = None,
     retired: str | None = None,
+    command: str = "export",
+    store: str | None = None,
+    rejects_table: Path | None = None,
+    history: Sequence[Mapping[str, t.Any]] = (),
 ) -> dict[str, t.Any]:
     """The report, ready for JSON: `throughput` and `ceiling` are contacts per 10 s.
 
@@ -52,20 +56,26 @@ def build(
         settings: of the run; None when they cannot be used.
         rejects: where rejected records are, if there are any.
         retired: the segment that the work was about, if it was not about streams.
+        command: `export`, `retire` or `verify`.
+        store: its name, if Omnisend gave it.
+        rejects_table: the rejects file as a table, if there is one.
+        history: the runs before it, the oldest first, if a ledger remembers them.
     """
     total = outcome.total()
     return {
         "run": {
             "id": run_id,
-            "started_at": _rfc3339(started_at),
-            "ended_at": _rfc3339(ended_at),
+            "started_at": rfc3339(started_at),
+            "ended_at": rfc3339(ended_at),
             "seconds": round((ended_at - started_at).total_seconds(), 1),
             "version": version,
             "exit_code": int(outcome.exit_code),
-            "outcome": _what_happened(outcome),
+            "command": command,
+            "outcome": what_happened(outcome),
             "unconfirmed_batches": outcome.lost_batches,
         },
-        "next": what_next(outcome, rejects),
+        "store": store if isinstance(store, str) else None,
+        "next": what_next(outcome, rejects, rejects_table),
         "totals": total.reported(),
         "streams": {
             name: {
@@ -83,6 +93,7 @@ def build(
         },
         "rejections": dict(total.rejections.most_common()),
         "rejects_file": rejects.place if rejects and total.rejected else None,
+        "rejects_table": str(rejects_table) if rejects_table else None,
         "warnings": dict(total.warnings.most_common()),
         "looks": dataclasses.asdict(outcome.looks),
         "requests": {
@@ -97,6 +108,7 @@ def build(
         },
         "throughput": outcome.throughput,
         "ceiling": ceiling(outcome, settings.quota_share) if settings else 0,
+        "history": list(history),
         "settings": shown(settings) if settings else {},
     }
 
@@ -151,6 +163,8 @@ def shown(settings: Settings) -> dict[str, t.Any]:
         # Before its first colon there can be a name or a password, when it is not a URL.
         kind = re.match("(sqlite|postgres(ql)?)[+:]", settings.ledger_url)
         values["ledger_url"] = f"set ({kind[1]})" if kind else "set"
+    if settings.notify_url is not None:
+        values["notify_url"] = "set"
     return values
 
 
@@ -167,7 +181,8 @@ def _shown_as(settings: Settings, stream: str, retired: str | None) -> dict[str,
     return {"segment": own.segment, "membership": own.membership}
 
 
-def _what_happened(outcome: Outcome) -> str:
+def what_happened(outcome: Outcome) -> str:
+    """How a run ended, in a few words or in the sentence of its failure."""
     if outcome.stopped_by is not None:
         return STOPPED
     if outcome.failure is not None:
@@ -177,5 +192,6 @@ def _what_happened(outcome: Outcome) -> str:
     return MISSING if only_missing else OUTCOMES[code]
 
 
-def _rfc3339(moment: dt.datetime) -> str:
+def rfc3339(moment: dt.datetime) -> str:
+    """A moment in UTC, in whole seconds."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
