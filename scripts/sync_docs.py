@@ -216,6 +216,9 @@ def _plugin_setting(name: str, setting: Mapping[str, Any]) -> dict[str, Any]:
     choices = setting.get("enum")
     if choices:
         made["kind"] = "options"
+    elif kind == "object":
+        # Otherwise the environment, which commands read, has `mapping.email` in place of `mapping`.
+        made["value_processor"] = "nest_object"
     if "default" in setting:
         made["value"] = setting["default"]
     made["label"] = setting.get("title") or name.replace("_", " ").capitalize()
