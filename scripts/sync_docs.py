@@ -186,10 +186,22 @@ def json_schema() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Settings of target-omnisend",
         "type": "object",
-        "properties": WITH_BUILT_IN["properties"],
+        "properties": _valid(WITH_BUILT_IN["properties"]),
         "additionalProperties": False,
     }
     return json.dumps(editors, indent=2, ensure_ascii=False) + "\n"
+
+
+def _valid(schema: Any) -> Any:
+    """A schema whose alternatives are schemas: one of the SDK's is the text "null"."""
+    if isinstance(schema, list):
+        return [_valid(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _valid(value) for key, value in schema.items()}
+    if isinstance(made.get("anyOf"), list):
+        made["anyOf"] = [{"type": o} if isinstance(o, str) else o for o in made["anyOf"]]
+    return made
 
 
 FILES: Mapping[str, Callable[[], str]] = {
