@@ -219,7 +219,9 @@ def workflows(session: nox.Session) -> None:
     files = [str(path) for path in sorted(Path(".github", "workflows").iterdir())]
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files)
     forms = sorted(Path(".github", "ISSUE_TEMPLATE").glob("[!c]*.yml"))
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *map(str, forms))
+    session.run(
+        "check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *map(str, forms)
+    )
     dependabot = str(Path(".github", "dependabot.yml"))
     session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", dependabot)
     session.run("zizmor", "--offline", *files, dependabot)

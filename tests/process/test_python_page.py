@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.checkout import ROOT
 from support.docs import blocks_of
+
 from target_omnisend.errors import ExitCode
 
 PAGE = "docs/python.md"
