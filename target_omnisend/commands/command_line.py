@@ -17,6 +17,7 @@ from target_omnisend.commands.dry_run import dry_run, dry_session
 from target_omnisend.commands.export import Source, export
 from target_omnisend.commands.retire import retire
 from target_omnisend.commands.session import Session
+from target_omnisend.commands.verify import verify, verify_session
 from target_omnisend.config.environment import with_environment
 from target_omnisend.config.validation import SettingsError
 from target_omnisend.errors import ExitCode
@@ -46,17 +47,21 @@ class Options:
     retire: str | None = None
     dry_run: bool = False
     check: bool = False
+    verify: str | None = None
 
     @property
     def reads_standard_input(self) -> bool:
         """Whether a tap writes to this command."""
-        return not self.check and self.retire is None and self.file_input is None
+        others = self.check or self.retire is not None or self.verify is not None
+        return not others and self.file_input is None
 
     @property
     def session(self) -> Callable[..., Session]:
         """The function that makes the session of the command."""
         if self.check:
             return check_session
+        if self.verify is not None:
+            return verify_session
         return dry_session if self.dry_run else Session
 
     def validate(self) -> None:
@@ -67,6 +72,8 @@ class Options:
         """
         if self.check and self.retire is not None:
             raise click.UsageError("--check and --retire do not go together.")
+        if self.verify is not None and (self.check or self.dry_run or self.retire is not None):
+            raise click.UsageError("--verify goes with neither --check, --retire nor --dry-run.")
 
 
 def run(
@@ -90,6 +97,8 @@ def _run(target: Target, options: Options) -> int:
         return check(session)
     check_open(reading=options.reads_standard_input)
     _look_for_garbage_less_often()
+    if options.verify is not None:
+        return verify(session, options.verify)
     do = dry_run if options.dry_run else conclude
     return do(session, _work(target, options), failed=_after_failure(target.interrupt, options))
 
@@ -169,6 +178,12 @@ _OPTIONS: t.Final = (
         metavar="SEGMENT",
         help="Take the membership of a segment back from everyone the ledger says this "
         "target gave it to.",
+    ),
+    click.Option(
+        ["--verify"],
+        metavar="SEGMENT",
+        help="Compare the members of a segment in the ledger with those in Omnisend; read no "
+        "input and write nothing there. The ledger forgets the members that are missing.",
     ),
     click.Option(
         ["--dry-run"],

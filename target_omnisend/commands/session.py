@@ -23,7 +23,7 @@ from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
 from target_omnisend.mapping.address import email_key
 from target_omnisend.report.data import check_writable
-from target_omnisend.streams import Segments, conditions
+from target_omnisend.streams import Segments, conditions, proof_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class Session:
         id: the name of the run.
         version: of the target.
         started_at: in UTC.
-        retired: the segment whose membership the run takes back, if that is its work.
+        retired: the segment that `--retire` or `--verify` names; None in other runs.
         began: `with` has made all of the following.
         report_path: the file for the report; None without the setting, or if it is not writable.
         rejects: it keeps the rejected records.
@@ -159,7 +159,7 @@ class Session:
             self.ledger = parts.ledger(
                 settings.ledger_url, brand=self._brand(), utc_now=self.utc_now
             )
-            closing.callback(self._close, self.ledger)
+            closing.callback(self._close_ledger, self.ledger)
             self._remember_by(self.ledger)
         closing.enter_context(parts.progress(self.runner, self._read_share))
 
@@ -185,12 +185,14 @@ class Session:
                 max_unconfirmed=settings.max_unconfirmed,
                 # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
                 since=(self.started_at - dt.timedelta(days=1)).date(),
+                check_tags=not self.parts.dry,
             ),
             now=now,
             key=email_key,
             checkpoint=Checkpoint(self._emit_state),
             rejects=self.rejects,
             outcome=self.outcome,
+            looking=settings.verify != "off" and not self.parts.dry,
         )
 
     def _remember_by(self, ledger: Ledger) -> None:
@@ -207,6 +209,8 @@ class Session:
             would=self.parts.dry,
         )
         self.runner.remember_by(ChangeFilter(ledger, mirrors, full_refresh=settings.full_refresh))
+        if ledger.proofs.has(proof_key(settings)):
+            self.runner.trust()
 
     def _brand(self) -> str:
         if brand := self.runner.brand.get("brandID"):
@@ -227,10 +231,14 @@ class Session:
         self.rejects.sync()
         self._write_state(state)
 
-    @staticmethod
-    def _close(ledger: Ledger) -> None:
+    def _close_ledger(self, ledger: Ledger) -> None:
+        looks, key = self.outcome.looks, proof_key(self.settings)
         try:
             ledger.flush()
+            if looks.wrong:
+                ledger.proofs.drop(key)
+            elif looks.subscribed:
+                ledger.proofs.keep(key)
         finally:
             ledger.close()
 
@@ -259,7 +267,7 @@ class Session:
         self.incomplete.setdefault(self.settings.for_stream(stream).segment, reason)
 
     def segment_of(self, stream: str) -> str:
-        """The segment that a stream of the outcome is about; `--retire` has one for it."""
+        """The segment that a stream of the outcome is about; `retired` stands for its own."""
         return stream if stream == self.retired else self.settings.for_stream(stream).segment
 
 

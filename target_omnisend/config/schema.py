@@ -28,6 +28,7 @@ CONTACT_FIELDS: t.Final = {
 STATUSES: t.Final = ("nonSubscribed", "subscribed", "unsubscribed")
 MEMBERSHIPS: t.Final = ("tag", "property", "none")
 SYNC_MODES: t.Final = ("upsert", "mirror")
+VERIFY: t.Final = ("sample", "all", "off")
 
 PROPERTY_TYPES: t.Final = ("text", "number", "boolean", "date", "list")
 
@@ -190,6 +191,28 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         default=20,
         description="A run removes no members when more than this share of a segment would leave, "
         "by a mirror or by deleted rows; an empty source never removes a member.",
+    ),
+    th.Property(
+        "create_contacts",
+        th.BooleanType,
+        default=True,
+        description="`false`: only people that Omnisend already has are sent; the others are "
+        "skipped.",
+    ),
+    th.Property(
+        "max_new_contacts",
+        th.IntegerType(minimum=0),
+        description="A run that would make more new contacts than this sends nothing; contacts "
+        "count for the plan.",
+    ),
+    th.Property(
+        "verify",
+        th.StringType,
+        allowed_values=list(VERIFY),
+        default="sample",
+        description="Look at what Omnisend has: at a `sample` of people before and after the "
+        "first batch, at `all` members too when the run ends (needs `ledger_url`), or not "
+        "(`off`).",
     ),
     th.Property(
         "subscription_status",

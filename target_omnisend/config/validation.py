@@ -203,6 +203,8 @@ def can_be_path(text: str) -> bool:
 
 def _membership_problems(config: Mapping[str, t.Any]) -> list[str]:
     problems = []
+    if config["verify"] == "all" and not config.get("ledger_url"):
+        problems.append("Setting 'verify: all' needs 'ledger_url'.")
     for stream, own in [("", {}), *(config.get("streams") or {}).items()]:
         here = {**config, **{name: value for name, value in own.items() if value is not None}}
         where = f" of stream '{stream}'" if stream else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 Feed: t.TypeAlias = tuple[str, str]
 """A stream, and the loader that it came through."""
@@ -46,8 +46,53 @@ class OpenBatch(t.Protocol):
         """Seconds since Omnisend took it."""
 
 
+class RetryRow(t.Protocol):
+    """A contact that is to be sent once more; `ledger.retries.RetryRow` is one."""
+
+    @property
+    def item(self) -> str:
+        """The contact as JSON; empty if a tag is to be taken back."""
+
+    @property
+    def line(self) -> str:
+        """The record's Singer message; empty without a record."""
+
+    @property
+    def schema(self) -> str:
+        """The SCHEMA message of the record; empty without a record."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The ledger will know the contact by this, in hex; empty without one."""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the person loses the membership."""
+
+
+class RetryStore(t.Protocol):
+    """The contacts that are to be sent once more; `ledger.retries.RetryRows` is one."""
+
+    @property
+    def tries(self) -> Mapping[tuple[str, str], int]:
+        """How many runs have sent each of them, by segment and address."""
+
+    def of_segment(self, segment: str) -> Iterator[tuple[str, RetryRow]]:
+        """Address and contact of each that an earlier run left."""
+
+    def put(self, segment: str, email: str, **row: t.Any) -> None:
+        """Have a contact sent once more by the next run."""
+
+    def drop(self, segment: str, email: str) -> None:
+        """Have it sent no more."""
+
+
 class Ledger(t.Protocol):
     """The memory of earlier runs, by segment and normalised e-mail; `ledger.Ledger` is one."""
+
+    @property
+    def retries(self) -> RetryStore:
+        """The contacts that are to be sent once more."""
 
     def known(self, segment: str, emails: Collection[str]) -> dict[str, bytes]:
         """Fingerprints of those confirmed."""

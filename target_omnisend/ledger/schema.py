@@ -32,6 +32,29 @@ UPGRADES: dict[int, Sequence[str]] = {
             PRIMARY KEY (brand, batch)
         )
         """,
+        """
+        CREATE TABLE target_omnisend_proofs (
+            brand TEXT NOT NULL,
+            settings TEXT NOT NULL,
+            proven_at BIGINT NOT NULL,
+            PRIMARY KEY (brand, settings)
+        )
+        """,
+        """
+        CREATE TABLE target_omnisend_retries (
+            brand TEXT NOT NULL,
+            segment TEXT NOT NULL,
+            email TEXT NOT NULL,
+            item TEXT NOT NULL,
+            line TEXT NOT NULL,
+            schema TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            leaves SMALLINT NOT NULL,
+            tries SMALLINT NOT NULL,
+            code TEXT NOT NULL,
+            PRIMARY KEY (brand, segment, email)
+        )
+        """,
     ),
 }
 """By version, the statements that make the next version of it."""
@@ -85,6 +108,29 @@ BATCHES: t.Final = sa.Table(
     sa.Column("batch", sa.Text, primary_key=True, comment="Omnisend's ID; it is not known over"),
     sa.Column("emails", sa.Text, nullable=False, comment="JSON"),
     sa.Column("sent_at", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
+)
+
+PROOFS: t.Final = sa.Table(
+    "target_omnisend_proofs",
+    _METADATA,
+    sa.Column("brand", sa.Text, primary_key=True),
+    sa.Column("settings", sa.Text, primary_key=True, comment="hash of those it was proven with"),
+    sa.Column("proven_at", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
+)
+
+RETRIES: t.Final = sa.Table(
+    "target_omnisend_retries",
+    _METADATA,
+    sa.Column("brand", sa.Text, primary_key=True),
+    sa.Column("segment", sa.Text, primary_key=True),
+    sa.Column("email", sa.Text, primary_key=True),
+    sa.Column("item", sa.Text, nullable=False, comment="JSON of the contact"),
+    sa.Column("line", sa.Text, nullable=False, comment="the record's Singer message"),
+    sa.Column("schema", sa.Text, nullable=False, comment="its SCHEMA message"),
+    sa.Column("fingerprint", sa.Text, nullable=False, comment="of the contact, in hex"),
+    sa.Column("leaves", sa.SmallInteger, nullable=False, comment="1: it loses the membership"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, comment="runs that have sent it"),
+    sa.Column("code", sa.Text, nullable=False, comment="why the latest of them failed"),
 )
 
 JOURNAL: t.Final = sa.Table(

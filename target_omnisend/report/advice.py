@@ -20,7 +20,7 @@ def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:
     steps = []
     if outcome.exit_code:
         steps.append(exit_of(outcome.exit_code).cure)
-    elif not total.received and not total.removed:
+    elif not total.received and not total.removed and not outcome.verifications:
         steps.append("If you expected people, look at the source: it gave no records.")
     steps += losses(outcome)
     steps += [

@@ -13,7 +13,7 @@ from target_omnisend.delivery.outcome import THROUGHPUT_SECONDS
 from target_omnisend.errors import ExitCode
 from target_omnisend.output import files
 from target_omnisend.report.advice import what_next
-from target_omnisend.report.verdict import OUTCOMES, STOPPED
+from target_omnisend.report.verdict import MISSING, OUTCOMES, STOPPED
 
 if t.TYPE_CHECKING:
     import datetime as dt
@@ -50,7 +50,7 @@ def build(
         segments: of Omnisend, that were found or made: name → {"id", "count"}.
         settings: of the run; None when they cannot be used.
         rejects_file: where rejected records are, if there are any.
-        retired: the segment whose membership was taken back, if that was the work.
+        retired: the segment that the work was about, if it was not about streams.
     """
     total = outcome.total()
     return {
@@ -77,9 +77,13 @@ def build(
             if settings
         },
         "segments": segments,
+        "verification": {
+            name: dataclasses.asdict(found) for name, found in outcome.verifications.items()
+        },
         "rejections": dict(total.rejections.most_common()),
         "rejects_file": str(rejects_file) if rejects_file and total.rejected else None,
         "warnings": dict(total.warnings.most_common()),
+        "looks": dataclasses.asdict(outcome.looks),
         "requests": {
             endpoint.label: {
                 "sent": lane.tally.sent,
@@ -167,7 +171,9 @@ def _what_happened(outcome: Outcome) -> str:
         return STOPPED
     if outcome.failure is not None:
         return outcome.failure.sentence
-    return OUTCOMES[ExitCode(outcome.exit_code)]
+    code = ExitCode(outcome.exit_code)
+    only_missing = code == ExitCode.UNCONFIRMED and not outcome.has_open_ends
+    return MISSING if only_missing else OUTCOMES[code]
 
 
 def _rfc3339(moment: dt.datetime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 
+from target_omnisend.errors import ExitCode
 from target_omnisend.report.codes import EXITS
 
 if t.TYPE_CHECKING:
@@ -15,7 +16,7 @@ if t.TYPE_CHECKING:
 
 _OTHERS: t.Final = (
     *("rejected", "duplicates", "unchanged", "skipped", "removed", "not_removed"),
-    *("unconfirmed", "not_sent"),
+    *("unconfirmed", "not_sent", "retried"),
 )
 """Counts of the last line that it names only when they are not 0."""
 
@@ -76,6 +77,9 @@ def _what_next(outcome: Outcome) -> list[str]:
         return [outcome.failure.sentence.removesuffix(".")]
     if not outcome.exit_code:
         return []
+    if outcome.exit_code == ExitCode.UNCONFIRMED and not outcome.has_open_ends:
+        missing = f"{outcome.missing} members are missing in Omnisend and the ledger forgot them"
+        return [missing, "run again over all of the source to send them"]
     code = EXITS[str(int(outcome.exit_code))]
     return [_clause(code.cause), _clause(code.cure)]
 
