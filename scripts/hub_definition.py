@@ -73,7 +73,7 @@ def as_yaml(value: object) -> str:
     return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=111))
 
 
-class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  - the library has no types
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # it has no types
     """Writes text of several lines as a block, which people can read."""
 
 
