@@ -14,6 +14,7 @@ from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
+from target_omnisend.ledger.kept import KeptRows
 from target_omnisend.ledger.proofs import Proofs
 from target_omnisend.ledger.retries import RetryRows
 from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, SEGMENTS
@@ -71,6 +72,7 @@ class Ledger:
     E-mails are normalised by the caller.
 
     Attributes:
+        kept: the rejected records, if they are kept here.
         proofs: what earlier runs proved by looking at Omnisend's contacts.
         retries: the contacts that are to be sent once more.
     """
@@ -103,6 +105,7 @@ class Ledger:
         self._utc_now = utc_now
         self._over: set[str] = set()
         self._database = Database(url, brand=brand, wait=wait, dry=dry)
+        self.kept = KeptRows(self._database, brand)
         self.proofs = Proofs(self._database, brand, utc_now)
         self.retries = RetryRows(self._database, brand)
         with self._database.guard():
