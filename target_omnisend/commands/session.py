@@ -9,7 +9,6 @@ import uuid
 from collections import Counter
 from contextlib import ExitStack
 from hashlib import blake2b
-from pathlib import Path
 
 from target_omnisend.commands.closing import named
 from target_omnisend.commands.history import keep
@@ -28,6 +27,7 @@ from target_omnisend.streams import Segments, conditions, proof_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from typing import Self
 
     from target_omnisend.api.protocol import Api
@@ -38,6 +38,12 @@ if t.TYPE_CHECKING:
     from target_omnisend.signals import Interrupt
 
 logger = logging.getLogger("target-omnisend")
+
+START_SECONDS: t.Final = 30.0
+"""An object store for rejected records gets so long to take the first file."""
+
+CHECK_SECONDS: t.Final = 5.0
+"""The same in a check, which ends within 20 s."""
 
 
 class Session:
@@ -136,7 +142,7 @@ class Session:
         """Stop what ended early, and close the ledger.
 
         Raises:
-            RunFailed: when the ledger does not take its last entries.
+            RunFailed: when the ledger, or the place for rejected records, does not take the last.
         """
         if error is not None and not isinstance(error, Exception):
             return  # the process ends at this point: leave everything as a kill does
@@ -154,7 +160,9 @@ class Session:
     def _make_parts(self, closing: ExitStack) -> None:
         parts, settings = self.parts, self.settings
         self.report_path = self._checked_report_path()
-        self.rejects = parts.rejects(Path(settings.rejects_path), self.id, self.utc_now)
+        self.rejects = parts.rejects(self)
+        patience = CHECK_SECONDS if parts.dry else START_SECONDS
+        self.interrupt.wait_for(lambda: self.rejects.check(patience))
         self.client = parts.client(settings, self.version)
         self.runner = parts.runner(self)
         self.runner.check()
@@ -169,6 +177,7 @@ class Session:
             self.ledger = parts.ledger(settings.ledger_url, brand=self.store, utc_now=self.utc_now)
             closing.callback(self._close_ledger, self.ledger)
             self._remember_by(self.ledger)
+        closing.callback(self.rejects.sync)  # while the ledger is open
         closing.enter_context(parts.progress(self.runner, self._read_share))
 
     def _checked_report_path(self) -> Path | None:
@@ -193,6 +202,7 @@ class Session:
                 max_unconfirmed=settings.max_unconfirmed,
                 # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
                 since=(self.started_at - dt.timedelta(days=1)).date(),
+                check_tags=not self.parts.dry,
             ),
             now=now,
             key=email_key,

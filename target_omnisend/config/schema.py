@@ -247,7 +247,8 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "rejects_path",
         th.StringType(min_length=1),
         default="target-omnisend-rejects/",
-        description="Folder for rejected records; a file is made only when there is one.",
+        description="Where rejected records are kept: a folder, the URL of one in an object store "
+        "(`s3://bucket/rejects`, `gs://…`, `az://…`), or `ledger`, a table beside the ledger.",
     ),
     th.Property(
         "ledger_url",

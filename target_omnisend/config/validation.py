@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from target_omnisend.config.address import address_problems, webhook_problems
+from target_omnisend.config.rejects_path import rejects_path_problems
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CREDENTIALS, STREAM_SETTINGS
 from target_omnisend.names import did_you_mean, nearest
 
@@ -49,6 +50,7 @@ def problems_of(config: Mapping[str, t.Any]) -> list[str]:
         *_credential_problems(config),
         *_number_problems(config),
         *_path_problems(config),
+        *rejects_path_problems(config),
         *_membership_problems(config),
         *_pattern_problems(config),
     ]

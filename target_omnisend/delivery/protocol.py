@@ -7,6 +7,9 @@ import typing as t
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from target_omnisend.delivery.model import Entry
+    from target_omnisend.output.rejected import Reason
+
 Feed: t.TypeAlias = tuple[str, str]
 """A stream, and the loader that it came through."""
 
@@ -19,15 +22,17 @@ class Rejects(t.Protocol):
         schema: bytes,
         line: bytes,
         *,
-        code: str,
-        field: str | None,
-        message: str,
-        stage: str,
-        batch_id: str | None = None,
-        item_id: str | None = None,
-        status: int | None = None,
+        segment: str = "",
+        email: str | None = None,
+        **reason: t.Unpack[Reason],
     ) -> None:
-        """Append the record that `line` holds, under the SCHEMA message `schema`."""
+        """Append the record that `line` holds, under the SCHEMA message `schema`.
+
+        `segment` is where it was to go, and `email` the person's address, if it can be read.
+        """
+
+    def settled(self, entries: Iterable[Entry]) -> None:
+        """These records need not be kept, because Omnisend has what they say."""
 
 
 class OpenBatch(t.Protocol):

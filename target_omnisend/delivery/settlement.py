@@ -64,6 +64,7 @@ class Settlement:
                 origin.counts.tagged += number
         self._count_accepted(self._from_records(entries), now)
         self.changes.confirm(segment, entries)
+        self._rejects.settled(entries)
         self._close(entries, now)
 
     def remove(self, segment: Segment, entries: list[Entry], now: float) -> None:
@@ -72,12 +73,14 @@ class Settlement:
             origin.counts.removed += number
         self._count_accepted(self._from_records(entries, leaving=True), now)
         self.changes.forget(segment, entries)
+        self._rejects.settled(entries)
         self._close(entries, now)
 
     def leave_unchanged(self, entries: list[Entry], now: float) -> None:
         """Omnisend has these contacts already."""
         for origin, number in by_origin(entry for entry in entries if entry.from_record):
             origin.counts.unchanged += number
+        self._rejects.settled(entries)
         self._close(entries, now)
 
     def reject_record(
@@ -92,7 +95,14 @@ class Settlement:
     ) -> None:
         """Keep a record that makes no contact; `email` is the person's, if it can be read."""
         self._rejects.add(
-            origin.schema, line, code=code, field=field, message=message, stage="mapping"
+            origin.schema,
+            line,
+            segment=origin.segment.name,
+            email=email,
+            code=code,
+            field=field,
+            message=message,
+            stage="mapping",
         )
         origin.counts.reject(code)
         if email:
@@ -153,6 +163,8 @@ class Settlement:
         self._rejects.add(
             given_up.schema.encode(),
             given_up.line.encode(),
+            segment=entry.origin.segment.name,
+            email=entry.email,
             code="omnisend_unavailable",
             field=None,
             message=f"{MOST_TRIES} runs have sent it in vain.",
@@ -177,6 +189,8 @@ class Settlement:
         self._rejects.add(
             entry.origin.schema,
             entry.line or b"",
+            segment=entry.origin.segment.name,
+            email=entry.email,
             code=code,
             field=refusal.field,
             message=": ".join(word for word in words if word) or refusal.reason,

@@ -14,6 +14,7 @@ from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
+from target_omnisend.ledger.kept import KeptRows
 from target_omnisend.ledger.proofs import Proofs
 from target_omnisend.ledger.retries import RetryRows
 from target_omnisend.ledger.runs import Runs
@@ -73,6 +74,7 @@ class Ledger:
 
     Attributes:
         runs: the history.
+        kept: the rejected records, if they are kept here.
         proofs: what earlier runs proved by looking at Omnisend's contacts.
         retries: the contacts that are to be sent once more.
     """
@@ -106,6 +108,7 @@ class Ledger:
         self._over: set[str] = set()
         self._database = Database(url, brand=brand, wait=wait, dry=dry)
         self.runs = Runs(self._database, RUNS, brand=brand, dry=dry)
+        self.kept = KeptRows(self._database, brand)
         self.proofs = Proofs(self._database, brand, utc_now)
         self.retries = RetryRows(self._database, brand)
         with self._database.guard():

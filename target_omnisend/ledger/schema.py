@@ -37,6 +37,29 @@ UPGRADES: dict[int, Sequence[str]] = {
         CREATE TABLE target_omnisend_runs ({OF_RUNS})
         """,
         """
+        CREATE TABLE target_omnisend_rejects (
+            brand TEXT NOT NULL,
+            token TEXT NOT NULL,
+            at BIGINT NOT NULL,
+            number BIGINT NOT NULL,
+            segment TEXT NOT NULL,
+            stream TEXT NOT NULL,
+            email TEXT NOT NULL,
+            key TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            message TEXT NOT NULL,
+            PRIMARY KEY (brand, token)
+        )
+        """,
+        """
+        CREATE TABLE target_omnisend_reject_schemas (
+            brand TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            message TEXT NOT NULL,
+            PRIMARY KEY (brand, digest)
+        )
+        """,
+        """
         CREATE TABLE target_omnisend_proofs (
             brand TEXT NOT NULL,
             settings TEXT NOT NULL,
@@ -146,6 +169,34 @@ JOURNAL: t.Final = sa.Table(
 )
 
 RUNS: t.Final = runs_table(_METADATA)
+
+REJECTS: t.Final = sa.Table(
+    "target_omnisend_rejects",
+    _METADATA,
+    sa.Column("brand", sa.Text, primary_key=True),
+    sa.Column("token", sa.Text, primary_key=True, comment="rejection.id of the message"),
+    sa.Column("at", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
+    sa.Column("number", sa.BigInteger, nullable=False, comment="order within the run"),
+    sa.Column("segment", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False, comment="as far as it can be read, or empty"),
+    sa.Column("key", sa.Text, nullable=False, comment="hash that recognises the record"),
+    sa.Column("digest", sa.Text, nullable=False, comment="of its SCHEMA message"),
+    sa.Column("message", sa.Text, nullable=False, comment="RECORD message with its rejection"),
+)
+
+REJECT_SCHEMAS: t.Final = sa.Table(
+    "target_omnisend_reject_schemas",
+    _METADATA,
+    sa.Column("brand", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("message", sa.Text, nullable=False),
+)
+
+
+def tables() -> Sequence[sa.Table]:
+    """All of them."""
+    return _METADATA.sorted_tables
 
 
 def prepare(connection: sa.Connection) -> None:

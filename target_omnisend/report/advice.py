@@ -11,11 +11,12 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from target_omnisend.delivery.outcome import Outcome
+    from target_omnisend.output.rejected import Where
     from target_omnisend.report.codes import Code
 
 
 def what_next(
-    outcome: Outcome, rejects_file: Path | None, rejects_table: Path | None = None
+    outcome: Outcome, rejects: Where | None, rejects_table: Path | None = None
 ) -> list[str]:
     """The cure of how the run ended, of each loss and each rejection, and how to send again."""
     total = outcome.total()
@@ -30,8 +31,8 @@ def what_next(
         for code, count in total.rejections.most_common()
         if code in REJECTIONS
     ]
-    if total.rejected and rejects_file:
-        steps.append(_send_again(rejects_file, rejects_table))
+    if total.rejected and rejects:
+        steps.append(_send_again(rejects, rejects_table))
     steps += [
         f"{count:,} values left out or altered: {_explained(code, WARNINGS[code])}"
         for code, count in total.warnings.most_common()
@@ -50,12 +51,12 @@ def _records(count: int) -> str:
     return f"{count:,} {'record was' if count == 1 else 'records were'}"
 
 
-def _send_again(file: Path, table: Path | None) -> str:
+def _send_again(rejects: Where, table: Path | None) -> str:
     also = f", and as a table in `{table}`" if table else ""
     return (
-        f"The rejected records are in `{file}`{also}. Correct the source, and the next run sends "
-        f"them. Or correct that file and send it with `target-omnisend --input {file}`, beside the "
-        f"options of this run; in Meltano with `meltano invoke target-omnisend --input {file}`."
+        f"The rejected records are in `{rejects.place}`{also}. Correct the source, and the next "
+        f"run sends them. Or, {rejects.step}, beside the options of this run; in Meltano, "
+        "`meltano invoke target-omnisend` stands before them."
     )
 
 

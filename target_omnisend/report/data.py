@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.scheduler import Lane
     from target_omnisend.config.settings import Settings
     from target_omnisend.delivery.outcome import Outcome, StreamCounts
+    from target_omnisend.output.rejected import Where
 
 
 def build(  # noqa: PLR0913 - each is a fact of its own
@@ -35,7 +36,7 @@ def build(  # noqa: PLR0913 - each is a fact of its own
     ended_at: dt.datetime,
     segments: Mapping[str, Mapping[str, t.Any]],
     settings: Settings | None,
-    rejects_file: Path | None = None,
+    rejects: Where | None = None,
     retired: str | None = None,
     command: str = "export",
     store: str | None = None,
@@ -53,7 +54,7 @@ def build(  # noqa: PLR0913 - each is a fact of its own
         ended_at: in UTC.
         segments: of Omnisend, that were found or made: name → {"id", "count"}.
         settings: of the run; None when they cannot be used.
-        rejects_file: where rejected records are, if there are any.
+        rejects: where rejected records are, if there are any.
         retired: the segment that the work was about, if it was not about streams.
         command: `export`, `retire` or `verify`.
         store: its name, if Omnisend gave it.
@@ -74,7 +75,7 @@ def build(  # noqa: PLR0913 - each is a fact of its own
             "unconfirmed_batches": outcome.lost_batches,
         },
         "store": store if isinstance(store, str) else None,
-        "next": what_next(outcome, rejects_file, rejects_table),
+        "next": what_next(outcome, rejects, rejects_table),
         "totals": total.reported(),
         "streams": {
             name: {
@@ -91,7 +92,7 @@ def build(  # noqa: PLR0913 - each is a fact of its own
             name: dataclasses.asdict(found) for name, found in outcome.verifications.items()
         },
         "rejections": dict(total.rejections.most_common()),
-        "rejects_file": str(rejects_file) if rejects_file and total.rejected else None,
+        "rejects_file": rejects.place if rejects and total.rejected else None,
         "rejects_table": str(rejects_table) if rejects_table else None,
         "warnings": dict(total.warnings.most_common()),
         "looks": dataclasses.asdict(outcome.looks),
