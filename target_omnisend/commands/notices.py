@@ -13,16 +13,17 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_omnisend.delivery.outcome import Outcome
+    from target_omnisend.output.rejected import Where
 
 logger = logging.getLogger("target-omnisend")
 
 
-def table_of(rejects: object) -> Path | None:
+def table_of(rejects: Where | None) -> Path | None:
     """The table beside a rejects file; None if this machine has no such file.
 
     A table that cannot be made changes nothing: the rejects file holds all of it.
     """
-    if rejects is None or not (file := Path(str(rejects))).is_file():
+    if rejects is None or not (file := Path(rejects.place)).is_file():
         return None
     from target_omnisend.report.rejects_table import make_table  # noqa: PLC0415 - few runs need it
 

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.output import files
 from target_omnisend.output.rejected import read
-from target_omnisend.output.rejects import OURS
+from target_omnisend.output.rejects import OURS, TABLES
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -119,14 +119,20 @@ class Folder:
 def erase(stored: Files, is_about: Callable[[t.Any], bool]) -> int:
     """Erase the records of which `is_about` says so; how many there were.
 
-    A file that has no other record is deleted.
+    A file that has no other record is deleted, and so is a table that has the person.
 
     Raises:
         RunFailed: when a file cannot be read or replaced.
     """
-    return sum(
-        _erase_from(stored, name, is_about) for name in sorted(filter(is_ours, stored.names()))
-    )
+    names = sorted(stored.names())
+    erased = {name: _erase_from(stored, name, is_about) for name in filter(is_ours, names)}
+    for found in filter(None, map(TABLES.fullmatch, names)):
+        of_file = erased.get(f"{found[1]}.jsonl", 0)
+        # A table is deleted whole: the file beside it holds the records of the others.
+        if of_file or is_about(stored.read(found[0]).decode("utf-8", "replace")):
+            stored.delete(found[0])
+            erased[found[0]] = 0 if of_file else 1
+    return sum(erased.values())
 
 
 def is_ours(name: str) -> bool:

@@ -144,6 +144,7 @@ def _create(path: Path) -> io.FileIO:
 def _keep_out_of_git(folder: Path) -> None:
     """Have git ignore a folder that holds nothing but files of ours: they are personal data."""
     with contextlib.suppress(OSError):
-        if all(map(OURS.fullmatch, os.listdir(folder))):  # noqa: PTH208 - names are all it takes
+        names = os.listdir(folder)  # noqa: PTH208 - names are all it takes
+        if all(OURS.fullmatch(name) or TABLES.fullmatch(name) for name in names):
             with io.FileIO(os.open(folder / ".gitignore", _NEW, 0o600), "w") as file:
                 file.write(b"*\n")

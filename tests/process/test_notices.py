@@ -120,3 +120,15 @@ class TestInThisProcess:
         assert got["text"].startswith("Failed: export to Omnisend: ")
         assert "does not accept the API key" in got["text"]
         assert got["run"]["exit_code"] == 3
+
+    def test_a_comparison_that_finds_members_missing_says_so(
+        self, tmp_path: Path, hook: Hook
+    ) -> None:
+        night, url = Rehearsal(tmp_path), f"sqlite:///{tmp_path}/ledger.db"
+        night(schema(), *people(2), ledger_url=url)
+        for contact in night.store.contacts.values():
+            contact.tags = ()
+        assert night.verify("VIP", ledger_url=url, notify_url=hook.url).code == 5
+        (got,) = hook.got
+        assert "verification of 'VIP' in Omnisend" in got["text"]
+        assert "exit code 5" in got["text"]

@@ -207,3 +207,17 @@ def test_an_object_store_is_rewritten_too(nowhere: Command) -> None:
         assert len(texts) == 2
         lines = texts["rejects/20261122T102030Z-5eed1234-00001.jsonl"].splitlines()
         assert [json.loads(line)["record"]["id"] for line in lines[1:]] == [4, 5, 6]
+
+
+def test_a_table_that_names_the_person_is_deleted_and_others_stay(tmp_path: Path) -> None:
+    hers = rejects_of(tmp_path, *MENTIONS[:1], *OTHERS)
+    others = rejects_of(tmp_path, *OTHERS, name="20261122T102031Z-5eed1234.jsonl")
+    alone = rejects_of(tmp_path, *MENTIONS[:1], name="20261122T102032Z-5eed1234.jsonl")
+    for file in (hers, others, alone):
+        make_table(file)
+    alone.unlink()  # its records are corrected, and the table was left behind
+    draft = tmp_path / "20261122T102033Z-5eed1234.csv.tmp"
+    draft.write_text(f"email\n{ANN}\n")
+    assert erase(Folder(tmp_path), Person(ANN).is_in) == 3
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {hers.name, others.name, others.with_suffix(".csv").name}
