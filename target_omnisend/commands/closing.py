@@ -101,7 +101,7 @@ def tell_run(session: Session) -> None:
     warn_of_losses(session)
     history.keep_anew(session)
     rejects = _where_rejects_are(session)
-    facts = report_of(session, notices.table_of(rejects.file if rejects else None))
+    facts = report_of(session, notices.table_of(rejects))
     report = save_report(session, facts)
     for stream, sentence, codes in by_stream(outcome):
         about = {"stream_name": stream, "segment": session.segment_of(stream)}
@@ -109,7 +109,7 @@ def tell_run(session: Session) -> None:
     last = in_all(outcome, rejects=rejects, report=report)
     notify(session, facts, last)
     seconds = (session.utc_now() - session.started_at).total_seconds()
-    place = rejects.place if rejects else None
+    place = rejects and rejects.place
     say_last(outcome, last, rejects=place, report=report, seconds=round(seconds, 1))
 
 

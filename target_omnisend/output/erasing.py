@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
-import io
 import typing as t
 from contextlib import closing, suppress
 
@@ -16,13 +14,6 @@ from target_omnisend.output.rejects import OURS, TABLES
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-
-
-TABLE: t.Final = ".csv"
-"""The table of a rejects file has the same name with this at its end."""
-
-TABLE_ENCODING: t.Final = "utf-8-sig"
-"""With its mark at the start Excel reads UTF-8 as such."""
 
 
 class Files(t.Protocol):
@@ -141,8 +132,6 @@ def is_ours(name: str) -> bool:
 
 
 def _erase_from(stored: Files, name: str, is_about: Callable[[t.Any], bool]) -> int:
-    if name.endswith(TABLE):
-        return _erase_rows(stored, name, is_about)
     lines = stored.read(name).splitlines(keepends=True)
     kept = [line for line in lines if not _is_about(line, is_about)]
     if len(kept) < len(lines):
@@ -151,21 +140,6 @@ def _erase_from(stored: Files, name: str, is_about: Callable[[t.Any], bool]) -> 
         else:
             stored.delete(name)
     return len(lines) - len(kept)
-
-
-def _erase_rows(stored: Files, name: str, is_about: Callable[[t.Any], bool]) -> int:
-    """The same in a table, whose first row names its columns."""
-    rows = list(csv.reader(io.StringIO(stored.read(name).decode(TABLE_ENCODING), newline="")))
-    kept = [*rows[:1], *(row for row in rows[1:] if not is_about(row))]
-    if len(kept) == len(rows):
-        return 0
-    if len(kept) > 1:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows(kept)
-        stored.write(name, text.getvalue().encode(TABLE_ENCODING))
-    else:
-        stored.delete(name)
-    return len(rows) - len(kept)
 
 
 def _is_about(line: bytes, is_about: Callable[[t.Any], bool]) -> bool:

@@ -33,13 +33,11 @@ class Where(t.NamedTuple):
         place: a path, a URL, or "the ledger".
         clause: the way to send them again, at the end of the log.
         step: the same for the report, as the rest of a sentence.
-        file: the file, if they are in one of this machine.
     """
 
     place: str
     clause: str
     step: str
-    file: Path | None = None
 
 
 _IN_ORDER: t.Final = ("code", "field", "message", "stage", "batch_id", "item_id", "status")
@@ -50,9 +48,7 @@ def in_file(path: Path) -> Where:
     return Where(
         str(path),
         "correct that file and send it with --input",
-        f"correct that file and send it with `target-omnisend --input {path}`, beside the options "
-        f"of this run; in Meltano with `meltano invoke target-omnisend --input {path}`",
-        path,
+        f"once they are corrected, send them with `--input {path}`",
     )
 
 

@@ -24,8 +24,11 @@ if t.TYPE_CHECKING:
 
 _NEW: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
-OURS: t.Final = re.compile(r"\d{8}T\d{6}Z-\w+(-\d+)?\.(jsonl|csv)")
-"""The name of a file, in an object store with its number, or of its table."""
+OURS: t.Final = re.compile(r"\d{8}T\d{6}Z-\w+(-\d+)?\.jsonl")
+"""The name of a file, in an object store with its number."""
+
+TABLES: t.Final = re.compile(r"(\d{8}T\d{6}Z-\w+)\.csv(\.tmp)?")
+"""The name of a table beside a file, or of one that is not ready."""
 
 
 class RejectsFile:

@@ -55,7 +55,8 @@ def _send_again(rejects: Where, table: Path | None) -> str:
     also = f", and as a table in `{table}`" if table else ""
     return (
         f"The rejected records are in `{rejects.place}`{also}. Correct the source, and the next "
-        f"run sends them. Or {rejects.step}."
+        f"run sends them. Or, {rejects.step}, beside the options of this run; in Meltano, "
+        "`meltano invoke target-omnisend` stands before them."
     )
 
 

@@ -11,7 +11,6 @@ import typing as t
 
 import msgspec
 
-from target_omnisend.output.erasing import TABLE, TABLE_ENCODING
 from target_omnisend.report.codes import REJECTIONS
 
 if t.TYPE_CHECKING:
@@ -32,7 +31,7 @@ _FORMULA: t.Final = re.compile(r"(?:\A|(?<=[;\t\r\n]))(?=[=+\-@\t\r])")
 
 def table_path(rejects: Path) -> Path:
     """Where the table of a rejects file lies."""
-    return rejects.with_suffix(TABLE)
+    return rejects.with_suffix(".csv")
 
 
 def make_table(rejects: Path) -> Path:
@@ -52,8 +51,9 @@ def make_table(rejects: Path) -> Path:
     with contextlib.suppress(FileNotFoundError):
         draft.unlink()
     try:
+        # With its mark at the start Excel reads UTF-8 as such.
         descriptor = os.open(draft, _NEW, 0o600)
-        with open(descriptor, "w", encoding=TABLE_ENCODING, newline="") as file:  # noqa: PTH123 - a descriptor
+        with open(descriptor, "w", encoding="utf-8-sig", newline="") as file:  # noqa: PTH123 - a descriptor
             writer = csv.writer(file)
             writer.writerow(map(_cell, (*HEADS, "stream", *columns)))
             for message in _records(rejects):

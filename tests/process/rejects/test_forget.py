@@ -5,7 +5,6 @@ docs/questions/privacy.md shows the command: `test_files_are_rewritten_without_t
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from contextlib import closing
@@ -82,18 +81,6 @@ def test_files_are_rewritten_without_the_person(nowhere: Command) -> None:
     assert (numbers(both), alone.exists(), theirs.exists()) == ([4, 5, 6], False, True)
     assert both.stat().st_mode & 0o777 == 0o600
     assert {path.name for path in folder.iterdir()} == {both.name, theirs.name}
-
-
-def test_their_tables_are_rewritten_too(nowhere: Command) -> None:
-    folder = nowhere.rejects_path
-    both = make_table(rejects_of(folder, *MENTIONS, *OTHERS))
-    alone = make_table(rejects_of(folder, *MENTIONS, name="20261123T102030Z-5eed1234.jsonl"))
-    both.with_suffix(".jsonl").unlink()  # its owner deleted it, and left the table
-    assert forget(nowhere, ANN).code == 0
-    assert not alone.exists()
-    assert both.stat().st_mode & 0o777 == 0o600
-    with both.open(encoding="utf-8-sig", newline="") as file:
-        assert [row["id"] for row in csv.DictReader(file)] == ["4", "5", "6"]
 
 
 @pytest.mark.parametrize("address", [ANN, "-"])

@@ -47,6 +47,7 @@ def test_what_was_written_is_read(url: str, opened: Opener) -> None:
     ledger.close()
     (lacking, found) = opened(url).runs.last(30)
     assert {name: found.counts[name] for name in COUNTED} == COUNTED
+    assert set(lacking.counts.values()) == {None}
     assert replace(found, counts=COUNTED) == replace(_run(1), streams={})
 
 
