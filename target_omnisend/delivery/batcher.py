@@ -66,7 +66,13 @@ class Batcher:
         """Take a contact in; a person's records in a segment become one, as if sent in turn."""
         epoch = self._checkpoint.epoch
         epoch.open += 1
-        self.admit_again(Entry(origin, email, line, item, epoch, fingerprint), now, consent)
+        entry = Entry(origin, email, line, item, epoch, fingerprint)
+        if email in self._open or self._given_up or self._set_aside:
+            self.admit_again(entry, now, consent)
+        else:  # the usual case, without a further call
+            self._open[email] = consent
+            self.held += 1
+            self._to_pending(origin.segment, entry, now)
 
     def admit_leaver(self, origin: Origin, email: str, item: bytes, now: float) -> None:
         """Take in a member that leaves without a record; no state passes it before it left."""
@@ -153,6 +159,16 @@ class Batcher:
         segment.waiting -= 1
         self._to_pending(segment, entry, now)
         self.segments.note(segment)
+
+    def release_all(self, emails: list[str], now: float) -> None:
+        """The same for many people; for most of them no other entry waits."""
+        if self._later or self._given_up or self._disagreeing:
+            for email in emails:
+                self.release(email, now)
+            return
+        self.held -= len(emails)
+        for email in emails:
+            self._open.pop(email, None)
 
     def is_open(self, email: str) -> bool:
         """Whether an entry of the person is on its way."""

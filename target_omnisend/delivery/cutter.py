@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from target_omnisend.delivery.model import LEAVE
+
 if t.TYPE_CHECKING:
     from target_omnisend.delivery.batcher import Batcher
     from target_omnisend.delivery.model import Entry, Segment
@@ -51,7 +53,7 @@ class Cutter:
         self._batcher.take_out(segment, unchanged)
         if segment.clear is not None:
             return unchanged
-        leaving = [entry for entry in changed if entry.leaves]
+        leaving = [entry for entry in changed if entry.action is LEAVE]
         if not leaving:
             return unchanged
         self._batcher.take_out(segment, leaving)

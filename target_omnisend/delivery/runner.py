@@ -113,10 +113,11 @@ class Runner:
             Stopped: by `check_stopped`.
             RunFailed: when the run has ended early.
         """
+        delivery = self._delivery
         with self._lock:
-            self._make_room()
-            now = self._clock()
-            self._delivery.admit(origin, email, item, line, now, fingerprint, consent)
+            if delivery.outcome.failure is not None or not delivery.has_room():
+                self._make_room()
+            delivery.admit(origin, email, item, line, self._clock(), fingerprint, consent)
 
     def delete(self, origin: Origin, email: str, item: bytes, line: bytes) -> None:
         """Take in a record that says it was deleted; waits for room.

@@ -137,9 +137,11 @@ class Settlement:
             self._outcome.accept(origin.counts, number, now - self._started)
 
     def _close(self, entries: Iterable[Entry], now: float) -> None:
+        emails = []
         for entry in entries:
             entry.epoch.open -= 1
-            self._batcher.release(entry.email, now)
+            emails.append(entry.email)
+        self._batcher.release_all(emails, now)
 
     def _keep_rejected(self, entry: Entry, refusal: Refusal, batch_id: str, code: str) -> None:
         words = (refusal.code, refusal.message)
