@@ -54,6 +54,11 @@ class DirectWay:
                 self._target.drain_one(self._sink)
             self._target._handle_max_record_age()  # noqa: SLF001 - as the SDK does
 
+    @property
+    def columns_used(self) -> frozenset[str] | None:
+        """The columns that matter here; None if all do."""
+        return self._sink.columns_used
+
     def count(self) -> None:
         """Have the SDK count the records that it has not counted."""
         read, self._uncounted = self._uncounted, 0

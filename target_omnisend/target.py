@@ -203,7 +203,9 @@ class TargetOmnisend(Target):
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Have the records take the way of all: the SDK maps and validates none from a file."""
         self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
-        for record in records_of(message_dict, self._batch_files, self.reader):
+        way = self._direct.get(self.reader.stream)
+        columns = way.columns_used if way else None
+        for record in records_of(message_dict, self._batch_files, self.reader, columns):
             self._process_record_message(record)
 
     def process_endofpipe(self) -> None:

@@ -58,7 +58,7 @@ class Batcher:
         origin: Origin,
         email: str,
         item: bytes,
-        line: bytes,
+        line: t.SupportsBytes,
         now: float,
         fingerprint: bytes | None = None,
         consent: str = UNDATED,
@@ -105,7 +105,14 @@ class Batcher:
             self._wait(segment, entry)
 
     def set_aside(
-        self, origin: Origin, email: str, item: bytes, line: bytes, now: float, *, alone: bool
+        self,
+        origin: Origin,
+        email: str,
+        item: bytes,
+        line: t.SupportsBytes,
+        now: float,
+        *,
+        alone: bool,
     ) -> Entry:
         """Take a deletion in that `admit_again` will admit; no state passes it until then.
 

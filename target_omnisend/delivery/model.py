@@ -54,7 +54,7 @@ class Entry:
     Attributes:
         origin: the stream and the schema that the record came under.
         email: the person, normalised.
-        line: the record's Singer message as it was read, for the rejects and for `remake`;
+        line: the record's Singer message, whose `bytes` are for the rejects and for `remake`;
             None for a member that a mirror or `--retire` removes without a record.
         item: the contact as JSON, until Omnisend has taken the batch; then None.
         epoch: the stretch of input between two STATE messages that it belongs to.
@@ -76,7 +76,7 @@ class Entry:
         self,
         origin: Origin,
         email: str,
-        line: bytes | None,
+        line: t.SupportsBytes | None,
         item: bytes,
         epoch: Epoch,
         fingerprint: bytes | None,
@@ -175,7 +175,7 @@ class Origin:
     stream: str
     schema: bytes
     counts: StreamCounts
-    remake: Callable[[bytes, str], bytes]
+    remake: Callable[[t.Any, str], bytes]
     segment: Segment
     columns: Mapping[str, str] = field(default_factory=dict)
     loader: str = ""

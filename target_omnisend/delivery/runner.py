@@ -103,7 +103,7 @@ class Runner:
         origin: Origin,
         email: str,
         item: bytes,
-        line: bytes,
+        line: t.SupportsBytes,
         fingerprint: bytes | None,
         consent: str = UNDATED,
     ) -> None:
@@ -119,7 +119,7 @@ class Runner:
                 self._make_room()
             delivery.admit(origin, email, item, line, self._clock(), fingerprint, consent)
 
-    def delete(self, origin: Origin, email: str, item: bytes, line: bytes) -> None:
+    def delete(self, origin: Origin, email: str, item: bytes, line: t.SupportsBytes) -> None:
         """Take in a record that says it was deleted; waits for room.
 
         Raises:

@@ -147,7 +147,7 @@ class Settlement:
         words = (refusal.code, refusal.message)
         self._rejects.add(
             entry.origin.schema,
-            entry.line or b"",
+            bytes(entry.line or b""),
             code=code,
             field=refusal.field,
             message=": ".join(word for word in words if word) or refusal.reason,

@@ -40,7 +40,7 @@ class MessageReader(GenericSingerReader[bytes]):
     """Reads from a pipe or file, or from anything that yields lines.
 
     Attributes:
-        line: the message under way, as it was read.
+        source: the message under way; `bytes(source)` is the line that was read, or one like it.
         number: its line number, from 1.
         stream: the stream it names, if it could be read.
         version: the version of its stream that it belongs to, if it says so.
@@ -56,7 +56,7 @@ class MessageReader(GenericSingerReader[bytes]):
         """Start before the first line."""
         super().__init__()
         self.interrupt: Interrupt | None = None
-        self.line = b""
+        self.source: t.SupportsBytes = b""
         self.number = 0
         self.stream: str | None = None
         self.version: t.Any = None
@@ -66,6 +66,11 @@ class MessageReader(GenericSingerReader[bytes]):
         self.part: object | None = None
         self.read_share: float | None = None
         self._size: int | None = None
+
+    @property
+    def line(self) -> bytes:
+        """The message under way, as it was read."""
+        return bytes(self.source)
 
     @property
     def place(self) -> str:
@@ -183,9 +188,10 @@ class MessageReader(GenericSingerReader[bytes]):
         for lines in self._pieces(source):
             for line in lines:
                 self.number += 1
-                self.line = line if line.startswith(b"{") else line.removeprefix(codecs.BOM_UTF8)
-                if self.line and not self.line.isspace():
-                    yield self.line
+                text = line if line.startswith(b"{") else line.removeprefix(codecs.BOM_UTF8)
+                if text and not text.isspace():
+                    self.source = text
+                    yield text
 
     def _pieces(self, source: t.IO[bytes]) -> Iterator[list[bytes]]:
         try:
