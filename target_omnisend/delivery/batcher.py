@@ -23,6 +23,10 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.checkpoint import Checkpoint
 
 
+_NOTED_AFTER: t.Final = (0, MAX_ITEMS - 1)
+"""Pending entries of a segment before the one that begins a batch, or fills one."""
+
+
 class Batcher:
     """Entries from their admission to their batch.
 
@@ -72,7 +76,12 @@ class Batcher:
         else:  # the usual case, without a further call
             self._open[email] = consent
             self.held += 1
-            self._to_pending(origin.segment, entry, now)
+            segment = origin.segment
+            if len(segment.pending) in _NOTED_AFTER:
+                self._to_pending(segment, entry, now)
+            else:
+                segment.pending[email] = entry
+                self.pending += 1
 
     def admit_leaver(self, origin: Origin, email: str, item: bytes, now: float) -> None:
         """Take in a member that leaves without a record; no state passes it before it left."""

@@ -102,9 +102,12 @@ def _of_rows(
     rows, records = piece
     rows.head = head
     reader.excess = None
+    # All rows have the same columns.
+    may_be_messages = bool(records) and "type" in records[0] and "stream" in records[0]
     for number, record in enumerate(records):
         position.number += 1
-        _check_is_no_message(record)
+        if may_be_messages:
+            _check_is_no_message(record)
         reader.source = Row(rows, number)
         yield {**head, "record": record}
 
