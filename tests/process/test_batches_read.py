@@ -83,7 +83,7 @@ def test_a_rejected_row_has_all_its_columns_in_the_rejects(
     with pa.ipc.new_file(tmp_path / "file", (table := pa.Table.from_pylist(rows)).schema) as file:
         file.write_table(table)
     refused = Fault("item_refused", email="member3@")
-    flaky = Fault("item_flaky", email="member4@", failures=1)
+    flaky = Fault("item_flaky", email="member4@", code=503)
     sandbox.store.faults.add(refused, flaky)
 
     message = batch(tmp_path / "file", encoding=ARROW)
