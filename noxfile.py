@@ -47,7 +47,7 @@ nox.options.sessions = ["lint", "tests", "e2e"]
 def install(session: nox.Session, *groups: str) -> None:
     """Install the package, editable and with its extras, and groups of what work on it needs."""
     session.install(
-        "-e", ".[sandbox,postgres,parquet]", *nox.project.dependency_groups(PYPROJECT, *groups)
+        "-e", ".[sandbox,postgres,parquet,s3]", *nox.project.dependency_groups(PYPROJECT, *groups)
     )
 
 
@@ -181,7 +181,7 @@ def docs(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The oldest versions of what the package declares that it runs with."""
     groups = nox.project.dependency_groups(PYPROJECT, "test")
-    session.install("--resolution=lowest-direct", "-e", ".[sandbox,postgres,parquet]", *groups)
+    session.install("--resolution=lowest-direct", "-e", ".[sandbox,postgres,parquet,s3]", *groups)
     session.run("pytest", "-n", "2", *(session.posargs or VERSIONS))
 
 

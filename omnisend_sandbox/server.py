@@ -56,6 +56,14 @@ class Server(uvicorn.Server):
             loop.add_signal_handler(wanted, self.stop)
         await self.serve([listening])
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the connections, also those that came in while uvicorn ended the others."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)  # the loop closes an aborted transport in its next round
+
     def stop(self) -> None:
         """End within about a tenth of a second."""
         self.should_exit = True

@@ -17,6 +17,7 @@ class ExitCode(enum.IntEnum):
     REJECTED = 4
     UNCONFIRMED = 5
     GUARD = 6
+    READ_BACK = 7
 
 
 class RunFailed(Exception):  # noqa: N818 - not an error of the program's

@@ -109,6 +109,10 @@ class Earlier:
             for key in _keys(segment, ways):
                 self._segments.setdefault(key, set()).add(segment)
 
+    def shows(self, mark: Mark, segment: str) -> bool:
+        """Whether the segment can have shown by this mark."""
+        return segment in self._segments.get(mark.key, ())
+
     def others(self, mark: Mark, segment: str) -> list[str]:
         """The other segments with members that show by this mark."""
         found = self._segments.get(mark.key, set()) - {segment}

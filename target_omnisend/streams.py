@@ -61,9 +61,10 @@ def compile_mapping(
 
 
 def compile_leaver(stream: StreamSettings) -> MemberMapper:
-    """The mapper of members that leave: the e-mail, and the property that is cleared."""
-    cleared = dict.fromkeys(membership_property(stream))
-    return MemberMapper({"email": stream.mapping["email"]}, constant_properties=cleared)
+    """The mapper of members that leave: the e-mail, and the property that shows they left."""
+    return MemberMapper(
+        {"email": stream.mapping["email"]}, constant_properties=left_property(stream)
+    )
 
 
 class Ledger(t.Protocol):
@@ -142,6 +143,16 @@ class Segments:
         return marks
 
 
+def proof_key(settings: Settings) -> str:
+    """The settings under which a look at Omnisend's contacts proves something, as a hash."""
+    names = (
+        *("api_url", "api_version", "mapping", "custom_properties", "date_formats", "segment"),
+        *("membership", "tags", "streams", "subscription_status", "send_welcome_message"),
+        "null_policy",
+    )
+    return _digest([getattr(settings, name) for name in names], 16).hexdigest()
+
+
 def make_segment(
     stream_settings: StreamSettings, settings: Mapping[str, str] = MappingProxyType({})
 ) -> Segment:
@@ -150,6 +161,7 @@ def make_segment(
         name=stream_settings.segment,
         tags=member_tags(stream_settings),
         tag=tag(stream_settings.segment) if stream_settings.membership == "tag" else None,
+        property=next(iter(membership_property(stream_settings)), None),
         clear=_clearer(stream_settings) if stream_settings.membership == "property" else None,
         settings=settings,
         mirrored=stream_settings.mirrored,
@@ -259,9 +271,17 @@ def membership_property(stream: StreamSettings) -> list[str]:
     return [segment_property(stream.segment)] if stream.membership == "property" else []
 
 
+def left_property(stream: StreamSettings) -> dict[str, bool]:
+    """The custom property that shows membership, if one does, as it is once a member has left.
+
+    False and not null: that null removes a property is documented and unproven. A segment over
+    the property being true loses the person either way.
+    """
+    return dict.fromkeys(membership_property(stream), False)
+
+
 def _clearer(stream: StreamSettings) -> Callable[[str], bytes]:
-    cleared = dict.fromkeys(membership_property(stream))
-    mapper = MemberMapper({"email": "email"}, constant_properties=cleared)
+    mapper = MemberMapper({"email": "email"}, constant_properties=left_property(stream))
 
     def clear(email: str) -> bytes:
         made = mapper.map({"email": email})

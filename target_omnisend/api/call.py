@@ -28,6 +28,9 @@ class Call:
         divisible: its `done` can try its parts one by one.
         first_fault_at: when it failed first, or what it is a part of did.
         forbidden_at: when it was forbidden first, or what it is a part of was.
+        may_be_refused: its `done` gets each 4xx that would end the run otherwise.
+        optional: its `done` gets each other answer too that would end the run, and a fault once
+            `MAX_FAULTS` calls of the endpoint in a row have failed.
         once: a lost answer is handed over at once, because a repeat would act twice.
         stream: whose records it is about, if they are of one.
     """
@@ -36,6 +39,8 @@ class Call:
     run: Callable[[Api], Answer]
     done: Callable[[Answer, float], None]
     may_be_forbidden: bool = False
+    may_be_refused: bool = False
+    optional: bool = False
     once: bool = False
     payload: bool = False
     divisible: bool = False

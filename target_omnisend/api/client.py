@@ -5,6 +5,7 @@ It neither repeats a call nor waits: that is decided where the whole run is know
 
 from __future__ import annotations
 
+import logging
 import typing as t
 from urllib.parse import quote, urlencode
 
@@ -13,6 +14,7 @@ import requests
 
 from target_omnisend.api.answers import Answer, Kind, read_problem
 from target_omnisend.api.certificates import check_certificates
+from target_omnisend.api.quiet_queries import keep_queries_out
 from target_omnisend.api.reasons import reason_of
 from target_omnisend.api.transport import Adapter, TooLargeError, body_of, set_deadline
 
@@ -21,7 +23,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PAGE: t.Final = 250
-"""Batches that one `GET /batches` lists at the most."""
+"""Batches that one `GET /batches` lists at the most, and contacts one `GET /contacts`."""
 
 
 class OmnisendClient:
@@ -44,6 +46,9 @@ class OmnisendClient:
         Raises:
             RunFailed: if the environment names certificates that cannot be read.
         """
+        # At level DEBUG they log the path of each call, which names the person of a look-up.
+        for name in ("urllib3", "urllib3.connectionpool"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._url = url
         self._timeout = timeout
         self._headers = {
@@ -53,6 +58,7 @@ class OmnisendClient:
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
         }
+        keep_queries_out()
         self._session = requests.Session()
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, Adapter(pool_maxsize=connections))
@@ -73,6 +79,15 @@ class OmnisendClient:
     def any_contact(self) -> Answer:
         """`GET /contacts?limit=1`: the cheapest call that needs contacts.read."""
         return self._call("GET", "/contacts", {"limit": "1"})
+
+    def contacts(self, filters: Mapping[str, str], after: str | None = None) -> Answer:
+        """`GET /contacts`: one page of `PAGE` that pass the filters, from a cursor on."""
+        query = {**filters, "limit": str(PAGE)} | ({"after": after} if after else {})
+        return _with(self._call("GET", "/contacts", query), "contacts", list)
+
+    def find_contact(self, email: str) -> Answer:
+        """`GET /contacts?email=`: the contact of an address. Body: {contacts}."""
+        return _with(self._call("GET", "/contacts", {"email": email}), "contacts", list)
 
     def post_batch(self, items: Sequence[bytes]) -> Answer:
         """`POST /batches`: contacts, each already encoded as JSON. Body: {batchID, totalCount}."""

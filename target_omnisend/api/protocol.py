@@ -6,7 +6,7 @@ import typing as t
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_omnisend.api.answers import Answer
 
@@ -19,6 +19,12 @@ class Api(t.Protocol):
 
     def any_contact(self) -> Answer:
         """`GET /contacts?limit=1`."""
+
+    def contacts(self, filters: Mapping[str, str], after: str | None = None) -> Answer:
+        """`GET /contacts`; DONE has a body {contacts: [Contact], paging}."""
+
+    def find_contact(self, email: str) -> Answer:
+        """`GET /contacts?email=`; DONE has a body {contacts: [Contact]}, empty without one."""
 
     def post_batch(self, items: Sequence[bytes]) -> Answer:
         """`POST /batches`; DONE has a body {batchID}."""

@@ -17,6 +17,9 @@ from target_omnisend.api.call import Call, Tally, waits
 from target_omnisend.api.failures import fatal, out_of_reach, throttled_for_long
 from target_omnisend.events import event
 
+if t.TYPE_CHECKING:
+    from target_omnisend.errors import RunFailed
+
 logger = logging.getLogger("target-omnisend.delivery")
 
 MAX_FAULTS: t.Final = 6
@@ -203,7 +206,7 @@ class Scheduler:
                 call.strays += 1
                 self._again(lane, call, now)
             case Kind.UNAUTHORIZED | Kind.PLAN_FULL | Kind.RETIRED:
-                raise fatal(answer)
+                _end_or_hand_over(fatal(answer), call, answer, now)
             case _:
                 self._succeeded(lane, call, answer, now)
                 call.done(answer, now)
@@ -229,7 +232,9 @@ class Scheduler:
         self._patience = OUTAGE_SECONDS  # Omnisend is there
         lane.troubled_since = min(lane.troubled_since, call.started_at)
         if now - lane.troubled_since > OUTAGE_SECONDS:
-            raise throttled_for_long(lane.endpoint, now - lane.troubled_since)
+            failure = throttled_for_long(lane.endpoint, now - lane.troubled_since)
+            _end_or_hand_over(failure, call, answer, now)
+            return
         lane.tallies[call.stream].throttled += 1
         if lane.tally.throttled in _TELLING:
             logger.warning(
@@ -273,13 +278,15 @@ class Scheduler:
                 ),
             )
         if now - lane.troubled_since > self._patience:
-            raise out_of_reach(lane.endpoint, answer, now - lane.troubled_since)
+            failure = out_of_reach(lane.endpoint, answer, now - lane.troubled_since)
+            _end_or_hand_over(failure, call, answer, now)
+            return
         call.first_fault_at = min(call.first_fault_at, now)
         # A fault counts against the call only if others got through in the meantime: calls of
         # its endpoint, or of any if its parts can separate the one bad item from an outage.
         others = self._last_success if call.divisible else lane.last_success
         call.faults += others > call.first_fault_at
-        if call.faults >= MAX_FAULTS:
+        if call.faults >= MAX_FAULTS or (call.optional and lane.failing >= MAX_FAULTS):
             call.done(answer, now)
             return
         if lane.failing >= MAX_FAULTS:
@@ -292,6 +299,14 @@ class Scheduler:
             call.waits = waits()
         lane.tallies[call.stream].retried += 1
         self.add(call, now + backoff.full_jitter(next(call.waits)))
+
+
+def _end_or_hand_over(failure: RunFailed, call: Call, answer: Answer, now: float) -> None:
+    """Raise the failure, unless the call can have such an answer."""
+    refused = call.may_be_refused and answer.status is not None and 400 <= answer.status < 500
+    if not (refused or call.optional):
+        raise failure
+    call.done(answer, now)
 
 
 def _is_blocked(lane: Lane, call: Call) -> bool:

@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_omnisend.commands.session import Session
+    from target_omnisend.output.rejected import Where
 
 logger = logging.getLogger("target-omnisend")
 
@@ -99,12 +100,12 @@ def tell_run(session: Session) -> None:
     for stream, sentence, codes in by_stream(outcome):
         about = {"stream_name": stream, "segment": session.segment_of(stream)}
         logger.info(sentence, extra=event("stream_codes", **about, **codes))
-    rejects = _rejects_file(session)
+    rejects = _where_rejects_are(session)
     seconds = (session.utc_now() - session.started_at).total_seconds()
     say_last(
         outcome,
         in_all(outcome, rejects=rejects, report=report),
-        rejects=rejects,
+        rejects=rejects and rejects.place,
         report=report,
         seconds=round(seconds, 1),
     )
@@ -116,8 +117,8 @@ def warn_of_losses(session: Session) -> None:
         logger.warning(sentence, extra=event("values_lost", stream_name=stream))
 
 
-def _rejects_file(session: Session) -> Path | None:
-    return session.rejects.path if session.outcome.total().rejected else None
+def _where_rejects_are(session: Session) -> Where | None:
+    return session.rejects.where if session.outcome.total().rejected else None
 
 
 def write_report(session: Session) -> str | None:
@@ -135,7 +136,7 @@ def write_report(session: Session) -> str | None:
             ended_at=session.utc_now(),
             segments=session.runner.made_segments if session.began else {},
             settings=session.settings,
-            rejects_file=_rejects_file(session),
+            rejects=_where_rejects_are(session),
             retired=session.retired,
         )
 
@@ -163,6 +164,24 @@ def say_last(outcome: Outcome, sentence: str, **more: t.Any) -> None:
     """The last line: an ERROR unless the exit code is 0."""
     level = logging.ERROR if outcome.exit_code else logging.INFO
     logger.log(level, sentence, extra=event("run_ended", **{**fields(outcome), **more}))
+
+
+def end_of_command(session: Session, found: str, done: str) -> int:
+    """The last line of a command that sends nothing; the exit code.
+
+    `found` begins the line, and `done` ends it unless the command failed.
+    """
+    session.interrupt.ignore()
+    outcome = session.outcome
+    if outcome.stopped_by is not None:
+        done = "stopped by a signal, run it again"
+    elif outcome.failure is not None:
+        done = outcome.failure.sentence.removesuffix(".")
+    code = int(outcome.exit_code)
+    level = logging.ERROR if code else logging.INFO
+    sentence = f"{found}; exit code {code}; {done}."
+    logger.log(level, sentence, extra=event("command_ended", exit_code=code))
+    return code
 
 
 def end_unstarted(

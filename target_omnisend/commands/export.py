@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import typing as t
 
+from target_omnisend.commands.verify import verify_all
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
 from target_omnisend.singer.input_errors import INPUT_ERRORS, at_line, of_stream_maps
@@ -41,6 +42,8 @@ def export(session: Session, source: Source, file_input: t.IO[str] | None) -> No
         _finish_before(error, session, source)
     except Exception as error:  # noqa: BLE001 - raised again in any case
         raise of_stream_maps(error, source.reader) or error from None
+    else:
+        verify_all(session)
 
 
 def _finish_before(error: Exception, session: Session, source: Source) -> None:

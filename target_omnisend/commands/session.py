@@ -9,7 +9,6 @@ import uuid
 from collections import Counter
 from contextlib import ExitStack
 from hashlib import blake2b
-from pathlib import Path
 
 from target_omnisend.commands.closing import named
 from target_omnisend.commands.parts import Parts
@@ -23,10 +22,11 @@ from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
 from target_omnisend.mapping.address import email_key
 from target_omnisend.report.data import check_writable
-from target_omnisend.streams import Segments, conditions
+from target_omnisend.streams import Segments, conditions, proof_key
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from typing import Self
 
     from target_omnisend.api.protocol import Api
@@ -37,6 +37,12 @@ if t.TYPE_CHECKING:
     from target_omnisend.signals import Interrupt
 
 logger = logging.getLogger("target-omnisend")
+
+START_SECONDS: t.Final = 30.0
+"""An object store for rejected records gets so long to take the first file."""
+
+CHECK_SECONDS: t.Final = 5.0
+"""The same in a check, which ends within 20 s."""
 
 
 class Session:
@@ -55,7 +61,7 @@ class Session:
         id: the name of the run.
         version: of the target.
         started_at: in UTC.
-        retired: the segment whose membership the run takes back, if that is its work.
+        retired: the segment that `--retire` or `--verify` names; None in other runs.
         began: `with` has made all of the following.
         report_path: the file for the report; None without the setting, or if it is not writable.
         rejects: it keeps the rejected records.
@@ -127,7 +133,7 @@ class Session:
         """Stop what ended early, and close the ledger.
 
         Raises:
-            RunFailed: when the ledger does not take its last entries.
+            RunFailed: when the ledger, or the place for rejected records, does not take the last.
         """
         if error is not None and not isinstance(error, Exception):
             return  # the process ends at this point: leave everything as a kill does
@@ -145,7 +151,9 @@ class Session:
     def _make_parts(self, closing: ExitStack) -> None:
         parts, settings = self.parts, self.settings
         self.report_path = self._checked_report_path()
-        self.rejects = parts.rejects(Path(settings.rejects_path), self.id, self.utc_now)
+        self.rejects = parts.rejects(self)
+        patience = CHECK_SECONDS if parts.dry else START_SECONDS
+        self.interrupt.wait_for(lambda: self.rejects.check(patience))
         self.client = parts.client(settings, self.version)
         self.runner = parts.runner(self)
         self.runner.check()
@@ -159,8 +167,9 @@ class Session:
             self.ledger = parts.ledger(
                 settings.ledger_url, brand=self._brand(), utc_now=self.utc_now
             )
-            closing.callback(self._close, self.ledger)
+            closing.callback(self._close_ledger, self.ledger)
             self._remember_by(self.ledger)
+        closing.callback(self.rejects.sync)  # while the ledger is open
         closing.enter_context(parts.progress(self.runner, self._read_share))
 
     def _checked_report_path(self) -> Path | None:
@@ -185,12 +194,14 @@ class Session:
                 max_unconfirmed=settings.max_unconfirmed,
                 # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
                 since=(self.started_at - dt.timedelta(days=1)).date(),
+                check_tags=not self.parts.dry,
             ),
             now=now,
             key=email_key,
             checkpoint=Checkpoint(self._emit_state),
             rejects=self.rejects,
             outcome=self.outcome,
+            looking=settings.verify != "off" and not self.parts.dry,
         )
 
     def _remember_by(self, ledger: Ledger) -> None:
@@ -207,6 +218,8 @@ class Session:
             would=self.parts.dry,
         )
         self.runner.remember_by(ChangeFilter(ledger, mirrors, full_refresh=settings.full_refresh))
+        if ledger.proofs.has(proof_key(settings)):
+            self.runner.trust()
 
     def _brand(self) -> str:
         if brand := self.runner.brand.get("brandID"):
@@ -227,10 +240,14 @@ class Session:
         self.rejects.sync()
         self._write_state(state)
 
-    @staticmethod
-    def _close(ledger: Ledger) -> None:
+    def _close_ledger(self, ledger: Ledger) -> None:
+        looks, key = self.outcome.looks, proof_key(self.settings)
         try:
             ledger.flush()
+            if looks.wrong:
+                ledger.proofs.drop(key)
+            elif looks.subscribed:
+                ledger.proofs.keep(key)
         finally:
             ledger.close()
 
@@ -259,7 +276,7 @@ class Session:
         self.incomplete.setdefault(self.settings.for_stream(stream).segment, reason)
 
     def segment_of(self, stream: str) -> str:
-        """The segment that a stream of the outcome is about; `--retire` has one for it."""
+        """The segment that a stream of the outcome is about; `retired` stands for its own."""
         return stream if stream == self.retired else self.settings.for_stream(stream).segment
 
 

@@ -28,6 +28,7 @@ CONTACT_FIELDS: t.Final = {
 STATUSES: t.Final = ("nonSubscribed", "subscribed", "unsubscribed")
 MEMBERSHIPS: t.Final = ("tag", "property", "none")
 SYNC_MODES: t.Final = ("upsert", "mirror")
+VERIFY: t.Final = ("sample", "all", "off")
 
 PROPERTY_TYPES: t.Final = ("text", "number", "boolean", "date", "list")
 
@@ -192,6 +193,28 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "by a mirror or by deleted rows; an empty source never removes a member.",
     ),
     th.Property(
+        "create_contacts",
+        th.BooleanType,
+        default=True,
+        description="`false`: only people that Omnisend already has are sent; the others are "
+        "skipped.",
+    ),
+    th.Property(
+        "max_new_contacts",
+        th.IntegerType(minimum=0),
+        description="A run that would make more new contacts than this sends nothing; contacts "
+        "count for the plan.",
+    ),
+    th.Property(
+        "verify",
+        th.StringType,
+        allowed_values=list(VERIFY),
+        default="sample",
+        description="Look at what Omnisend has: at a `sample` of people before and after the "
+        "first batch, at `all` members too when the run ends (needs `ledger_url`), or not "
+        "(`off`).",
+    ),
+    th.Property(
         "subscription_status",
         th.StringType,
         allowed_values=list(STATUSES),
@@ -224,7 +247,8 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "rejects_path",
         th.StringType(min_length=1),
         default="target-omnisend-rejects/",
-        description="Folder for rejected records; a file is made only when there is one.",
+        description="Where rejected records are kept: a folder, the URL of one in an object store "
+        "(`s3://bucket/rejects`, `gs://…`, `az://…`), or `ledger`, a table beside the ledger.",
     ),
     th.Property(
         "ledger_url",

@@ -46,6 +46,9 @@ class Settings:
     sync_mode: str
     mirror_on: str
     max_removed_percent: float
+    create_contacts: bool
+    max_new_contacts: int | None
+    verify: str
     null_policy: str
     ledger_url: str | None = field(repr=False)
     full_refresh: bool
@@ -83,6 +86,9 @@ class Settings:
             sync_mode=config["sync_mode"],
             mirror_on=config["mirror_on"],
             max_removed_percent=config["max_removed_percent"],
+            create_contacts=config["create_contacts"],
+            max_new_contacts=config.get("max_new_contacts"),
+            verify=config["verify"],
             null_policy=config["null_policy"],
             ledger_url=config.get("ledger_url"),
             full_refresh=config["full_refresh"],

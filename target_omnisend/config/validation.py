@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from target_omnisend.config.address import address_problems
+from target_omnisend.config.rejects_path import rejects_path_problems
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CREDENTIALS, STREAM_SETTINGS
 from target_omnisend.names import did_you_mean, nearest
 
@@ -48,6 +49,7 @@ def problems_of(config: Mapping[str, t.Any]) -> list[str]:
         *_credential_problems(config),
         *_number_problems(config),
         *_path_problems(config),
+        *rejects_path_problems(config),
         *_membership_problems(config),
         *_pattern_problems(config),
     ]
@@ -203,6 +205,8 @@ def can_be_path(text: str) -> bool:
 
 def _membership_problems(config: Mapping[str, t.Any]) -> list[str]:
     problems = []
+    if config["verify"] == "all" and not config.get("ledger_url"):
+        problems.append("Setting 'verify: all' needs 'ledger_url'.")
     for stream, own in [("", {}), *(config.get("streams") or {}).items()]:
         here = {**config, **{name: value for name, value in own.items() if value is not None}}
         where = f" of stream '{stream}'" if stream else ""

@@ -8,23 +8,30 @@ from target_omnisend.delivery.model import LEAVE
 
 if t.TYPE_CHECKING:
     from target_omnisend.delivery.batcher import Batcher
+    from target_omnisend.delivery.gate import Gate
+    from target_omnisend.delivery.leaver_check import LeaverCheck
     from target_omnisend.delivery.model import Entry, Segment
     from target_omnisend.delivery.settlement import Settlement
-    from target_omnisend.delivery.submitter import Submitter
     from target_omnisend.delivery.tagger import Tagger
 
 
 class Cutter:
-    """Sorts a segment's pending entries: to the submitter, to the tagger, or settled at once."""
+    """Sorts a segment's pending entries: to gate, tagger or look-ups, or settled at once."""
 
     def __init__(
-        self, batcher: Batcher, submitter: Submitter, tagger: Tagger, settlement: Settlement
+        self,
+        batcher: Batcher,
+        gate: Gate,
+        tagger: Tagger,
+        settlement: Settlement,
+        leaver_check: LeaverCheck,
     ) -> None:
         """Cut what `batcher` holds."""
         self._batcher = batcher
-        self._submitter = submitter
+        self._gate = gate
         self._tagger = tagger
         self._settlement = settlement
+        self._leaver_check = leaver_check
 
     def cut_full(self, now: float) -> None:
         """Cut the segments whose entries fill batches."""
@@ -39,7 +46,7 @@ class Cutter:
         sent = (entry for batch in batches for entry in batch.entries)
         self._settlement.changes.mark_uncertain(segment, sent)
         for batch in batches:
-            self._submitter.add(batch)
+            self._gate.add(batch)
         # Settle unchanged entries last: settling admits the next entry of the same person, which
         # has not been compared with the ledger.
         self._settlement.leave_unchanged(unchanged, now)
@@ -51,12 +58,15 @@ class Cutter:
         staying, changed = changes.split_unchanged(segment, entries)
         unchanged = list(staying)
         self._batcher.take_out(segment, unchanged)
-        if segment.clear is not None:
-            return unchanged
         leaving = [entry for entry in changed if entry.action is LEAVE]
+        if segment.clear is not None:
+            leaving = self._leaver_check.choose(leaving)
         if not leaving:
             return unchanged
         self._batcher.take_out(segment, leaving)
+        if segment.clear is not None:
+            self._leaver_check.check(leaving)
+            return unchanged
         if segment.tag is None:  # nothing shows membership that could be taken back
             return unchanged + leaving
         changes.mark_uncertain(segment, leaving)

@@ -1,4 +1,6 @@
-"""The engine: admit → cut → submit → confirm → judge → tag → settle, many batches open at once.
+"""The engine: admit → cut → look → submit → confirm → judge → tag → look → settle.
+
+Many batches are open at once.
 
 A machine without threads, clock or I/O: it says which call to make next and takes the
 answer. `runner` moves it with threads and real time, tests and simulations with their own.
@@ -13,6 +15,7 @@ import typing as t
 from dataclasses import dataclass
 
 from target_omnisend import waits
+from target_omnisend.api.answers import Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.batcher import Batcher
@@ -20,14 +23,19 @@ from target_omnisend.delivery.confirmer import Confirmer
 from target_omnisend.delivery.cutter import Cutter
 from target_omnisend.delivery.ending import Ending
 from target_omnisend.delivery.exchange import Exchanges
+from target_omnisend.delivery.failures import no_longer_accepted
+from target_omnisend.delivery.gate import Gate
 from target_omnisend.delivery.key_check import ask_for_brand
+from target_omnisend.delivery.leaver_check import LeaverCheck
 from target_omnisend.delivery.leavers import Leavers
 from target_omnisend.delivery.model import MAX_ITEMS, Entry, Origin, Segment
+from target_omnisend.delivery.proof import Proof
 from target_omnisend.delivery.refusal_breaker import RefusalBreaker
 from target_omnisend.delivery.results import Results
 from target_omnisend.delivery.segment_creator import SegmentCreator
 from target_omnisend.delivery.settlement import Settlement
 from target_omnisend.delivery.submitter import Submitter
+from target_omnisend.delivery.tag_check import TagCheck
 from target_omnisend.delivery.tagger import Tagger
 from target_omnisend.errors import RunFailed
 
@@ -50,12 +58,16 @@ READ_AHEAD: t.Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of a run. Times in seconds; `quota_share` as in the setting."""
+    """The bounds of a run. Times in seconds; `quota_share` as in the setting.
+
+    `check_tags`: see `TagCheck`.
+    """
 
     quota_share: float
     confirm_timeout: float
     max_unconfirmed: int
     since: dt.date
+    check_tags: bool = False
 
 
 class Delivery:
@@ -70,6 +82,7 @@ class Delivery:
         brand: Omnisend's facts about the store; empty if the key cannot read them.
         checked: the API key was found good.
         maker: makes segments in Omnisend.
+        gate: lets batches out once their people were looked at.
     """
 
     def __init__(
@@ -81,8 +94,13 @@ class Delivery:
         checkpoint: Checkpoint,
         rejects: Rejects,
         outcome: Outcome,
+        looking: bool = False,
     ) -> None:
-        """Start empty; `key` normalises an e-mail as the admitted ones are."""
+        """Start empty.
+
+        `key` normalises an e-mail as the admitted ones are. With `looking`, people are looked at
+        before and after a batch.
+        """
         self.scheduler = Scheduler(limits.quota_share)
         self.outcome = outcome
         self.brand: Mapping[str, t.Any] = {}
@@ -94,6 +112,7 @@ class Delivery:
         self._by_name: dict[str, dict[Segment, None]] = {}
         self._wanted_segments: dict[str, list[t.Any]] = {}
         self._ended = False
+        self._due: Iterator[Entry] | None = None
         self._ending = Ending(outcome)
         self._breaker = RefusalBreaker()
         self._batcher = Batcher(checkpoint)
@@ -101,13 +120,23 @@ class Delivery:
         self._settlement = Settlement(
             self._batcher, outcome, rejects, self._breaker, self._ending, started=now
         )
-        self._tagger = Tagger(self.scheduler, self._settlement)
-        self._results = Results(self._tagger, self._settlement, self._breaker, self._ending)
+        self._proof = Proof(self.scheduler, self._settlement, self._ending, outcome.looks)
+        self._tagger = Tagger(self.scheduler, self._proof)
+        self._results = Results(
+            self._tagger, self._proof, self._settlement, self._breaker, self._ending
+        )
         self._confirmer = Confirmer(
             self.scheduler, self._results, limits.since, limits.confirm_timeout, key
         )
-        self._submitter = Submitter(self.scheduler, self._confirmer, self._settlement)
-        self._cutter = Cutter(self._batcher, self._submitter, self._tagger, self._settlement)
+        tag_check = TagCheck(self.scheduler, wanted=limits.check_tags)
+        self._submitter = Submitter(
+            self.scheduler, self._confirmer, self._proof, self._settlement, tag_check
+        )
+        self.gate = Gate(self.scheduler, self._submitter, self._proof, looking=looking)
+        self._leaver_check = LeaverCheck(self.scheduler, self._batcher, self._settlement)
+        self._cutter = Cutter(
+            self._batcher, self.gate, self._tagger, self._settlement, self._leaver_check
+        )
         self._leavers = Leavers(self._batcher, self._settlement, outcome)
         self.admit = self._batcher.admit
         self.delete = self._leavers.delete
@@ -126,7 +155,11 @@ class Delivery:
 
     def check(self) -> None:
         """Ask for the store of the API key; the result is `checked` or `outcome.failure`."""
-        self._exchanges.start(self._check_key())
+        self.start(self._check_key())
+
+    def start(self, exchange: Exchange[None]) -> None:
+        """Begin an exchange of calls of which no record needs an answer."""
+        self._exchanges.start(exchange)
 
     def _check_key(self) -> Exchange[None]:
         self.brand = yield from ask_for_brand()
@@ -151,7 +184,7 @@ class Delivery:
         """Whether another entry may be admitted."""
         batcher = self._batcher  # asked for each record
         return (
-            batcher.pending + self._submitter.entries < READ_AHEAD
+            batcher.pending + self.gate.entries + self._submitter.entries < READ_AHEAD
             and batcher.held + self._leavers.held < self._max_unconfirmed
         )
 
@@ -185,11 +218,16 @@ class Delivery:
     def stop(self, now: float) -> None:
         """Submit nothing more; open batches get a grace, see `Ending`."""
         self._ending.stop(now)
-        self._submitter.cancel()
+        self._cancel()
 
     def fail(self, failure: RunFailed, now: float) -> None:
         """End the run early, for the first reason that comes."""
         self._ending.fail(failure, now)
+        self._cancel()
+
+    def _cancel(self) -> None:
+        self.gate.cancel()
+        self._leaver_check.cancel()
         self._submitter.cancel()
 
     def count_not_sent(self) -> None:
@@ -205,6 +243,7 @@ class Delivery:
         for batch in (*self._confirmer.open.values(), *self._results.again, *posting):
             yield batch.entries
         yield from self._tagger.under_way()
+        yield from self._proof.under_way()
 
     # -- what moves it -----------------------------------------------------------------
 
@@ -221,7 +260,9 @@ class Delivery:
         """Take the answer of a call that `next_call` gave."""
         try:
             self.scheduler.answered(call, answer, now)
-        except RunFailed as failure:
+        except RunFailed as error:
+            ended = answer.kind is Kind.UNAUTHORIZED and self.checked
+            failure = no_longer_accepted(answer, self.outcome.total()) if ended else error
             if call.endpoint is Endpoint.POST_BATCH:
                 self._ending.fail(failure, now)
             else:  # the calls that settle the open batches fail as well
@@ -237,13 +278,18 @@ class Delivery:
 
     def _tick(self, now: float) -> None:
         self._confirmer.tick(now)
+        self._leaver_check.tick(now)
+        self._proof.tick(now)
+        while self._proof.again:
+            self._tagger.tag_again(*self._proof.again.popleft(), now)
         if self._ending.early:
-            self._submitter.cancel()
+            self._cancel()
         else:
             self._send_again(now)
             self._delete_early(now)
             self._let_leave(now)
             self._cut_due(now)
+            self.gate.tick()
             self._submitter.tick(now, any_accepted=self._results.any_accepted)
         self._tagger.tick(now, quiet=self._ending.early or self._submitter.idle)
 
@@ -268,14 +314,19 @@ class Delivery:
 
     def _is_stuck(self) -> bool:
         if self._ending.closing:
-            return self._submitter.idle
+            return self._is_idle
         # Without room, open batches make some. Only if none is open, a batch that is not
         # full must go: otherwise each call would carry no more than the last one freed.
-        return self._submitter.idle and not self._tagger.adding.waiting and not self.has_room()
+        return self._is_idle and not self._tagger.adding.waiting and not self.has_room()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no batch is under way, and none waits to be."""
+        return self._submitter.idle and self.gate.is_empty
 
     def _delete_early(self, now: float) -> None:
         """Carry deletions out before the end of an input that is long, or has many of them."""
-        in_the_way = self._leavers.held and self._submitter.idle and not self.has_room()
+        in_the_way = self._leavers.held and self._is_idle and not self.has_room()
         if not self._ending.closing and (in_the_way or self._leavers.are_due(now)):
             self._leavers.admit_deletions(now)
 
@@ -284,7 +335,7 @@ class Delivery:
         if not self._ending.closing or self._ended:
             return
         if not self._leavers.begun:
-            if self._batcher.held:
+            if self._batcher.held or self._send_once_more(now):
                 return
             self._leavers.begin(now)
         while self.has_room():
@@ -293,6 +344,18 @@ class Delivery:
                 if self._ended:
                     self.maker.want(self._wanted_segments)
                 return
+
+    def _send_once_more(self, now: float) -> bool:
+        """Admit contacts that earlier runs could not deliver; False if there are no more."""
+        epoch, room = self._checkpoint.epoch, self.has_room()
+        if self._due is None:
+            self._due = self.changes.retries.due(epoch)
+        while room and (entry := next(self._due, None)):
+            epoch.open += 1
+            entry.origin.counts.retried += 1
+            self._batcher.admit_again(entry, now)
+            room = self.has_room()
+        return bool(self._batcher.held)
 
     def _emit_what_is_safe(self, now: float) -> None:
         try:

@@ -28,6 +28,8 @@ class Ask(t.NamedTuple):
         endpoint: of the call.
         run: makes it.
         may_be_forbidden: as `Call.may_be_forbidden`.
+        may_be_refused: as `Call.may_be_refused`.
+        optional: as `Call.optional`.
         once: as `Call.once`.
         wait: seconds from now before which the call does not go out.
     """
@@ -35,6 +37,8 @@ class Ask(t.NamedTuple):
     endpoint: Endpoint
     run: Callable[[Api], Answer]
     may_be_forbidden: bool = True
+    may_be_refused: bool = False
+    optional: bool = False
     once: bool = False
     wait: float = 0.0
 
@@ -55,10 +59,10 @@ class Exchanges:
         self.open = 0
         self._scheduler = scheduler
 
-    def start(self, exchange: Exchange[None]) -> None:
-        """Begin an exchange; its first call must not wait."""
+    def start(self, exchange: Exchange[None], now: float = 0.0) -> None:
+        """Begin an exchange; without `now` its first call must not wait."""
         self.open += 1
-        self._continue(exchange, None, 0.0)
+        self._continue(exchange, None, now)
 
     def _continue(self, exchange: Exchange[None], answer: Answer | None, now: float) -> None:
         try:
@@ -71,6 +75,8 @@ class Exchanges:
             ask.run,
             partial(self._continue, exchange),
             may_be_forbidden=ask.may_be_forbidden,
+            may_be_refused=ask.may_be_refused or ask.optional,
+            optional=ask.optional,
             once=ask.once,
         )
         self._scheduler.add(call, now + ask.wait if ask.wait else -math.inf)

@@ -7,7 +7,12 @@ import typing as t
 from target_omnisend.errors import ExitCode, RunFailed
 
 if t.TYPE_CHECKING:
-    from target_omnisend.delivery.outcome import Outcome
+    from collections.abc import Sequence
+
+    from target_omnisend.api.answers import Answer
+    from target_omnisend.delivery.looks import Person
+    from target_omnisend.delivery.model import Segment
+    from target_omnisend.delivery.outcome import Outcome, StreamCounts
 
 
 def all_refused(reason: str) -> RunFailed:
@@ -16,6 +21,16 @@ def all_refused(reason: str) -> RunFailed:
         ExitCode.SETTINGS,
         f"Omnisend rejects every contact for the same reason ({reason}); nothing more is sent. "
         "Check the plan's number of contacts, the API key's scopes and the mapping.",
+    )
+
+
+def no_longer_accepted(answer: Answer, total: StreamCounts) -> RunFailed:
+    """The run's failure when Omnisend stops to accept the key; `total` is the run's until then."""
+    return RunFailed(
+        ExitCode.SETTINGS,
+        f"The access token has ended, or the API key was deleted ({answer.fault}); Omnisend had "
+        f"confirmed {total.accepted} records and {total.removed} removals. Get a new token or "
+        "key, then run again: the run continues from the last state.",
     )
 
 
@@ -56,4 +71,36 @@ def mixed_modes(name: str, first: str, second: str) -> RunFailed:
         ExitCode.SETTINGS,
         f"Streams '{one}' and '{other}' of segment '{name}' have different 'sync_mode'; give all "
         "streams of a segment the same one.",
+    )
+
+
+def changed_by_omnisend(people: Sequence[Person]) -> RunFailed:
+    """The run's failure when something changed that must stand still, for these people."""
+    changes = {change for person in people for change in person.consents}
+    statuses = sorted((was, now) for was, now in changes if was != now)
+    lost = sorted({name for person in people for name in person.lost})
+    number = sum(person.harmed for person in people)
+    if changes:
+        said = ", ".join(f"{was or 'no status'} became {now or 'none'}" for was, now in statuses)
+        did = f"changed the consent ({said or 'its date'})"
+        risk = "change the consent of every member"
+    else:
+        did, risk = f"removed what the mapping does not name ({', '.join(lost[:3])})", "remove more"
+    return RunFailed(
+        ExitCode.READ_BACK,
+        f"Omnisend {did} of {number} of the {len(people)} people looked at before and after their "
+        "batch, so the run ended. Ask Omnisend's support why. 'verify: off' goes on without a "
+        f"look, and can {risk}.",
+    )
+
+
+def not_shown(segment: Segment, missing: int, seen: int) -> RunFailed:
+    """The run's failure when Omnisend does not show a membership that it accepted."""
+    mark = "tags" if segment.tags else f"property '{segment.property}'"
+    twice = ", sent twice" if segment.tags else ""
+    return RunFailed(
+        ExitCode.READ_BACK,
+        f"Omnisend accepted the {mark} of segment '{segment.name}'{twice}, and does not show it "
+        f"for {missing} of the {seen} people looked at. Look at a contact in Omnisend, and ask its "
+        "support. 'verify: off' goes on without a look, and can leave members out of the segment.",
     )

@@ -138,8 +138,9 @@ class Segment:
         name: of the segment, by which the ledger knows it.
         tags: given to every member once its contact is confirmed; may be empty.
         tag: the one of `tags` that shows membership, if one does.
-        clear: makes the item that clears the property that shows membership, from an e-mail;
-            None if no property does.
+        property: name of the custom property that shows membership, if one does.
+        clear: makes the item that turns the property that shows membership false, from an
+            e-mail; None if no property does.
         settings: name → short hash of each setting that shapes the contacts.
         mirrored: members that left the source lose the membership.
         pending: entries that no batch holds yet, by e-mail.
@@ -149,6 +150,7 @@ class Segment:
     name: str
     tags: tuple[str, ...] = ()
     tag: str | None = None
+    property: str | None = None
     clear: Callable[[str], bytes] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     mirrored: bool = False

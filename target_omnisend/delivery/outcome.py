@@ -11,10 +11,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from target_omnisend.delivery.looks import Looks
 from target_omnisend.errors import ExitCode, RunFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from target_omnisend.delivery.verification import Verification
 
 THROUGHPUT_SECONDS = 10
 """Width of the slots in which accepted contacts are counted."""
@@ -40,7 +43,9 @@ class StreamCounts:
     `created` and `updated` count those accepted whose batch says which; Omnisend says it
     only if items are read one by one. `not_sent` counts records that no call carried because
     the run ended early; `not_removed` members whose membership Omnisend did not take back;
-    `skipped` records for which there is nothing to do.
+    `skipped` records for which there is nothing to do; `retried` records of earlier runs that this
+    run sends once more, which `received` does not count; `verified` members that were seen in
+    Omnisend as they should be.
     `left_out` counts the values that `warnings` counts, by code and column; `given` counts the
     records that had a value, for these columns alone.
     """
@@ -57,6 +62,8 @@ class StreamCounts:
     tagged: int = 0
     removed: int = 0
     not_removed: int = 0
+    retried: int = 0
+    verified: int = 0
     sent: int = 0
     warnings: Counter[str] = field(default_factory=Counter)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -107,13 +114,17 @@ class StreamCounts:
 NUMBERS: t.Final = (
     *("received", "accepted", "created", "updated", "rejected", "duplicates", "unchanged"),
     *("skipped", "unconfirmed", "not_sent", "tagged", "removed", "not_removed"),
+    *("retried", "verified"),
 )
 """Counts of the report that are each a number of `StreamCounts`."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Counts by stream, and what ended the run early, if anything did."""
+    """Counts by stream, and what ended the run early, if anything did.
+
+    `verifications` has what looks at whole segments found, by segment.
+    """
 
     max_rejected_percent: float = 100.0
     streams: dict[str, StreamCounts] = field(default_factory=dict)
@@ -122,6 +133,8 @@ class Outcome:
     lost_batches: list[str] = field(default_factory=list)
     throughput: list[int] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
+    looks: Looks = field(default_factory=Looks)
+    verifications: dict[str, Verification] = field(default_factory=dict)
 
     def lose(self, sentence: str) -> None:
         """Keep for the report a loss and its cure; the log has it already."""
@@ -146,6 +159,11 @@ class Outcome:
             for name in StreamCounts.__slots__:
                 setattr(total, name, getattr(total, name) + getattr(counts, name))
         return total
+
+    @property
+    def missing(self) -> int:
+        """Members that Omnisend does not show, in the segments that were verified."""
+        return sum(found.missing for found in self.verifications.values())
 
     @property
     def nothing_arrived(self) -> bool:
@@ -191,7 +209,11 @@ class Outcome:
             return self.failure.exit_code
         if self.failed_by_rejections:
             return ExitCode.REJECTED
+        return ExitCode.UNCONFIRMED if self.has_open_ends or self.missing else ExitCode.DONE
+
+    @property
+    def has_open_ends(self) -> bool:
+        """Whether something that was sent has no answer that settles it."""
         total = self.total()
         # A lost batch can hold none but members that leave without a record.
-        open_ends = total.unconfirmed or total.not_removed or self.lost_batches
-        return ExitCode.UNCONFIRMED if open_ends else ExitCode.DONE
+        return bool(total.unconfirmed or total.not_removed or self.lost_batches)

@@ -16,6 +16,7 @@ from target_omnisend.events import event
 if t.TYPE_CHECKING:
     from target_omnisend.delivery.ending import Ending
     from target_omnisend.delivery.model import Batch, Entry
+    from target_omnisend.delivery.proof import Proof
     from target_omnisend.delivery.refusal_breaker import RefusalBreaker
     from target_omnisend.delivery.responses import Judgement
     from target_omnisend.delivery.settlement import Settlement
@@ -39,11 +40,20 @@ class Results:
     """
 
     def __init__(
-        self, tagger: Tagger, settlement: Settlement, breaker: RefusalBreaker, ending: Ending
+        self,
+        tagger: Tagger,
+        proof: Proof,
+        settlement: Settlement,
+        breaker: RefusalBreaker,
+        ending: Ending,
     ) -> None:
-        """Pass contacts on to `tagger` and `settlement`; end the run by `ending`."""
+        """Pass contacts on to `tagger`, and those that it does not get to `proof`.
+
+        `settlement` notes what becomes of a batch; `ending` ends the run.
+        """
         self.again: deque[Batch] = deque()
         self._tagger = tagger
+        self._proof = proof
         self._settlement = settlement
         self._breaker = breaker
         self._ending = ending
@@ -80,7 +90,7 @@ class Results:
 
     def expired(self, batch: Batch, now: float) -> None:
         """Take a batch of which no verdict will come."""
-        self._settlement.leave_unconfirmed(batch, now)
+        self._proof.leave_unconfirmed(batch, now)
 
     def _judge_each(self, batch: Batch, judgement: Judgement, now: float) -> None:
         accepted, again, plan_full = [], [], None
@@ -88,15 +98,16 @@ class Results:
             refusal = judgement.refused.get(entry.email)
             if entry.email in judgement.accepted:
                 created = judgement.accepted[entry.email]
-                entry.origin.counts.created += created is True
-                entry.origin.counts.updated += created is False
+                if entry.from_record:
+                    entry.origin.counts.created += created is True
+                    entry.origin.counts.updated += created is False
                 accepted.append(entry)
             elif refusal is None or refusal.transient:
                 again.append(entry)
             elif refusal.status == PAYMENT_REQUIRED:
                 plan_full = refusal  # no verdict on the person: another run may succeed
             else:
-                self._settlement.reject(entry, refusal, now, batch_id=batch.id)
+                self._proof.reject(entry, refusal, now, batch_id=batch.id)
         self._accept(batch, accepted, now)
         if plan_full:
             self._ending.fail(fatal(Answer(Kind.PLAN_FULL, fault=plan_full.reason)), now)
@@ -117,7 +128,7 @@ class Results:
         if batch.attempt + 1 >= MAX_ATTEMPTS:
             for entry in entries:
                 refusal = judgement.refused.get(entry.email, _UNSETTLED)
-                self._settlement.reject(
+                self._proof.reject(
                     entry, refusal, now, batch_id=batch.id, code="omnisend_unavailable"
                 )
             return

@@ -7,6 +7,7 @@ import threading
 import typing as t
 from contextlib import contextmanager
 
+from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call
 from target_omnisend.delivery.left_open import LeftOpen
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
@@ -17,15 +18,16 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from target_omnisend.api.answers import Answer
-    from target_omnisend.api.budget import Endpoint
     from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Lane
     from target_omnisend.delivery.change_filter import ChangeFilter
     from target_omnisend.delivery.engine import Delivery
+    from target_omnisend.delivery.exchange import Exchange
     from target_omnisend.delivery.model import Origin
     from target_omnisend.threads import Start
 
 _Seen = t.TypeVar("_Seen")
+_Result = t.TypeVar("_Result")
 
 MAX_CALLS_AT_ONCE: t.Final = 64
 """Threads that make calls; 400 calls a minute of up to 9 s each need no more."""
@@ -186,6 +188,30 @@ class Runner:
             self._wait(lambda: bool(answers))
         return answers[0]
 
+    def carry_out(self, exchange: Exchange[_Result]) -> _Result:
+        """Make the calls of an exchange, one after the other; its result.
+
+        Raises:
+            Stopped: by `check_stopped`.
+            RunFailed: for what no call can escape, and what the exchange raises.
+        """
+        results: list[_Result] = []
+
+        def collect() -> Exchange[None]:
+            results.append((yield from exchange))
+
+        collecting = collect()
+        with self._lock:
+            try:
+                self._delivery.start(collecting)
+                self._changed.notify()
+                self._wait(lambda: bool(results))
+            except BaseException:
+                collecting.close()  # an answer that is still to come leads to no other call
+                self._delivery.scheduler.cancel(Endpoint.READ_CONTACTS)
+                raise
+        return results[0]
+
     @property
     def brand(self) -> Mapping[str, t.Any]:
         """Omnisend's facts about the store; empty if the key cannot read them."""
@@ -203,6 +229,11 @@ class Runner:
             left_open = LeftOpen(self._delivery.scheduler, changes)
             self._ask_about(left_open)
             left_open.settle()
+
+    def trust(self) -> None:
+        """An earlier run proved what Omnisend does: no batch waits for another one."""
+        with self._lock:
+            self._delivery.gate.trust()
 
     def _ask_about(self, left_open: LeftOpen) -> None:
         left_open.ask()

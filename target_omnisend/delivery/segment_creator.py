@@ -8,11 +8,13 @@ import typing as t
 from target_omnisend.api.answers import Answer, Kind, as_int, as_list
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.delivery.exchange import Ask, Exchange, Exchanges
+from target_omnisend.delivery.paging import cursor_of
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Scheduler
 
 logger = logging.getLogger("target-omnisend.delivery")
@@ -69,13 +71,27 @@ class SegmentCreator:
             yield from self._count(name, segment)
 
     def _count(self, name: str, segment: Mapping[str, t.Any]) -> Exchange[None]:
-        segment_id = str(segment.get("segmentID"))
-        self.made[name] = {"id": segment_id, "count": None}
-        if segment.get("status") != "ready":
-            return
-        answer = yield Ask(Endpoint.COUNT_SEGMENT, lambda api: api.segment_statistics(segment_id))
-        if answer.kind is Kind.DONE and isinstance(answer.body, dict):
-            self.made[name]["count"] = as_int(answer.body.get("contactsCount"))
+        self.made[name] = {"id": str(segment.get("segmentID")), "count": None}
+        self.made[name]["count"] = yield from count_of(segment)
+
+
+def count_of(segment: Mapping[str, t.Any]) -> Exchange[int | None]:
+    """How many contacts Omnisend counts in a segment; None while it builds the segment."""
+    if segment.get("status") != "ready":
+        return None
+    name = str(segment.get("segmentID"))
+    answer = yield _ask(Endpoint.COUNT_SEGMENT, lambda api: api.segment_statistics(name))
+    if answer.kind is Kind.DONE and isinstance(answer.body, dict):
+        return as_int(answer.body.get("contactsCount"))
+    return None
+
+
+def find(name: str, groups: list[t.Any]) -> Exchange[Mapping[str, t.Any] | None]:
+    """The segment of this name, if it is there with these conditions and can be read."""
+    found = yield from _find([name])
+    segment = None if isinstance(found, Answer) else found.get(name)
+    same = segment and _plain(segment.get("conditionGroups")) == _plain(groups)
+    return segment if same else None
 
 
 def _find(
@@ -92,7 +108,7 @@ def _find(
             name = segment.get("name") if isinstance(segment, dict) else None
             if isinstance(name, str) and name in names:
                 found.setdefault(name, segment)
-        after = _cursor(answer.body.get("paging"))
+        after = cursor_of(answer.body.get("paging"))
         # A cursor that leads back would lead round for ever.
         if len(found) == len(names) or after is None or after in cursors:
             return found
@@ -101,21 +117,17 @@ def _find(
 
 def _page(cursors: list[str], wait: float) -> Ask:
     cursor = cursors[-1] if cursors else None
-    return Ask(Endpoint.LIST_SEGMENTS, lambda api: api.list_segments(cursor), wait=wait)
+    return _ask(Endpoint.LIST_SEGMENTS, lambda api: api.list_segments(cursor), wait=wait)
 
 
-def _cursor(paging: t.Any) -> str | None:
-    """Where the next page begins, if there is one."""
-    if not isinstance(paging, dict) or not paging.get("hasMore"):
-        return None
-    cursors = paging.get("cursors")
-    after = cursors.get("after") if isinstance(cursors, dict) else None
-    return after if isinstance(after, str) and after else None
+def _ask(endpoint: Endpoint, run: Callable[[Api], Answer], **options: t.Any) -> Ask:
+    # Omnisend's "no" to such a call says nothing about members, so it ends no run.
+    return Ask(endpoint, run, may_be_refused=True, **options)
 
 
 def _create(name: str, groups: list[t.Any]) -> Exchange[Mapping[str, t.Any] | None]:
     """The new segment; None if Omnisend does not make it."""
-    ask = Ask(Endpoint.CREATE_SEGMENT, lambda api: api.create_segment(name, groups), once=True)
+    ask = _ask(Endpoint.CREATE_SEGMENT, lambda api: api.create_segment(name, groups), once=True)
     for tries in range(MAX_TRIES + 1):
         answer = yield ask
         if answer.kind is Kind.DONE:
@@ -150,11 +162,12 @@ def _compare(segment: Mapping[str, t.Any], groups: list[t.Any]) -> None:
 
 
 def _give_up(name: str, answer: Answer) -> None:
+    # The call carries nothing personal, so that Omnisend's own words can be logged.
     logger.warning(
-        "The segment '%s' could not be made in Omnisend (%s); its members are there. "
-        "The API key needs the scopes segments.read and segments.write.",
+        "The segment '%s' could not be made in Omnisend (%s); its members are there. Give the API "
+        "key the scopes segments.read and segments.write, or make the segment in Omnisend.",
         name,
-        answer.fault,
+        ": ".join(words for words in (answer.fault, answer.detail) if words),
         extra=event("segment_not_made", segment=name, status=answer.status),
     )
 

@@ -22,7 +22,9 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.scheduler import Scheduler
     from target_omnisend.delivery.confirmer import Confirmer
     from target_omnisend.delivery.model import Batch
+    from target_omnisend.delivery.proof import Proof
     from target_omnisend.delivery.settlement import Settlement
+    from target_omnisend.delivery.tag_check import TagCheck
 
 FIRST_BATCHES: t.Final = 10
 FIRST_VERDICT_SECONDS: t.Final = 3.0
@@ -38,14 +40,26 @@ class Submitter:
         posting: batches whose call has no answer that settles it.
     """
 
-    def __init__(self, scheduler: Scheduler, confirmer: Confirmer, settlement: Settlement) -> None:
-        """Hand batches that Omnisend takes to `confirmer`, rejected entries to `settlement`."""
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        confirmer: Confirmer,
+        proof: Proof,
+        settlement: Settlement,
+        tag_check: TagCheck,
+    ) -> None:
+        """Hand batches that Omnisend takes to `confirmer`, rejected entries to `proof`.
+
+        `settlement` notes which batches Omnisend took.
+        """
         self.entries = 0
         self.posting: set[Batch] = set()
         self._scheduler = scheduler
         self._lane = scheduler.lanes[Endpoint.POST_BATCH]
         self._confirmer = confirmer
+        self._proof = proof
         self._settlement = settlement
+        self._tag_check = tag_check
         self._ready: deque[Batch] = deque()
         self._first_taken: float | None = None
         self._invalid = 0
@@ -79,6 +93,8 @@ class Submitter:
         self._scheduler.cancel(Endpoint.POST_BATCH)
 
     def _may_submit(self, now: float, *, any_accepted: bool) -> bool:
+        if not self._tag_check.allows(self._ready[0], now):
+            return False
         posting = len(self._lane.queue) + self._lane.budget.in_flight
         if any_accepted or len(self._confirmer.open) + posting < FIRST_BATCHES:
             return True
@@ -153,4 +169,4 @@ class Submitter:
         if named and trim(entry, refusal, batch.segment):
             self.again(batch.next_attempt([entry]), now)
         else:
-            self._settlement.reject(entry, refusal, now)
+            self._proof.reject(entry, refusal, now)

@@ -27,7 +27,7 @@ if t.TYPE_CHECKING:
 
     from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Scheduler
-    from target_omnisend.delivery.settlement import Settlement
+    from target_omnisend.delivery.proof import Proof
 
 VISIBLE_AFTER: t.Final = 1.0
 """Seconds between a batch's end and its contacts' tagging. Omnisend ignores unknown e-mails
@@ -77,11 +77,11 @@ class Tagger:
         removing: entries that wait to lose the tag that shows membership.
     """
 
-    def __init__(self, scheduler: Scheduler, settlement: Settlement) -> None:
-        """Hand entries on to `settlement`."""
-        self._settlement = settlement
-        self.adding = TagCalls(scheduler, ADD, settlement)
-        self.removing = TagCalls(scheduler, REMOVE, settlement)
+    def __init__(self, scheduler: Scheduler, proof: Proof) -> None:
+        """Hand entries on to `proof`."""
+        self._proof = proof
+        self.adding = TagCalls(scheduler, ADD, proof)
+        self.removing = TagCalls(scheduler, REMOVE, proof)
 
     @property
     def waiting(self) -> int:
@@ -96,15 +96,19 @@ class Tagger:
     def accept(self, segment: Segment, entries: list[Entry], now: float) -> None:
         """Take contacts that are in Omnisend; their tags may be missing."""
         if leaving := [entry for entry in entries if entry.action is LEAVE]:
-            self._settlement.remove(segment, leaving, now)
+            self._proof.remove(segment, leaving, now)
             entries = [entry for entry in entries if not entry.leaves]
         if not segment.tags:
-            self._settlement.accept(segment, entries, now)
+            self._proof.accept(segment, entries, now)
             return
         if tagged := [entry for entry in entries if entry.member]:
-            self._settlement.accept(segment, tagged, now)
+            self._proof.accept(segment, tagged, now)
             entries = [entry for entry in entries if not entry.member]
         self.adding.add(segment, entries, now + VISIBLE_AFTER)
+
+    def tag_again(self, segment: Segment, entries: list[Entry], now: float) -> None:
+        """Take contacts whose tags Omnisend took and does not show."""
+        self.adding.add(segment, entries, now)
 
     def remove(self, segment: Segment, entries: list[Entry], now: float) -> None:
         """Take people whose tag shows a membership that they lose."""
@@ -123,12 +127,12 @@ class TagCalls:
         waiting: how many there are.
     """
 
-    def __init__(self, scheduler: Scheduler, change: TagChange, settlement: Settlement) -> None:
-        """Make calls of one kind, and hand their entries on to `settlement`."""
+    def __init__(self, scheduler: Scheduler, change: TagChange, proof: Proof) -> None:
+        """Make calls of one kind, and hand their entries on to `proof`."""
         self.waiting = 0
         self._scheduler = scheduler
         self._change = change
-        self._settlement = settlement
+        self._proof = proof
         # None is empty: a run can have thousands of segments, and `tick` follows each call.
         self._queues: dict[Segment, deque[tuple[float, list[Entry]]]] = {}
         self._sizes: Counter[Segment] = Counter()
@@ -239,7 +243,7 @@ class TagCalls:
             )
         if len(entries) == 1:
             self.waiting -= 1
-            self._settlement.reject(entries[0], refusal_of(answer), now)
+            self._proof.reject(entries[0], refusal_of(answer), now)
             return
         if answer.kind is not Kind.FORBIDDEN:
             for half in halves(entries):
@@ -251,9 +255,9 @@ class TagCalls:
 
     def _settle(self, segment: Segment, entries: list[Entry], now: float) -> None:
         if self._change.removes:
-            self._settlement.remove(segment, entries, now)
+            self._proof.remove(segment, entries, now)
         else:
-            self._settlement.accept(segment, entries, now, tagged=True)
+            self._proof.accept(segment, entries, now, tagged=True)
 
 
 def _ready(queue: deque[tuple[float, list[Entry]]], now: float) -> int:

@@ -110,6 +110,11 @@ class Database:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file."""
+        return self._url.drivername != POSTGRES
+
     def close(self) -> None:
         """Let go of the database and its lock; what was not committed is lost."""
         with suppress(SQLAlchemyError, AttributeError):

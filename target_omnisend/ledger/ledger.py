@@ -14,6 +14,9 @@ from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
+from target_omnisend.ledger.kept import KeptRows
+from target_omnisend.ledger.proofs import Proofs
+from target_omnisend.ledger.retries import RetryRows
 from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, SEGMENTS
 from target_omnisend.ledger.seen import Seen
 
@@ -67,6 +70,11 @@ class Ledger:
     Use it from any thread, but never from two at once. All its methods raise RunFailed when
     the database fails; what was not flushed by then is lost, which costs a repeat.
     E-mails are normalised by the caller.
+
+    Attributes:
+        kept: the rejected records, if they are kept here.
+        proofs: what earlier runs proved by looking at Omnisend's contacts.
+        retries: the contacts that are to be sent once more.
     """
 
     def __init__(
@@ -97,6 +105,9 @@ class Ledger:
         self._utc_now = utc_now
         self._over: set[str] = set()
         self._database = Database(url, brand=brand, wait=wait, dry=dry)
+        self.kept = KeptRows(self._database, brand)
+        self.proofs = Proofs(self._database, brand, utc_now)
+        self.retries = RetryRows(self._database, brand)
         with self._database.guard():
             self._segments = self._load()
             self._replay()
@@ -187,12 +198,13 @@ class Ledger:
         """
         places = self._segments.values()
         changes = [(place.id, place.unwritten) for place in places if place.unwritten]
-        if changes or self._over:
+        if changes or self._over or self.retries.unwritten:
             with self._database.guard(), self._database.transaction():
                 self._write(changes)
             for place in places:
                 place.unwritten.clear()
             self._over.clear()
+            self.retries.written()
         if sum(len(place.unmerged) for place in places) >= self._sizes.unmerged:
             self._merge()
         self._database.check_is_there()
@@ -232,11 +244,18 @@ class Ledger:
         not end. That run saw people that the tap does not have to send again, so this run
         cannot say which members left.
         """
+        self.begin_look(segment)
+        return self.set_version(segment, version)
+
+    def begin_look(self, segment: str) -> None:
+        """Begin to note the members that Omnisend has; none is seen yet.
+
+        Then `see` and `leavers` are about them. A version that is half read stays so.
+        """
         self._merge()
         place = self._place(segment)
         place.looked_up.clear()
         place.seen = Seen(self._next_number(place))
-        return self.set_version(segment, version)
 
     def see(self, segment: str, emails: Collection[str]) -> None:
         """These are in the source; those the ledger does not know are seen when confirmed."""
@@ -333,6 +352,7 @@ class Ledger:
         for chunk in chunks(self._over, self._sizes.keys):
             named = BATCHES.c.batch.in_(chunk)
             run(BATCHES.delete().where(BATCHES.c.brand == self._brand, named))
+        self.retries.write()
 
     def _write_feeds(self, place: Segment, feeds: Collection[tuple[str, str]]) -> None:
         rows = [{"segment": place.id, "stream": one, "loader": other} for one, other in feeds]

@@ -8,19 +8,18 @@ from target_omnisend.report.codes import EXITS, REJECTIONS, WARNINGS
 from target_omnisend.report.losses import losses
 
 if t.TYPE_CHECKING:
-    from pathlib import Path
-
     from target_omnisend.delivery.outcome import Outcome
+    from target_omnisend.output.rejected import Where
     from target_omnisend.report.codes import Code
 
 
-def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:
+def what_next(outcome: Outcome, rejects: Where | None) -> list[str]:
     """The cure of how the run ended, of each loss and each rejection, and how to send again."""
     total = outcome.total()
     steps = []
     if outcome.exit_code:
         steps.append(exit_of(outcome.exit_code).cure)
-    elif not total.received and not total.removed:
+    elif not total.received and not total.removed and not outcome.verifications:
         steps.append("If you expected people, look at the source: it gave no records.")
     steps += losses(outcome)
     steps += [
@@ -28,10 +27,10 @@ def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:
         for code, count in total.rejections.most_common()
         if code in REJECTIONS
     ]
-    if total.rejected and rejects_file:
+    if total.rejected and rejects:
         steps.append(
-            f"The rejected records are in `{rejects_file}`; once they are corrected, send them "
-            f"with `--input {rejects_file}`, beside the options of this run."
+            f"The rejected records are in `{rejects.place}`; {rejects.step}, beside the options "
+            "of this run."
         )
     steps += [
         f"{count:,} values left out or altered with `{code}`: {WARNINGS[code].cure}"

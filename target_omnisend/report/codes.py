@@ -116,13 +116,19 @@ EXITS: t.Final[dict[str, Code]] = {
         "Correct the records in the rejects file or the mapping, then run again.",
     ),
     "5": Code(
-        "Some records stayed unconfirmed (their batches are named), or some members that left "
-        "the segment were not removed.",
-        "Run again: no state has passed the records, and a repeat changes nothing.",
+        "Some records stayed unconfirmed (their batches are named), some members that left the "
+        "segment were not removed, or a look at all members found some missing in Omnisend.",
+        "Run again: no state has passed the records, and a repeat changes nothing; missing "
+        "members need a run over all of the source.",
     ),
     "6": Code(
         "More members than `max_removed_percent` would have left, so the run removed none.",
         "Check the source; if it is right, run again with a higher `max_removed_percent`.",
+    ),
+    "7": Code(
+        "Omnisend does not show what was asked for: a look at its contacts found another consent, "
+        "a value that is gone, or no membership.",
+        "Do what the last error says. At most one batch was sent before the look.",
     ),
     "130, 143": Code(
         "Stopped by SIGINT or SIGTERM.",

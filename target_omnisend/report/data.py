@@ -13,7 +13,7 @@ from target_omnisend.delivery.outcome import THROUGHPUT_SECONDS
 from target_omnisend.errors import ExitCode
 from target_omnisend.output import files
 from target_omnisend.report.advice import what_next
-from target_omnisend.report.verdict import OUTCOMES, STOPPED
+from target_omnisend.report.verdict import MISSING, OUTCOMES, STOPPED
 
 if t.TYPE_CHECKING:
     import datetime as dt
@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.scheduler import Lane
     from target_omnisend.config.settings import Settings
     from target_omnisend.delivery.outcome import Outcome, StreamCounts
+    from target_omnisend.output.rejected import Where
 
 
 def build(
@@ -35,7 +36,7 @@ def build(
     ended_at: dt.datetime,
     segments: Mapping[str, Mapping[str, t.Any]],
     settings: Settings | None,
-    rejects_file: Path | None = None,
+    rejects: Where | None = None,
     retired: str | None = None,
 ) -> dict[str, t.Any]:
     """The report, ready for JSON: `throughput` and `ceiling` are contacts per 10 s.
@@ -49,8 +50,8 @@ def build(
         ended_at: in UTC.
         segments: of Omnisend, that were found or made: name → {"id", "count"}.
         settings: of the run; None when they cannot be used.
-        rejects_file: where rejected records are, if there are any.
-        retired: the segment whose membership was taken back, if that was the work.
+        rejects: where rejected records are, if there are any.
+        retired: the segment that the work was about, if it was not about streams.
     """
     total = outcome.total()
     return {
@@ -64,7 +65,7 @@ def build(
             "outcome": _what_happened(outcome),
             "unconfirmed_batches": outcome.lost_batches,
         },
-        "next": what_next(outcome, rejects_file),
+        "next": what_next(outcome, rejects),
         "totals": total.reported(),
         "streams": {
             name: {
@@ -77,9 +78,13 @@ def build(
             if settings
         },
         "segments": segments,
+        "verification": {
+            name: dataclasses.asdict(found) for name, found in outcome.verifications.items()
+        },
         "rejections": dict(total.rejections.most_common()),
-        "rejects_file": str(rejects_file) if rejects_file and total.rejected else None,
+        "rejects_file": rejects.place if rejects and total.rejected else None,
         "warnings": dict(total.warnings.most_common()),
+        "looks": dataclasses.asdict(outcome.looks),
         "requests": {
             endpoint.label: {
                 "sent": lane.tally.sent,
@@ -167,7 +172,9 @@ def _what_happened(outcome: Outcome) -> str:
         return STOPPED
     if outcome.failure is not None:
         return outcome.failure.sentence
-    return OUTCOMES[ExitCode(outcome.exit_code)]
+    code = ExitCode(outcome.exit_code)
+    only_missing = code == ExitCode.UNCONFIRMED and not outcome.has_open_ends
+    return MISSING if only_missing else OUTCOMES[code]
 
 
 def _rfc3339(moment: dt.datetime) -> str:

@@ -29,7 +29,7 @@ def lost_columns(outcome: Outcome, *, would: bool = False) -> list[tuple[str, st
 def losses(outcome: Outcome) -> list[str]:
     """A sentence for each loss of a run that is over."""
     columns = [sentence for _, sentence in lost_columns(outcome)]
-    return [*outcome.losses, *columns, *_not_removed(outcome)]
+    return [*outcome.losses, *columns, *_not_removed(outcome), *_missing(outcome)]
 
 
 def _of_columns(counts: StreamCounts, verb: str) -> Iterator[str]:
@@ -43,6 +43,16 @@ def _of_columns(counts: StreamCounts, verb: str) -> Iterator[str]:
             code = codes.most_common(1)[0][0]
             cure = WARNINGS[code].cure if code in WARNINGS else ""
             yield f"column '{column}' {verb} of {number:,} of {given:,} records ({code}). {cure}"
+
+
+def _missing(outcome: Outcome) -> Iterator[str]:
+    for name, found in outcome.verifications.items():
+        if found.missing:
+            yield (
+                f"Segment '{name}': {found.missing:,} of {found.right + found.missing:,} members "
+                "are missing in Omnisend. The ledger forgot them; run over all of the source to "
+                "send them again."
+            )
 
 
 def _not_removed(outcome: Outcome) -> Iterator[str]:

@@ -53,6 +53,8 @@ COLUMNS: t.Final = {
     "tagged": "Tagged",
     "removed": "Removed",
     "not_removed": "Not removed",
+    "retried": "Sent again",
+    "verified": "Seen in Omnisend",
     "warnings": "Left out",
 }
 _ALWAYS: t.Final = ("received", "accepted", "rejected")

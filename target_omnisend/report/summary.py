@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import typing as t
 
+from target_omnisend.errors import ExitCode
 from target_omnisend.report.codes import EXITS
 
 if t.TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
-    from pathlib import Path
 
     from target_omnisend.delivery.outcome import Outcome, StreamCounts
+    from target_omnisend.output.rejected import Where
 
 _OTHERS: t.Final = (
     *("rejected", "duplicates", "unchanged", "skipped", "removed", "not_removed"),
-    *("unconfirmed", "not_sent"),
+    *("unconfirmed", "not_sent", "retried"),
 )
 """Counts of the last line that it names only when they are not 0."""
 
@@ -34,13 +35,11 @@ def by_stream(outcome: Outcome) -> Iterator[tuple[str, str, dict[str, dict[str, 
                 yield name, f"Stream '{name}': {what}: {by_code(codes)}.", {field: dict(codes)}
 
 
-def in_all(outcome: Outcome, *, rejects: Path | None, report: str | None) -> str:
+def in_all(outcome: Outcome, *, rejects: Where | None, report: str | None) -> str:
     """What happened in the whole run, where rejects and report are, and what to do next."""
     clauses = [counted(outcome.total()), f"exit code {outcome.exit_code}", *_what_next(outcome)]
     if rejects:
-        clauses.append(
-            f"rejected records are in {rejects}, correct that file and send it with --input"
-        )
+        clauses.append(f"rejected records are in {rejects.place}, {rejects.clause}")
     if report:
         clauses.append(f"the report is {report}")
     return f"{'; '.join(clauses)}."
@@ -76,6 +75,9 @@ def _what_next(outcome: Outcome) -> list[str]:
         return [outcome.failure.sentence.removesuffix(".")]
     if not outcome.exit_code:
         return []
+    if outcome.exit_code == ExitCode.UNCONFIRMED and not outcome.has_open_ends:
+        missing = f"{outcome.missing} members are missing in Omnisend and the ledger forgot them"
+        return [missing, "run again over all of the source to send them"]
     code = EXITS[str(int(outcome.exit_code))]
     return [_clause(code.cause), _clause(code.cure)]
 

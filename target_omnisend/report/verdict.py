@@ -7,7 +7,7 @@ import typing as t
 from target_omnisend.errors import ExitCode
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 GOOD, ATTENTION, FAILED = "good", "attention", "failed"
 WORDS: t.Final = {GOOD: "Good", ATTENTION: "Needs attention", FAILED: "Failed"}
@@ -20,6 +20,7 @@ OUTCOMES: t.Final = {
 """What the report says of a run that came to its end."""
 
 STOPPED: t.Final = "stopped"
+MISSING: t.Final = "some members are missing in Omnisend"
 
 
 class Verdict(t.NamedTuple):
@@ -51,9 +52,14 @@ _ENDED_EARLY: t.Final = {
 def verdict(report: Mapping[str, t.Any]) -> Verdict:
     """How the run went."""
     run, totals = report["run"], report["totals"]
+    looks = report.get("verification", {})
     level, title = _judged(run["exit_code"], totals)
-    reason = [] if run["outcome"] in {STOPPED, *OUTCOMES.values()} else [run["outcome"]]
-    return Verdict(level, title, [*reason, *_numbers(totals)])
+    if run["outcome"] == MISSING:
+        title = "Some members are missing in Omnisend"
+    elif looks and not (run["exit_code"] or totals["received"]):
+        level, title = GOOD, "Done: all members are in Omnisend"
+    reason = [] if run["outcome"] in {STOPPED, MISSING, *OUTCOMES.values()} else [run["outcome"]]
+    return Verdict(level, title, [*reason, *_numbers(totals), *_looks(looks)])
 
 
 def _judged(code: int, totals: Mapping[str, int]) -> tuple[str, str]:
@@ -87,6 +93,14 @@ def _numbers(totals: Mapping[str, int]) -> list[str]:
             f"{_count(totals['removed'], 'person', 'people')} lost the membership and nothing else."
         )
     return sentences
+
+
+def _looks(looks: Mapping[str, t.Any]) -> Iterator[str]:
+    for name, found in looks.items():
+        yield (
+            f"Segment '{name}' in Omnisend: {found['right']:,} members right, "
+            f"{found['missing']:,} missing, {found['extra']:,} extra."
+        )
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.command import Command, people, schema, state
-from support.sandbox import Sandbox
+from support.sandbox import Sandbox, running_sandbox
 from support.stopping import TAG, Run, Tap
 
-from omnisend_sandbox.app import create_app
 from omnisend_sandbox.faults import Fault
 from omnisend_sandbox.model import Store
-from omnisend_sandbox.server import listen, server_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 MEMBERS = 600
@@ -82,29 +77,14 @@ def test_one_401_after_the_key_was_checked(command: Command, sandbox: Sandbox) -
     assert ran.counts["accepted"] == MEMBERS
 
 
-@contextmanager
-def _served(store: Store, port: int) -> Iterator[int]:
-    listening = listen("127.0.0.1", port)
-    server = server_of(create_app(store))
-    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-    thread.start()
-    try:
-        yield listening.getsockname()[1]
-    finally:
-        server.stop()
-        thread.join(5)
-        listening.close()
-
-
 def test_connections_refused_for_a_while(tmp_path: Path) -> None:
     store, tap = Store(time.time, batch_latency=0.3), Tap(records=MEMBERS, pause=0.03)
-    with _served(store, 0) as port:
-        sandbox = Sandbox(f"http://127.0.0.1:{port}", store)
+    with running_sandbox(store) as sandbox:
         run = Run(Command(tmp_path, sandbox.api_url), sandbox, tap, 0, batch_size_rows=100)
         run.wait_until(lambda: len(store.batches) >= 2)
     run.wait_until(lambda: "ConnectionError. The call is tried again" in run.log)
     assert run.process.poll() is None
-    with _served(store, port):
+    with running_sandbox(store, port=int(sandbox.url.rpartition(":")[2])):
         ran = run.end()
 
     assert ran.code == 0, ran.log

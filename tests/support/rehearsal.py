@@ -11,7 +11,7 @@ import logging
 import math
 from collections import Counter
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from target_omnisend.commands.export import export
 from target_omnisend.commands.parts import Parts
 from target_omnisend.commands.retire import retire
 from target_omnisend.commands.session import Session
+from target_omnisend.commands.verify import verify
 from target_omnisend.delivery.virtual_runner import VirtualClock, VirtualRunner
 from target_omnisend.ledger import Ledger
 from target_omnisend.signals import Stopped
@@ -55,6 +56,7 @@ class Ran:
         calls: writing calls by endpoint, and all others that were made.
         segments: what the report says of segments in Omnisend.
         left_out: values that were left out, by code and column.
+        verifications: right, missing, extra and Omnisend's own count, by segment.
     """
 
     code: int = -9
@@ -65,6 +67,7 @@ class Ran:
     calls: Counter[str] = field(default_factory=Counter)
     segments: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    verifications: Mapping[str, tuple[int, int, int, int | None]] = field(default_factory=dict)
 
     @property
     def writes(self) -> dict[str, int]:
@@ -113,11 +116,27 @@ class Rehearsal:
         """
         lines: Any = _lines(messages)
         made = self.parts(stop_at=self.now + stop_after, kill_at=self.now + kill_after, **parts)
-        return self._run(lambda target: export(target.session, target, lines), made, settings)
+
+        def work(target: TargetOmnisend) -> int:
+            session = target.session
+            return conclude(session, lambda: export(session, target, lines))
+
+        return self._run(work, made, settings)
 
     def retire(self, name: str, **settings: Any) -> Ran:
         """`--retire`."""
-        return self._run(lambda target: retire(target.session, name), self.parts(), settings)
+
+        def work(target: TargetOmnisend) -> int:
+            return conclude(target.session, lambda: retire(target.session, name))
+
+        return self._run(work, self.parts(), settings)
+
+    def verify(
+        self, name: str, *, stop_after: float = math.inf, parts: Any = NO_PARTS, **settings: Any
+    ) -> Ran:
+        """`--verify`; SIGTERM and `parts` as above."""
+        made = self.parts(stop_at=self.now + stop_after, **parts)
+        return self._run(lambda target: verify(target.session, name), made, settings)
 
     def tagged(self, tag: str = "VIP") -> set[str]:
         """Who has a tag, by the name before the @."""
@@ -172,7 +191,7 @@ class Rehearsal:
         return Parts(**{**ours, **others})
 
     def _run(
-        self, work: Callable[[TargetOmnisend], None], parts: Parts, settings: Mapping[str, Any]
+        self, work: Callable[[TargetOmnisend], int], parts: Parts, settings: Mapping[str, Any]
     ) -> Ran:
         ran = Ran()
         before = Counter(self.store.requests.counts)
@@ -183,7 +202,7 @@ class Rehearsal:
             )
             session = target.session
             try:
-                ran.code = conclude(session, lambda: work(target))
+                ran.code = work(target)
             except Killed:
                 if isinstance(session.ledger, _MortalLedger):
                     session.ledger.die()
@@ -193,6 +212,9 @@ class Rehearsal:
         ran.counts = session.outcome.total().numbers()
         ran.left_out = session.outcome.total().left_out
         ran.streams = {name: one.numbers() for name, one in session.outcome.streams.items()}
+        ran.verifications = {
+            name: astuple(found) for name, found in session.outcome.verifications.items()
+        }
         if session.began:
             ran.segments = session.runner.made_segments
         ran.calls = Counter(self.store.requests.counts) - before

@@ -15,6 +15,7 @@ from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.output.rejected import in_file
 from target_omnisend.report.data import build
 
 STARTED = dt.datetime(2026, 11, 22, 3, 4, 5, tzinfo=dt.UTC)
@@ -44,7 +45,7 @@ def report(
         ended_at=STARTED + dt.timedelta(seconds=seconds),
         segments={"VIP": {"id": "65f1c0ffee", "count": 7}, "New": {"id": "1", "count": None}},
         settings=settings(**given),
-        rejects_file=rejects,
+        rejects=in_file(rejects) if rejects else None,
     )
     read: dict[str, Any] = json.loads(json.dumps(built))
     return read

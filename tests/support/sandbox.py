@@ -34,12 +34,12 @@ class Sandbox:
 
 @contextmanager
 def running_sandbox(
-    store: Store | None = None, *, latency: float = 0.0, **options: Any
+    store: Store | None = None, *, port: int = 0, latency: float = 0.0, **options: Any
 ) -> Iterator[Sandbox]:
-    """Serve a store on a free loopback port; `options` are those of `Store`."""
+    """Serve a store on a loopback port, a free one unless given; `options` are those of `Store`."""
     if store is None:
         store = Store(time.time, **options)
-    listening = listen("127.0.0.1", 0)
+    listening = listen("127.0.0.1", port)
     server = server_of(create_app(store, latency=latency))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()

@@ -154,6 +154,9 @@ class Rejects:
         email = msgspec.json.decode(line)["record"]["email"]
         self.all.append(Reject(email, code, reason))
 
+    def settled(self, entries: Iterable[object]) -> None:
+        """Keep what is there."""
+
 
 class Emitted(NamedTuple):
     """A state that left, and when, in seconds from the start."""
@@ -188,6 +191,7 @@ class Simulation:
         max_rejected_percent: float = 100.0,
         request_timeout: float = 60.0,
         verify: bool = True,
+        looking: bool = False,
         **store: Any,
     ) -> None:
         """Prepare a run.
@@ -202,6 +206,7 @@ class Simulation:
             max_unconfirmed: As the setting.
             max_rejected_percent: As the setting; here nothing is too much.
             request_timeout: As the setting.
+            looking: As the setting `verify: sample`.
             verify: Check at each emitted state that it covers nothing unsettled.
             store: Options of `Store`.
         """
@@ -223,6 +228,7 @@ class Simulation:
             checkpoint=Checkpoint(self._emitted),
             rejects=self.rejects,
             outcome=self.outcome,
+            looking=looking,
         )
         self.origins = {
             stream: self._open(stream, tuple(names))

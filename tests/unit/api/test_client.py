@@ -81,6 +81,7 @@ ITEM = msgspec.json.encode(person(EMAIL))
 CALLS: dict[str, Callable[[OmnisendClient, str], Answer]] = {
     "GET /brands/current": lambda client, _: client.current_brand(),
     "GET /contacts": lambda client, _: client.any_contact(),
+    "GET /contacts?email=": lambda client, _: client.find_contact(EMAIL),
     "POST /batches": lambda client, _: client.post_batch([ITEM]),
     "GET /batches": lambda client, _: client.list_batches(SINCE, 0),
     "GET /batches/{id}": lambda client, batch: client.batch(batch),
@@ -115,6 +116,23 @@ def test_each_call_carries_key_version_and_agent(
     assert headers["user-agent"] == "target-omnisend/1.2.3"
     has_json = headers.get("content-type") == "application/json"
     assert has_json == endpoint.startswith("POST")
+
+
+def test_a_page_of_contacts_is_of_those_that_pass_the_filters(client: OmnisendClient) -> None:
+    client.post_batch([ITEM])
+    page = client.contacts({"email": EMAIL})
+    assert [one["email"] for one in page.body["contacts"]] == [EMAIL]
+    assert client.contacts({"email": EMAIL, "status": "subscribed"}).body["contacts"] == []
+    assert client.contacts({}, "no cursor").kind is Kind.INVALID
+
+
+def test_an_address_in_a_url_stays_out_of_the_log(
+    client: OmnisendClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG"):
+        client.find_contact(EMAIL)
+    assert '"GET /api/contacts HTTP/1.1" 200' in caplog.text
+    assert "ada.private" not in caplog.text
 
 
 def test_a_batch_is_of_contacts_made_through_the_api(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_omnisend.api.answers import Answer, Kind
+from target_omnisend.api.answers import Answer, Kind, read_problem
 from target_omnisend.api.budget import WINDOW_SECONDS, Endpoint
 from target_omnisend.api.call import Call, waits
 from target_omnisend.api.scheduler import (
@@ -108,6 +108,51 @@ def test_a_call_is_given_up_when_it_fails_while_others_succeed(
         scheduled.scheduler.answered(call, FAULT, now)
         now = max(now + 1.0, scheduled.scheduler.wake_at(now)) if not scheduled.told else now
     assert scheduled.told == ([FAULT] if given_up else [])
+
+
+READ = Endpoint.READ_CONTACTS
+
+
+@pytest.mark.parametrize("status", [401, 402, 410])
+def test_a_call_that_may_be_refused_gets_the_refusal(scheduled: Scheduled, status: int) -> None:
+    scheduled.add(READ, may_be_refused=True)
+    scheduled.answer(read_problem(status, None, {}), 0.0)
+    assert [answer.status for answer in scheduled.told] == [status]
+    # A refused key has proven nothing, so the next 401 is believed at once.
+    scheduled.add(READ)
+    with pytest.raises(RunFailed):
+        scheduled.answer(read_problem(401, None, {}), 0.0)
+
+
+@pytest.mark.parametrize("answer", [read_problem(429, None, {}), read_problem(409, None, {})])
+def test_a_4xx_that_does_not_pass_is_a_refusal(scheduled: Scheduled, answer: Answer) -> None:
+    scheduled.add(READ, may_be_refused=True)
+    now = 0.0
+    while not scheduled.told:
+        now = scheduled.answer(answer, now)
+    assert scheduled.told == [answer]
+
+
+def test_an_outage_ends_the_run_of_a_call_that_may_be_refused(scheduled: Scheduled) -> None:
+    scheduled.add(READ, may_be_refused=True)
+    now = 0.0
+    with pytest.raises(RunFailed, match="has not answered"):  # noqa: PT012
+        while not scheduled.told:
+            now = scheduled.answer(FAULT, now)
+
+
+def test_an_optional_call_is_given_up_after_a_few_faults(scheduled: Scheduled) -> None:
+    scheduled.prove()
+    now = 0.0
+    scheduled.add(READ, optional=True)
+    for _ in range(MAX_FAULTS):
+        assert scheduled.told == []
+        now = scheduled.answer(FAULT, now)
+    assert scheduled.told == [FAULT]
+    # The endpoint is not in order, so the next such call is not tried for long.
+    scheduled.add(READ, optional=True)
+    scheduled.answer(FAULT, 60.0)
+    assert scheduled.told == [FAULT, FAULT]
 
 
 def test_in_an_outage_no_call_is_given_up(scheduled: Scheduled) -> None:

@@ -17,7 +17,7 @@ from target_omnisend.delivery.tagger import FULL_OR_AFTER, VISIBLE_AFTER, Tagger
 from target_omnisend.errors import ExitCode, RunFailed
 
 if TYPE_CHECKING:
-    from target_omnisend.delivery.settlement import Settlement
+    from target_omnisend.delivery.proof import Proof
 
 REFUSED = Answer(Kind.INVALID, 400, fault="400", fields=("emails.0",))
 DONE = Answer(Kind.DONE, 202)
@@ -36,14 +36,14 @@ class TagApi:
 
 
 class Enrolling:
-    """A tagger, and what it hands on to the settlement, whose place it takes."""
+    """A tagger, and what it hands on to the proof, whose place it takes."""
 
     def __init__(self, *bad: str) -> None:
         self.scheduler = Scheduler(0)
         self.api = TagApi(set(bad))
         self.settled: list[str] = []
         self.refused: list[str] = []
-        self.tagging = Tagger(self.scheduler, cast("Settlement", self))
+        self.tagging = Tagger(self.scheduler, cast("Proof", self))
 
     def accept(self, _: Segment, entries: list[Entry], now: float, *, tagged: bool) -> None:
         assert tagged, f"settled at {now} without a tag"

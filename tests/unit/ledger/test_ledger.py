@@ -200,6 +200,19 @@ def test_a_version_that_an_earlier_run_left_unfinished_is_not_complete(
     assert third.begin_seen("VIP")
 
 
+def test_a_look_at_omnisend_leaves_a_version_half_read(url: str, opened: Opener) -> None:
+    first = opened(url)
+    first.confirm("VIP", [(ANN, ONE), (BOB, ONE)])
+    first.begin_seen("VIP", "1")
+    first.close()
+
+    second = opened(url)
+    second.begin_look("VIP")
+    second.see("VIP", [ANN])
+    assert list(second.leavers("VIP")) == [[BOB]]
+    assert not second.begin_seen("VIP", "1")
+
+
 def test_the_mapping_is_remembered_by_segment(url: str, opened: Opener) -> None:
     first = opened(url)
     assert first.mapping_fingerprint("VIP") is None
