@@ -182,9 +182,10 @@ class Delivery:
 
     def has_room(self) -> bool:
         """Whether another entry may be admitted."""
+        batcher = self._batcher  # asked for each record
         return (
-            self._batcher.held + self._leavers.held < self._max_unconfirmed
-            and self._batcher.pending + self.gate.entries + self._submitter.entries < READ_AHEAD
+            batcher.pending + self.gate.entries + self._submitter.entries < READ_AHEAD
+            and batcher.held + self._leavers.held < self._max_unconfirmed
         )
 
     def state(self, value: t.Any) -> None:
