@@ -22,8 +22,10 @@ from target_omnisend.report.verdict import FAILED, verdict
         ),
         (
             {"looked_at": 1, "proven": True, "remembered": True},
-            "Consent: 1 person looked at before and after, none changed. An earlier run proved "
-            "the same.",
+            (
+                "Consent: 1 person looked at before and after, none changed. An earlier run proved "
+                "the same."
+            ),
         ),
         (
             {"not_proven": "the API key cannot read contacts"},
