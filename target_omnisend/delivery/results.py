@@ -100,6 +100,7 @@ class Results:
                 created = judgement.accepted[entry.email]
                 entry.origin.counts.created += created is True
                 entry.origin.counts.updated += created is False
+                entry.contact_id = judgement.contact_ids.get(entry.email)
                 accepted.append(entry)
             elif refusal is None or refusal.transient:
                 again.append(entry)

@@ -1,10 +1,15 @@
-"""Membership as tags: given or taken back by e-mail, 250 a call."""
+"""Membership as tags: given or taken back, 250 people a call by e-mail and 250 others by ID.
+
+A tag call takes contact IDs beside e-mails, for other people. `contact_ids` reads the IDs where
+that saves time. A run goes on by e-mail alone from the first call with IDs that Omnisend rejects.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 import typing as t
-from collections import Counter, deque
+from collections import Counter
 from functools import partial
 
 from target_omnisend.api.answers import Answer, Kind
@@ -12,6 +17,7 @@ from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call
 from target_omnisend.delivery.model import (
     MAX_TAG_EMAILS,
+    MAX_TAG_IDS,
     Entry,
     Segment,
     common_stream,
@@ -19,14 +25,18 @@ from target_omnisend.delivery.model import (
     samples,
 )
 from target_omnisend.delivery.responses import refusal_of
+from target_omnisend.delivery.tag_queue import TagQueue
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Scheduler
     from target_omnisend.delivery.proof import Proof
+
+logger = logging.getLogger("target-omnisend.delivery")
 
 VISIBLE_AFTER: t.Final = 1.0
 """Seconds between a batch's end and its contacts' tagging. Omnisend ignores unknown e-mails
@@ -47,23 +57,23 @@ class TagChange(t.NamedTuple):
 
     Attributes:
         endpoint: of the calls.
-        call: makes one.
+        call: makes one, for people by e-mail and others by contact ID.
         removes: the people lose the membership.
     """
 
     endpoint: Endpoint
-    call: Callable[[Api, Sequence[str], Segment], Answer]
+    call: Callable[[Api, Sequence[str], Sequence[str], Segment], Answer]
     removes: bool
 
 
 ADD: t.Final = TagChange(
     Endpoint.ADD_TAGS,
-    lambda api, emails, segment: api.add_tags(emails, segment.tags),
+    lambda api, emails, ids, segment: api.add_tags(emails, segment.tags, ids),
     removes=False,
 )
 REMOVE: t.Final = TagChange(
     Endpoint.REMOVE_TAGS,
-    lambda api, emails, segment: api.remove_tags(emails, [segment.tag or ""]),
+    lambda api, emails, _, segment: api.remove_tags(emails, [segment.tag or ""]),
     removes=True,
 )
 
@@ -100,13 +110,15 @@ class Tagger:
         if not segment.tags:
             self._proof.accept(segment, entries, now)
             return
-        if tagged := [entry for entry in entries if entry.member]:
+        if tagged := [entry for entry in entries if not entry.needs_tags]:
             self._proof.accept(segment, tagged, now)
-            entries = [entry for entry in entries if not entry.member]
+            entries = [entry for entry in entries if entry.needs_tags]
         self.adding.add(segment, entries, now + VISIBLE_AFTER)
 
     def tag_again(self, segment: Segment, entries: list[Entry], now: float) -> None:
         """Take contacts whose tags Omnisend took and does not show."""
+        if any(entry.contact_id for entry in entries):
+            self.adding.stop_ids("Omnisend does not show the tags that it took")
         self.adding.add(segment, entries, now)
 
     def remove(self, segment: Segment, entries: list[Entry], now: float) -> None:
@@ -124,20 +136,24 @@ class TagCalls:
 
     Attributes:
         waiting: how many there are.
+        takes_ids: calls can carry contact IDs.
     """
 
     def __init__(self, scheduler: Scheduler, change: TagChange, proof: Proof) -> None:
         """Make calls of one kind, and hand their entries on to `proof`."""
         self.waiting = 0
+        self.takes_ids = not change.removes
         self._scheduler = scheduler
+        self._lane = scheduler.lanes[change.endpoint]
         self._change = change
         self._proof = proof
         # None is empty: a run can have thousands of segments, and `tick` follows each call.
-        self._queues: dict[Segment, deque[tuple[float, list[Entry]]]] = {}
-        self._sizes: Counter[Segment] = Counter()
+        self._queues: dict[Segment, TagQueue] = {}
         self._full: dict[Segment, None] = {}
         self._calls: dict[int, list[Entry]] = {}
         """The entries of calls that have no answer, by the identity of their list."""
+        self._expected: Counter[Segment] = Counter()
+        """Entries that come soon, with contact IDs."""
         self._any_taken = False
         self._refused_calls = 0
 
@@ -145,14 +161,52 @@ class TagCalls:
         """The entries that wait, here or for an answer."""
         yield from self._calls.values()
         for queue in self._queues.values():
-            yield from (entries for _, entries in queue)
+            yield from queue
 
     def add(self, segment: Segment, entries: list[Entry], ready_at: float) -> None:
         """Queue entries, to be sent at that time or later."""
         if entries:
-            self._queues.setdefault(segment, deque()).append((ready_at, entries))
-            self._resize(segment, len(entries))
+            queue = self._queues.setdefault(segment, TagQueue())
+            queue.add(ready_at, entries, ids=self.takes_ids)
+            self._note_size(segment, queue)
             self.waiting += len(entries)
+
+    def expect(self, segment: Segment, entries: int) -> None:
+        """Take in that so many more entries come with contact IDs soon, or fewer if negative."""
+        self._expected[segment] += entries
+        if not self._expected[segment]:
+            del self._expected[segment]
+
+    def wants_ids(self, segment: Segment, coming: int) -> bool:
+        """Whether contact IDs of further entries of a segment would save time.
+
+        They would if tags are the slower lane, and as long as entries with an ID are fewer than
+        those without. `coming` entries are expected within a minute.
+        """
+        queue = self._queues.get(segment)
+        if queue is None or not self.takes_ids or not self._is_slow(coming):
+            return False
+        plain = queue.by_email.size
+        return plain >= MAX_TAG_EMAILS and queue.by_id.size + self._expected[segment] < plain
+
+    def stop_ids(self, reason: str) -> None:
+        """From here on all goes by e-mail; the reason is for the log."""
+        if not self.takes_ids:
+            return
+        self.takes_ids = False
+        for queue in self._queues.values():
+            queue.forget_ids()
+        logger.warning(
+            "Tags go out by e-mail alone from here on, because %s. Nothing is lost; the tags of "
+            "many members take up to twice the time.",
+            reason,
+            extra=event("tags_by_email", endpoint=self._change.endpoint.label),
+        )
+
+    def _is_slow(self, coming: int = 0) -> bool:
+        """Whether more entries wait than a minute's calls take by e-mail."""
+        waiting = self.waiting + self._expected.total() + coming
+        return waiting > self._lane.budget.per_minute * MAX_TAG_EMAILS
 
     def tick(self, now: float, *, quiet: bool) -> None:
         """Queue the next call, if there is enough for one.
@@ -160,39 +214,38 @@ class TagCalls:
         One at a time: while it waits for its budget, more entries come to share the next.
         `quiet` says that no more will come soon.
         """
-        lane = self._scheduler.lanes[self._change.endpoint]
-        while not lane.queue and (segment := self._due(now, quiet=quiet)):
-            self._scheduler.add(self._made(segment, self._take(segment, now)))
+        while not self._lane.queue and (segment := self._due(now, quiet=quiet)):
+            emails, named = self._take(segment, now)
+            self._scheduler.add(self._made(segment, emails, named))
 
     def _due(self, now: float, *, quiet: bool) -> Segment | None:
         for segment in self._full:
-            if _ready(self._queues[segment], now) >= MAX_TAG_EMAILS:
+            queue = self._queues[segment]
+            enough = queue.ready(now, MAX_TAG_EMAILS) >= MAX_TAG_EMAILS
+            if enough and not self._waits_for_ids(segment, queue, now):
                 return segment
         for segment, queue in self._queues.items():
-            oldest, newest = queue[0][0], queue[-1][0]
-            if oldest + FULL_OR_AFTER <= now or (quiet and newest <= now):
+            if queue.oldest + FULL_OR_AFTER <= now or (quiet and queue.newest <= now):
                 return segment
-            if not quiet or oldest > now:  # the next ones came later
+            if not quiet or queue.oldest > now:  # the next ones came later
                 return None
         return None
 
-    def _take(self, segment: Segment, now: float) -> list[Entry]:
+    def _waits_for_ids(self, segment: Segment, queue: TagQueue, now: float) -> bool:
+        """Whether entries that come soon fill the other half of the call."""
+        coming = self._expected[segment] or (queue.by_id.newest > now and self._is_slow())
+        return bool(coming) and queue.by_id.ready(now, MAX_TAG_IDS) < MAX_TAG_IDS
+
+    def _take(self, segment: Segment, now: float) -> tuple[list[Entry], list[Entry]]:
         queue = self._queues.pop(segment)
-        taken: list[Entry] = []
-        while queue and queue[0][0] <= now and len(taken) < MAX_TAG_EMAILS:
-            ready_at, entries = queue.popleft()
-            room = MAX_TAG_EMAILS - len(taken)
-            taken += entries[:room]
-            if entries[room:]:
-                queue.appendleft((ready_at, entries[room:]))
-        if queue:
+        taken = queue.take(now)
+        if len(queue):
             self._queues[segment] = queue
-        self._resize(segment, -len(taken))
+        self._note_size(segment, queue)
         return taken
 
-    def _resize(self, segment: Segment, entries: int) -> None:
-        self._sizes[segment] += entries
-        if self._sizes[segment] >= MAX_TAG_EMAILS:
+    def _note_size(self, segment: Segment, queue: TagQueue) -> None:
+        if len(queue) >= MAX_TAG_EMAILS:
             self._full[segment] = None
         else:
             self._full.pop(segment, None)
@@ -200,16 +253,19 @@ class TagCalls:
     def _made(
         self,
         segment: Segment,
-        entries: list[Entry],
+        by_email: list[Entry],
+        by_id: Sequence[Entry] = (),
         failing_since: float = math.inf,
         forbidden_at: float = math.inf,
     ) -> Call:
-        emails = [entry.email for entry in entries]
+        emails = [entry.email for entry in by_email]
+        ids = [entry.contact_id or "" for entry in by_id]
+        entries = [*by_email, *by_id]
         self._calls[id(entries)] = entries
         return Call(
             self._change.endpoint,
-            lambda api: self._change.call(api, emails, segment),
-            partial(self._answered, segment, entries, forbidden_at),
+            lambda api: self._change.call(api, emails, ids, segment),
+            partial(self._answered, segment, entries, bool(ids), forbidden_at),
             payload=True,
             divisible=len(entries) > 1,
             stream=common_stream(entries),
@@ -221,6 +277,7 @@ class TagCalls:
         self,
         segment: Segment,
         entries: list[Entry],
+        with_ids: bool,  # noqa: FBT001 - `partial` fills it
         forbidden_at: float,
         answer: Answer,
         now: float,
@@ -231,9 +288,13 @@ class TagCalls:
             self.waiting -= len(entries)
             self._settle(segment, entries, now)
             return
-        self._refused_calls += answer.kind is Kind.INVALID
         if answer.kind is Kind.FORBIDDEN:
             forbidden_at = min(forbidden_at, now)
+        if with_ids:
+            self.stop_ids(f"Omnisend did not take a call with contact IDs ({answer.fault})")
+            self._divide(segment, entries, forbidden_at, answer, now)
+            return
+        self._refused_calls += answer.kind is Kind.INVALID
         if answer.kind is Kind.GONE or (self._refused_calls >= _HOPELESS and not self._any_taken):
             raise RunFailed(
                 ExitCode.SETTINGS,
@@ -244,13 +305,25 @@ class TagCalls:
             self.waiting -= 1
             self._proof.reject(entries[0], refusal_of(answer), now)
             return
+        self._divide(segment, entries, forbidden_at, answer, now)
+
+    def _divide(
+        self,
+        segment: Segment,
+        entries: list[Entry],
+        forbidden_at: float,
+        answer: Answer,
+        now: float,
+    ) -> None:
+        """Send the parts of a call that was not taken, by e-mail."""
         if answer.kind is not Kind.FORBIDDEN:
             for half in halves(entries):
-                self._scheduler.add(self._made(segment, half, now))
+                self._scheduler.add(self._made(segment, half, failing_since=now))
             return
-        known = self._scheduler.lanes[self._change.endpoint].passes_since(forbidden_at)
-        for part in halves(entries) if known else samples(entries):
-            self._scheduler.add_in_front(self._made(segment, part, now, forbidden_at))
+        known = self._lane.passes_since(forbidden_at)
+        for part in halves(entries) if known else _in_calls(samples(entries)):
+            call = self._made(segment, part, failing_since=now, forbidden_at=forbidden_at)
+            self._scheduler.add_in_front(call)
 
     def _settle(self, segment: Segment, entries: list[Entry], now: float) -> None:
         if self._change.removes:
@@ -259,6 +332,8 @@ class TagCalls:
             self._proof.accept(segment, entries, now, tagged=True)
 
 
-def _ready(queue: deque[tuple[float, list[Entry]]], now: float) -> int:
-    """Entries of a queue that can be sent now."""
-    return sum(len(entries) for ready_at, entries in queue if ready_at <= now)
+def _in_calls(parts: Iterable[list[Entry]]) -> Iterator[list[Entry]]:
+    """The parts, each in pieces that one call takes by e-mail."""
+    for part in parts:
+        for start in range(0, len(part), MAX_TAG_EMAILS):
+            yield part[start : start + MAX_TAG_EMAILS]
