@@ -176,9 +176,7 @@ def _echoed(item: Mapping[str, t.Any], key: Callable[[str], str]) -> str | None:
     return None
 
 
-def _contact_id(
-    item: Mapping[str, t.Any], email: str, key: Callable[[str], str]
-) -> str | None:
+def _contact_id(item: Mapping[str, t.Any], email: str, key: Callable[[str], str]) -> str | None:
     """The ID that the answer to an item gives to the contact of this e-mail, if it does.
 
     An answer without the e-mail proves nothing: the request that it stands beside can be another

@@ -75,7 +75,12 @@ def _call_faults() -> st.SearchStrategy[Fault]:
 
 def _batch_faults() -> st.SearchStrategy[Fault]:
     hidden = st.sampled_from(["null", "missing"])
-    shapes = st.sampled_from(["null", "fields", "string", "no_request", "contact_id"])
+    shapes = st.sampled_from(
+        [
+            *("null", "fields", "string", "no_request", "contact_id"),
+            *("no_id", "odd_id", "same_id", "swapped"),
+        ]
+    )
     kinds: list[st.SearchStrategy[dict[str, Any]]] = [
         st.builds(dict, kind=st.just("stopped")),
         st.builds(
