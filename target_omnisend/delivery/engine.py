@@ -138,6 +138,11 @@ class Delivery:
     def changes(self, changes: Changes) -> None:
         self._settlement.changes = changes
 
+    @property
+    def names_contacts(self) -> bool:
+        """Whether tag calls can carry contact IDs beside e-mails."""
+        return self._tagger.adding.takes_ids
+
     # -- before anything is written ----------------------------------------------------
 
     def check(self) -> None:

@@ -13,7 +13,8 @@ from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.checkpoint import Epoch
 from target_omnisend.delivery.model import MAX_TAG_EMAILS, Entry, Origin, Segment
 from target_omnisend.delivery.outcome import StreamCounts
-from target_omnisend.delivery.tagger import FULL_OR_AFTER, VISIBLE_AFTER, Tagger
+from target_omnisend.delivery.tag_calls import FULL_OR_AFTER
+from target_omnisend.delivery.tagger import VISIBLE_AFTER, Tagger
 from target_omnisend.errors import ExitCode, RunFailed
 
 if TYPE_CHECKING:
