@@ -101,6 +101,7 @@ class Results:
                 if entry.from_record:
                     entry.origin.counts.created += created is True
                     entry.origin.counts.updated += created is False
+                entry.contact_id = judgement.contact_ids.get(entry.email)
                 accepted.append(entry)
             elif refusal is None or refusal.transient:
                 again.append(entry)
