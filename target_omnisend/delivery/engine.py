@@ -33,6 +33,7 @@ from target_omnisend.delivery.model import MAX_ITEMS, Entry, Origin, Segment
 from target_omnisend.delivery.proof import Proof
 from target_omnisend.delivery.refusal_breaker import RefusalBreaker
 from target_omnisend.delivery.results import Results
+from target_omnisend.delivery.second_tries import SecondTries
 from target_omnisend.delivery.segment_creator import SegmentCreator
 from target_omnisend.delivery.settlement import Settlement
 from target_omnisend.delivery.submitter import Submitter
@@ -130,6 +131,7 @@ class Delivery:
         self._confirmer = Confirmer(
             self.scheduler, self._ids, limits.since, limits.confirm_timeout, key
         )
+        self._second_tries = SecondTries()
         tag_check = TagCheck(self.scheduler, wanted=limits.check_tags)
         self._submitter = Submitter(
             self.scheduler, self._confirmer, self._proof, self._settlement, tag_check
@@ -248,8 +250,10 @@ class Delivery:
     def _under_way(self) -> Iterator[list[Entry]]:
         posting = (batch for batch in self._submitter.posting if batch.went_out)
         opened = (*self._confirmer.open.values(), *self._ids.reading)
-        for batch in (*opened, *self._results.again, *posting):
+        again = (*self._results.again, *self._results.to_share)
+        for batch in (*opened, *again, *posting):
             yield batch.entries
+        yield from self._second_tries.under_way()
         yield from self._tagger.under_way()
         yield from self._proof.under_way()
 
@@ -305,6 +309,10 @@ class Delivery:
     def _send_again(self, now: float) -> None:
         while self._results.again:
             self._submitter.again(self._results.again.popleft(), now)
+        while self._results.to_share:
+            self._second_tries.add(self._results.to_share.popleft(), now)
+        for batch in self._second_tries.due(now, quiet=self._submitter.idle):
+            self._submitter.again(batch, now)
 
     def _cut_due(self, now: float) -> None:
         segments = self._batcher.segments
@@ -331,7 +339,8 @@ class Delivery:
     @property
     def _is_idle(self) -> bool:
         """Whether no batch is under way, and none waits to be."""
-        return self._submitter.idle and self.gate.is_empty and not self._ids.reading
+        waiting = self._ids.reading or not (self.gate.is_empty and self._second_tries.is_empty)
+        return self._submitter.idle and not waiting
 
     def _delete_early(self, now: float) -> None:
         """Carry deletions out before the end of an input that is long, or has many of them."""

@@ -37,6 +37,7 @@ class Results:
 
     Attributes:
         again: batches that are to be sent once more; the engine hands them to the submitter.
+        to_share: the same, but their entries can go out together with others.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Results:
         `settlement` notes what becomes of a batch; `ending` ends the run.
         """
         self.again: deque[Batch] = deque()
+        self.to_share: deque[Batch] = deque()
         self._tagger = tagger
         self._proof = proof
         self._settlement = settlement
@@ -135,8 +137,10 @@ class Results:
             return
         again = batch.next_attempt(entries)
         stuck = len(entries) == len(batch.entries) > 1 and len(judgement.undone) == len(entries)
-        # Sending an unknown batch again in one piece would show no more.
-        self.again.extend(again.halves() if stuck else [again])
+        if not judgement.undone:
+            self.to_share.append(again)
+        else:  # sending an unknown batch again in one piece would show no more
+            self.again.extend(again.halves() if stuck else [again])
 
 
 def _trim_refused(batch: Batch, judgement: Judgement) -> None:
