@@ -6,10 +6,13 @@ import itertools
 import typing as t
 
 from target_omnisend.api.answers import Answer, Kind
+from target_omnisend.api.budget import Endpoint
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_omnisend.api.protocol import Api
 
 BATCH_SECONDS: t.Final = 60.0
 """The duration of a batch. Omnisend promises none; the batches in its documentation took 1 to 9
@@ -28,11 +31,13 @@ class DryOmnisend:
 
     Attributes:
         samples: the first items that came.
+        read: makes a call that reads contacts at the real Omnisend; None if a dry run makes none.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """Know no batch yet."""
         self.samples: list[bytes] = []
+        self.read: Callable[[Endpoint, Callable[[Api], Answer]], Answer] | None = None
         self._clock = clock
         self._ids = itertools.count(1)
         self._batches: dict[str, dict[str, t.Any]] = {}
@@ -61,6 +66,18 @@ class DryOmnisend:
             if batch["over_at"] <= self._clock():
                 batch["status"] = "finished"
         return Answer(Kind.DONE, body={"batches": page})
+
+    def find_contact(self, email: str) -> Answer:
+        """Have everybody, or those that the real Omnisend has."""
+        if self.read is None:
+            return Answer(Kind.DONE, body={"contacts": [{"email": email}]})
+        return self.read(Endpoint.READ_CONTACTS, lambda api: api.find_contact(email))
+
+    def contacts(self, filters: Mapping[str, str], after: str | None = None) -> Answer:
+        """Have nobody, or those that the real Omnisend has."""
+        if self.read is None:
+            return Answer(Kind.DONE, body={"contacts": []})
+        return self.read(Endpoint.READ_CONTACTS, lambda api: api.contacts(filters, after))
 
     def batch(self, batch_id: str) -> Answer:  # noqa: ARG002
         """Know nothing of a batch of an earlier run: its people count as changed."""

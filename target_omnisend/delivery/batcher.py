@@ -190,6 +190,12 @@ class Batcher:
             self.pending -= 1
         self.segments.note(segment)
 
+    def put_back(self, entry: Entry, now: float) -> None:
+        """Have an entry that `take_out` took go in a batch after all."""
+        segment = entry.origin.segment
+        self._to_pending(segment, entry, now)
+        self.segments.note(segment)
+
     def cut(self, segment: Segment, *, partial: bool) -> Iterator[Batch]:
         """Take the pending entries as batches; the last, not full one only if `partial`."""
         batch: list[Entry] = []

@@ -8,21 +8,31 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.batcher import Batcher
     from target_omnisend.delivery.gate import Gate
     from target_omnisend.delivery.model import Entry, Segment
+    from target_omnisend.delivery.newcomers import Newcomers
     from target_omnisend.delivery.settlement import Settlement
     from target_omnisend.delivery.tagger import Tagger
 
 
 class Cutter:
-    """Sorts a segment's pending entries: to the gate, to the tagger, or settled at once."""
+    """Sorts a segment's pending entries: to the gate, to the tagger, or settled at once.
+
+    Those that must wait until it is known how many people are new go to the newcomers.
+    """
 
     def __init__(
-        self, batcher: Batcher, gate: Gate, tagger: Tagger, settlement: Settlement
+        self,
+        batcher: Batcher,
+        gate: Gate,
+        tagger: Tagger,
+        settlement: Settlement,
+        newcomers: Newcomers,
     ) -> None:
         """Cut what `batcher` holds."""
         self._batcher = batcher
         self._gate = gate
         self._tagger = tagger
         self._settlement = settlement
+        self._newcomers = newcomers
 
     def cut_full(self, now: float) -> None:
         """Cut the segments whose entries fill batches."""
@@ -49,6 +59,8 @@ class Cutter:
         staying, changed = changes.split_unchanged(segment, entries)
         unchanged = list(staying)
         self._batcher.take_out(segment, unchanged)
+        kept, changed = self._newcomers.sort(segment, changed)
+        self._batcher.take_out(segment, kept)
         if segment.clear is not None:
             return unchanged
         leaving = [entry for entry in changed if entry.leaves]

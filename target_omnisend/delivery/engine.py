@@ -26,6 +26,7 @@ from target_omnisend.delivery.gate import Gate
 from target_omnisend.delivery.key_check import ask_for_brand
 from target_omnisend.delivery.leavers import Leavers
 from target_omnisend.delivery.model import MAX_ITEMS, Entry, Origin, Segment
+from target_omnisend.delivery.newcomers import UNBOUNDED, Growth, Newcomers
 from target_omnisend.delivery.proof import Proof
 from target_omnisend.delivery.refusal_breaker import RefusalBreaker
 from target_omnisend.delivery.results import Results
@@ -54,12 +55,16 @@ READ_AHEAD: t.Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of a run. Times in seconds; `quota_share` as in the setting."""
+    """The bounds of a run. Times in seconds; `quota_share` as in the setting.
+
+    `growth` says which people the run may make contacts of.
+    """
 
     quota_share: float
     confirm_timeout: float
     max_unconfirmed: int
     since: dt.date
+    growth: Growth = UNBOUNDED
 
 
 class Delivery:
@@ -121,7 +126,12 @@ class Delivery:
         )
         self._submitter = Submitter(self.scheduler, self._confirmer, self._proof, self._settlement)
         self.gate = Gate(self.scheduler, self._submitter, self._proof, looking=looking)
-        self._cutter = Cutter(self._batcher, self.gate, self._tagger, self._settlement)
+        self._newcomers = Newcomers(
+            self.scheduler, self._batcher, self._settlement, outcome, limits.growth
+        )
+        self._cutter = Cutter(
+            self._batcher, self.gate, self._tagger, self._settlement, self._newcomers
+        )
         self._leavers = Leavers(self._batcher, self._settlement, outcome)
         self.admit = self._batcher.admit
         self.delete = self._leavers.delete
@@ -167,10 +177,15 @@ class Delivery:
 
     def has_room(self) -> bool:
         """Whether another entry may be admitted."""
-        return (
-            self._batcher.held + self._leavers.held < self._max_unconfirmed
-            and self._batcher.pending + self.gate.entries + self._submitter.entries < READ_AHEAD
-        )
+        return not self._is_full and self._ahead < READ_AHEAD
+
+    @property
+    def _is_full(self) -> bool:
+        return self._batcher.held + self._leavers.held >= self._max_unconfirmed
+
+    @property
+    def _ahead(self) -> int:
+        return self._batcher.pending + self.gate.entries + self._submitter.entries
 
     def state(self, value: t.Any) -> None:
         """Remember a STATE message; it leaves once all before it is settled."""
@@ -210,6 +225,7 @@ class Delivery:
         self._cancel()
 
     def _cancel(self) -> None:
+        self._newcomers.cancel()
         self.gate.cancel()
         self._submitter.cancel()
 
@@ -266,6 +282,7 @@ class Delivery:
             self._cancel()
         else:
             self._send_again(now)
+            self._let_newcomers_go(now)
             self._delete_early(now)
             self._let_leave(now)
             self._cut_due(now)
@@ -277,13 +294,20 @@ class Delivery:
         while self._results.again:
             self._submitter.again(self._results.again.popleft(), now)
 
+    def _let_newcomers_go(self, now: float) -> None:
+        everyone = self._ending.closing and not self._batcher.pending
+        self._newcomers.tick(
+            now, room=READ_AHEAD - self._ahead, everyone=everyone, full=self._is_full
+        )
+
     def _cut_due(self, now: float) -> None:
         segments = self._batcher.segments
         # At the end a batch that is not full waits for the entries that may still fill it. That
         # delays nothing, because those need a whole batch's time after it anyway.
         if self._ending.closing:
             for segment in list(segments.complete):
-                self._cutter.cut(segment, now, partial=True)
+                if segment not in self._newcomers.ready:
+                    self._cutter.cut(segment, now, partial=True)
         if segments.full and not self.has_room():
             self._cutter.cut_full(now)
         for segment in segments.older_than(now - waits.seconds(waits.IDLE)):
@@ -306,6 +330,8 @@ class Delivery:
 
     def _delete_early(self, now: float) -> None:
         """Carry deletions out before the end of an input that is long, or has many of them."""
+        if self._newcomers.counting:
+            return
         in_the_way = self._leavers.held and self._is_idle and not self.has_room()
         if not self._ending.closing and (in_the_way or self._leavers.are_due(now)):
             self._leavers.admit_deletions(now)

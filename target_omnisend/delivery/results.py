@@ -100,6 +100,8 @@ class Results:
                 created = judgement.accepted[entry.email]
                 entry.origin.counts.created += created is True
                 entry.origin.counts.updated += created is False
+                if created is not None:  # counted; it weighs more than a look before the batch
+                    entry.known = None
                 accepted.append(entry)
             elif refusal is None or refusal.transient:
                 again.append(entry)

@@ -53,6 +53,8 @@ class Settlement:
         self._breaker = breaker
         self._ending = ending
         self._started = started
+        self._created: set[int] = set()
+        """Hashes of people that were not in Omnisend before one of their entries was accepted."""
 
     def accept(
         self, segment: Segment, entries: list[Entry], now: float, *, tagged: bool = False
@@ -69,7 +71,7 @@ class Settlement:
         """These people have lost the membership."""
         for origin, number in by_origin(entries):
             origin.counts.removed += number
-        self._count_accepted((entry for entry in entries if entry.from_record), now)
+        self._count_accepted([entry for entry in entries if entry.from_record], now)
         self.changes.forget(segment, entries)
         self._close(entries, now)
 
@@ -77,6 +79,12 @@ class Settlement:
         """Omnisend has these contacts already."""
         for origin, number in by_origin(entry for entry in entries if entry.from_record):
             origin.counts.unchanged += number
+        self._close(entries, now)
+
+    def skip(self, entries: list[Entry], now: float) -> None:
+        """There is nothing to do for these records."""
+        for origin, number in by_origin(entries):
+            origin.counts.skipped += number
         self._close(entries, now)
 
     def reject_record(
@@ -132,9 +140,20 @@ class Settlement:
         for entry in batch.entries:
             self._batcher.release(entry.email, now)
 
-    def _count_accepted(self, entries: Iterable[Entry], now: float) -> None:
+    def _count_accepted(self, entries: list[Entry], now: float) -> None:
         for origin, number in by_origin(entries):
             self._outcome.accept(origin.counts, number, now - self._started)
+        for entry in entries:
+            if entry.known is not None:
+                self._count_created(entry)
+
+    def _count_created(self, entry: Entry) -> None:
+        person = hash(entry.email)
+        created = not entry.known and person not in self._created
+        if created:  # in a second segment it is an update
+            self._created.add(person)
+        entry.origin.counts.created += created
+        entry.origin.counts.updated += not created
 
     def _close(self, entries: Iterable[Entry], now: float) -> None:
         for entry in entries:
