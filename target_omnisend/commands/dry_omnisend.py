@@ -74,7 +74,7 @@ class DryOmnisend:
         return self.read(Endpoint.READ_CONTACTS, lambda api: api.find_contact(email))
 
     def contacts(self, filters: Mapping[str, str], after: str | None = None) -> Answer:
-        """Have nobody, or those that the real Omnisend has."""
+        """Have no contact, or those that the real Omnisend has."""
         if self.read is None:
             return Answer(Kind.DONE, body={"contacts": []})
         return self.read(Endpoint.READ_CONTACTS, lambda api: api.contacts(filters, after))

@@ -148,6 +148,7 @@ class DryRunner(VirtualRunner):
 
     def stop(self, hurried: Callable[[], bool]) -> None:
         """Stop; nothing is open in truth."""
+        self._delivery.count_not_sent()
 
     @property
     def _limit(self) -> float:
@@ -288,6 +289,7 @@ def _would(counts: StreamCounts) -> str:
         "duplicates": counts.duplicates,
         "unchanged": counts.unchanged,
         "skipped": counts.skipped,
+        "not sent": counts.not_sent,
         "would be removed": counts.removed,
     }
     parts += [f"{number} {what}" for what, number in others.items() if number]

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from target_omnisend.delivery.failures import too_many_new
-from target_omnisend.delivery.presence import Presence
+from target_omnisend.delivery.presence import MAX_LOOK_UPS, Presence
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
@@ -36,11 +36,13 @@ class Growth:
         create: it may make any.
         limit: so many at most; None without a limit.
         looking: the people have to be looked up.
+        max_look_ups: so many by address, more by reading the contacts of the store.
     """
 
     create: bool = True
     limit: int | None = None
     looking: bool = False
+    max_look_ups: int = MAX_LOOK_UPS
 
     @classmethod
     def of(cls, create: bool, limit: int | None, *, dry: bool = False) -> Growth:  # noqa: FBT001 - as the settings
@@ -76,7 +78,7 @@ class Newcomers:
         self._settlement = settlement
         self._outcome = outcome
         self._growth = growth
-        self._presence = Presence(scheduler)
+        self._presence = Presence(scheduler, growth.max_look_ups)
         self._new: set[int] = set()
         """Hashes of the addresses of people that Omnisend does not have."""
         self._absent: list[Entry] = []
@@ -130,9 +132,10 @@ class Newcomers:
         self._presence.tick(now)
         if self._presence.failure is not None:
             raise self._presence.failure
-        self._decide(everyone=everyone)
+        self._decide()
         if self._presence.waiting:  # one by one each of them would make a batch of its own
             return
+        self._check_limit(everyone=everyone)
         self._settle_absent(now)
         if self.counting and (everyone or full):
             self._open(everyone=everyone)
@@ -143,7 +146,7 @@ class Newcomers:
         """Ask for no more people: the run ends early."""
         self._presence.cancel()
 
-    def _decide(self, *, everyone: bool) -> None:
+    def _decide(self) -> None:
         for entry, there in self._presence.take():
             entry.known = there
             is_new = not there and not entry.leaves
@@ -154,10 +157,11 @@ class Newcomers:
             else:
                 self._absent.append(entry)
         self._outcome.new_people = len(self._new)
+
+    def _check_limit(self, *, everyone: bool) -> None:
         limit = self._growth.limit
         if limit is not None and self._growth.create and len(self._new) > limit:
-            ended = everyone and not self._presence.waiting
-            raise too_many_new(len(self._new), limit, ended=ended, wrote=not self.counting)
+            raise too_many_new(len(self._new), limit, ended=everyone, wrote=not self.counting)
 
     def _settle_absent(self, now: float) -> None:
         absent, self._absent = self._absent, []

@@ -28,7 +28,7 @@ if t.TYPE_CHECKING:
 logger = logging.getLogger("target-omnisend.delivery")
 
 MAX_LOOK_UPS: t.Final = 1_000
-"""People that a run looks up; as many calls read the contacts of a store of 250,000."""
+"""People that a run looks up by address; as many calls read the contacts of a store of 250,000."""
 
 AT_ONCE: t.Final = 10
 """Look-ups under way at once."""
@@ -47,16 +47,17 @@ class Addresses:
     of a million.
     """
 
-    def __init__(self) -> None:
-        """Have none."""
+    def __init__(self, part: int = PART) -> None:
+        """Have none; sort so many hashes at once."""
         self.count = 0
+        self._part = part
         self._unsorted = array("q")
         self._parts: list[array[int]] = []
 
     def add(self, emails: Iterable[str]) -> None:
         """Take addresses in."""
         self._unsorted.extend(map(hash, emails))
-        if len(self._unsorted) >= PART:
+        if len(self._unsorted) >= self._part:
             self.close()
 
     def close(self) -> None:
@@ -82,16 +83,17 @@ class Presence:
     It does not promise that a contact is still there later.
 
     Attributes:
-        waiting: the entries of people of whom it is not known.
+        waiting: the entries of people that it does not know about yet.
         failure: why it cannot be found out; None as long as it can.
     """
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        """Know no person."""
+    def __init__(self, scheduler: Scheduler, max_look_ups: int) -> None:
+        """Know no person; look so many up by address before the whole store is read."""
         self.waiting: dict[Entry, None] = {}
         self.failure: RunFailed | None = None
         self._exchanges = Exchanges(scheduler)
         self._queue: deque[Entry] = deque()
+        self._max_look_ups = max_look_ups
         self._asked = 0
         self._found: dict[str, bool] = {}
         self._decided: list[tuple[Entry, bool]] = []
@@ -113,7 +115,7 @@ class Presence:
         self._decide_known(entries)
         unknown = [entry for entry in entries if entry in self.waiting]
         self._asked += len(unknown)
-        if self._asked > MAX_LOOK_UPS:
+        if self._asked > self._max_look_ups:
             self._read_store()
         if self._reading:
             return
