@@ -146,7 +146,7 @@ class DryRunner(VirtualRunner):
                 "right, raise max_new_contacts.",
             )
 
-    def stop(self, hurried: Callable[[], bool]) -> None:
+    def stop(self, hurried: Callable[[], bool]) -> None:  # noqa: ARG002 - it waits for nothing
         """Stop; nothing is open in truth."""
         self._delivery.count_not_sent()
 

@@ -147,6 +147,7 @@ class Newcomers:
         self._presence.cancel()
 
     def _decide(self) -> None:
+        """Take in what became known of people."""
         for entry, there in self._presence.take():
             entry.known = there
             is_new = not there and not entry.leaves
@@ -164,6 +165,8 @@ class Newcomers:
             raise too_many_new(len(self._new), limit, ended=everyone, wrote=not self.counting)
 
     def _settle_absent(self, now: float) -> None:
+        if not self._absent:
+            return
         absent, self._absent = self._absent, []
         self._settlement.skip([entry for entry in absent if entry.from_record], now)
         for entry in absent:
