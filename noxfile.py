@@ -25,6 +25,9 @@ QUICK = (
 )
 """Tests of most of what a change can break, in half a minute."""
 
+NEXT_SDK = "singer-sdk[msgspec]>=0.55.0a1"
+"""Later than what the package declares; a pre-release counts, because the bound is one."""
+
 MACHINES = (
     "tests/simulation/test_engine_machine.py",
     "tests/simulation/test_nights.py",
@@ -47,7 +50,7 @@ nox.options.sessions = ["lint", "tests", "e2e"]
 def install(session: nox.Session, *groups: str) -> None:
     """Install the package, editable and with its extras, and groups of what work on it needs."""
     session.install(
-        "-e", ".[sandbox,postgres,parquet]", *nox.project.dependency_groups(PYPROJECT, *groups)
+        "-e", ".[sandbox,postgres,parquet,s3]", *nox.project.dependency_groups(PYPROJECT, *groups)
     )
 
 
@@ -181,8 +184,18 @@ def docs(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The oldest versions of what the package declares that it runs with."""
     groups = nox.project.dependency_groups(PYPROJECT, "test")
-    session.install("--resolution=lowest-direct", "-e", ".[sandbox,postgres,parquet]", *groups)
+    session.install("--resolution=lowest-direct", "-e", ".[sandbox,postgres,parquet,s3]", *groups)
     session.run("pytest", "-n", "2", *(session.posargs or VERSIONS))
+
+
+@nox.session(name="next")
+def next_(session: nox.Session) -> None:
+    """The quick tests with the next singer-sdk, its pre-releases too; a failure fails no CI."""
+    install(session, "test")
+    session.install("--upgrade", "--prerelease=if-necessary-or-explicit", NEXT_SDK)
+    command = ("pytest", "-n", "2", "-q", "-m", "not slow", *(session.posargs or QUICK))
+    session.run(*command, success_codes=[0, 1, 2, 3, 4])
+    session.log(f"Each failure above is what {NEXT_SDK} changes. It fails no CI: it is to prepare.")
 
 
 @nox.session(python=["3.11", "3.12", "3.13", "3.14"], download_python="never")
@@ -201,11 +214,17 @@ def hooks(session: nox.Session) -> None:
 
 @nox.session
 def workflows(session: nox.Session) -> None:
-    """The workflows of GitHub: their schema, and what is known to be unsafe in one."""
+    """What GitHub reads: workflows, issue forms, dependabot; schemas, and what is unsafe."""
     session.install("check-jsonschema>=0.33", "zizmor>=1.14")
     files = [str(path) for path in sorted(Path(".github", "workflows").iterdir())]
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files)
-    session.run("zizmor", "--offline", *files)
+    forms = sorted(Path(".github", "ISSUE_TEMPLATE").glob("[!c]*.yml"))
+    session.run(
+        "check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *map(str, forms)
+    )
+    dependabot = str(Path(".github", "dependabot.yml"))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", dependabot)
+    session.run("zizmor", "--offline", *files, dependabot)
 
 
 @nox.session(name="try")

@@ -17,6 +17,7 @@ exclude_patterns = ["conf.py"]
 html_theme = "furo"
 html_title = "target-omnisend"
 html_copy_source = False
+html_extra_path = ["../target_omnisend/target-omnisend.schema.json"]
 html_show_sourcelink = False
 html_show_copyright = False
 html_last_updated_fmt = None

@@ -9,6 +9,7 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from .faults import KINDS
+from .notes import OMNISEND
 from .wire import stamp
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def render(store: Store, query: Mapping[str, str], base: str) -> str:
         wanted=wanted,
         at=at,
         pages=pages,
+        hits=len(found),
         contacts=found[(at - 1) * PER_PAGE : at * PER_PAGE],
         figures=_figures(store),
         faults=_faults(store),
@@ -79,13 +81,13 @@ def _figures(store: Store) -> dict[str, int]:
 
 
 def _faults(store: Store) -> list[tuple[Any, ...]]:
-    """Kind, meaning, settings and strikes of each fault in force."""
+    """Kind, meaning, Omnisend's own way, settings and strikes of each fault in force."""
     rows = []
     for fault, struck in store.faults.in_force():
         settings = msgspec.to_builtins(fault)
         kind = settings.pop("kind")
         shown = ", ".join(f"{name}: {value}" for name, value in settings.items())
-        rows.append((kind, KINDS[kind][1], shown, struck))
+        rows.append((kind, KINDS[kind][1], OMNISEND[kind], shown, struck))
     return rows
 
 

@@ -43,10 +43,10 @@ def main() -> None:
         shown = page_path.read_text(encoding="utf-8").replace(str(folder), "output")
         page_path.write_text(shown, encoding="utf-8")
         with running_browser() as browser:
-            page = browser.new_page(viewport={"width": 1000, "height": 1660})
+            page = browser.new_page(viewport={"width": 1000, "height": 900})
             page.goto(page_path.as_uri())
             IMAGE.parent.mkdir(exist_ok=True)
-            page.screenshot(path=IMAGE)
+            page.screenshot(path=IMAGE, full_page=True)
     print(f"{IMAGE} is made")
 
 

@@ -10,11 +10,12 @@ import copy
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hub_definition
 import messages
-import yaml
 
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
 from target_omnisend.report.codes import EXITS, REJECTIONS, WARNINGS, Code
@@ -38,27 +39,23 @@ LOADER: Mapping[str, Any] = {
     "settings_group_validation": [
         [credential, *CONFIG_JSONSCHEMA["required"]] for credential in CREDENTIALS
     ],
+    "commands": {
+        "check": {
+            "args": "--config=ENV --check",
+            "description": "Show the store of the key, its scopes and the columns the mapping "
+            "needs; writes nothing.",
+        },
+        "dry-run": {
+            "args": "--config=ENV --dry-run",
+            "description": "Read the input and show what a run would do; writes nothing.",
+        },
+    },
 }
 """What Meltano has to know of the loader besides its settings."""
-HUB = {
-    "variant": "target-omnisend",
-    "label": "Omnisend",
-    "description": "E-mail and SMS marketing for shops; customer segments become tagged contacts",
-    "domain_url": "https://www.omnisend.com/",
-    "docs": "https://github.com/target-omnisend/target-omnisend#readme",
-    "repo": "https://github.com/target-omnisend/target-omnisend",
-    "pip_url": "target-omnisend",
-    "logo_url": "/assets/logos/loaders/omnisend.png",
-    "keywords": ["meltano_sdk", "api", "reverse_etl", "marketing"],
-    "maintenance_status": "beta",
-}
-"""What Meltano Hub shows besides: https://hub.meltano.com/loaders."""
 # Not decimal: Meltano 4.4.1 cannot hand on one that the environment gives ("Object of type Decimal
 # is not JSON serializable"); the target reads numbers from text.
 KINDS = {"number": "string"}
-HUB_HEAD = """\
-# For Meltano Hub, and for `meltano add --from-ref target-omnisend.plugin.yml target-omnisend`.
-"""
+WITH_EXAMPLES = ("docs/scheduling.md", "docs/from-an-export.md", "docs/from-customer-insights.md")
 ENV_HEAD = """\
 # Settings as environment variables. Copy this file to `.env`: Meltano reads it. For a run without
 # Meltano load it first (`set -a; . ./.env; set +a`), then `target-omnisend --config=ENV`.
@@ -73,6 +70,7 @@ ENV_EXAMPLES = {
     "tags": '["source: warehouse"]',
     "ledger_url": "sqlite:///output/ledger.db",
     "report_path": "output/report.json",
+    "notify_url": "https://hooks.slack.com/services/…",
     "streams": '{"vip_customers": {"segment": "VIP customers"}}',
     "batch_config": '{"storage": {"root": "file:///data/batches"}}',
     "batch_size_rows": "10000",
@@ -146,19 +144,16 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def meltano() -> str:
     """meltano.yml with the loader, in the form that Meltano itself writes."""
-    loader = _yaml([{**LOADER, "settings": _plugin_settings()}])
+    loader = hub_definition.as_yaml([{**LOADER, "settings": _plugin_settings()}])
     indented = "".join(f"  {line}\n" for line in loader.splitlines())
     return _between(_read("meltano.yml"), "\n  loaders:\n", "\nenvironments:", indented)
 
 
 def hub() -> str:
     """The plugin definition, whole, in the form that Meltano Hub wants."""
-    definition = {**LOADER, **HUB, "settings": _plugin_settings()}
-    return HUB_HEAD + _yaml(dict(sorted(definition.items())))
-
-
-def _yaml(value: object) -> str:
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=111))
+    supported = {"supported_python_versions": TargetOmnisend.get_supported_python_versions()}
+    definition = {**LOADER, **supported, "settings": _plugin_settings()}
+    return hub_definition.page(definition)
 
 
 def env() -> str:
@@ -172,15 +167,42 @@ def env() -> str:
     return "\n".join([ENV_HEAD, *blocks])
 
 
-def scheduling() -> str:
-    """docs/scheduling.md with the examples, as tests run them."""
+def _with_examples(path: str) -> str:
+    """A page with the files of examples/ that it names, as tests run them."""
     block = r"<!-- (examples/\S+) -->\n```(\w+)\n.*?```\n"
     return re.sub(
         block,
         lambda found: f"<!-- {found[1]} -->\n```{found[2]}\n{_read(found[1])}```\n",
-        _read("docs/scheduling.md"),
+        _read(path),
         flags=re.DOTALL,
     )
+
+
+def json_schema() -> str:
+    """The settings as a JSON schema for editors.
+
+    It asks for no setting, because settings can come in several files and from the environment.
+    """
+    editors = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of target-omnisend",
+        "type": "object",
+        "properties": _valid(WITH_BUILT_IN["properties"]),
+        "additionalProperties": False,
+    }
+    return json.dumps(editors, indent=2, ensure_ascii=False) + "\n"
+
+
+def _valid(schema: Any) -> Any:
+    """A schema whose alternatives are schemas: one of the SDK's is the text "null"."""
+    if isinstance(schema, list):
+        return [_valid(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _valid(value) for key, value in schema.items()}
+    if isinstance(made.get("anyOf"), list):
+        made["anyOf"] = [{"type": o} if isinstance(o, str) else o for o in made["anyOf"]]
+    return made
 
 
 FILES: Mapping[str, Callable[[], str]] = {
@@ -190,8 +212,9 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/messages.txt": messages.page,
     "meltano.yml": meltano,
     ".env.example": env,
-    "docs/scheduling.md": scheduling,
+    **{page: partial(_with_examples, page) for page in WITH_EXAMPLES},
     "target-omnisend.plugin.yml": hub,
+    "target_omnisend/target-omnisend.schema.json": json_schema,
 }
 
 
@@ -206,6 +229,9 @@ def _plugin_setting(name: str, setting: Mapping[str, Any]) -> dict[str, Any]:
     choices = setting.get("enum")
     if choices:
         made["kind"] = "options"
+    elif kind == "object":
+        # Otherwise the environment, which commands read, has `mapping.email` in place of `mapping`.
+        made["value_processor"] = "nest_object"
     if "default" in setting:
         made["value"] = setting["default"]
     made["label"] = setting.get("title") or name.replace("_", " ").capitalize()

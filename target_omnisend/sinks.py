@@ -64,6 +64,7 @@ class SegmentSink(BatchSink):
         self._reader = target.reader
         self._runner = target.session.runner
         self._lose = target.session.outcome.lose
+        self._sent_again = target.session.rejects.sent_again
         types = declared(self.schema)
         stream_maps = _own_maps(target, {self._reader.stream or stream_name, stream_name})
         try:
@@ -139,6 +140,8 @@ class SegmentSink(BatchSink):
         mark = self._mark and fingerprint(self._mark, made.body)
         self._bring(hash(made.email))
         line = self._reader.line
+        if self._reader.is_fed_back:
+            self._sent_again(line, self._settings.segment, made.email)
         self._runner.admit(self._origin, made.email, made.body, line, mark, made.consent)
 
     def _contact_of(self, record: dict[str, t.Any]) -> Contact | Rejection:

@@ -61,9 +61,10 @@ def compile_mapping(
 
 
 def compile_leaver(stream: StreamSettings) -> MemberMapper:
-    """The mapper of members that leave: the e-mail, and the property that is cleared."""
-    cleared = dict.fromkeys(membership_property(stream))
-    return MemberMapper({"email": stream.mapping["email"]}, constant_properties=cleared)
+    """The mapper of members that leave: the e-mail, and the property that shows they left."""
+    return MemberMapper(
+        {"email": stream.mapping["email"]}, constant_properties=left_property(stream)
+    )
 
 
 class Ledger(t.Protocol):
@@ -270,9 +271,17 @@ def membership_property(stream: StreamSettings) -> list[str]:
     return [segment_property(stream.segment)] if stream.membership == "property" else []
 
 
+def left_property(stream: StreamSettings) -> dict[str, bool]:
+    """The custom property that shows membership, if one does, as it is once a member has left.
+
+    False and not null: that null removes a property is documented and unproven. A segment over
+    the property being true loses the person either way.
+    """
+    return dict.fromkeys(membership_property(stream), False)
+
+
 def _clearer(stream: StreamSettings) -> Callable[[str], bytes]:
-    cleared = dict.fromkeys(membership_property(stream))
-    mapper = MemberMapper({"email": "email"}, constant_properties=cleared)
+    mapper = MemberMapper({"email": "email"}, constant_properties=left_property(stream))
 
     def clear(email: str) -> bytes:
         made = mapper.map({"email": email})

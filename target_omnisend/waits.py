@@ -28,6 +28,12 @@ pipe that is full."""
 PRESSED: t.Final = 5.0
 """The same after a second signal."""
 
+NOTIFY: t.Final = 10.0
+"""The notice at the end may take so long in all."""
+
+NOTIFY_STOPPED: t.Final = 3.0
+"""The same for a run that was stopped: a container is killed 30 s after it was asked to stop."""
+
 SPEED_VARIABLE: t.Final = "TARGET_OMNISEND_TEST_SPEED"
 
 

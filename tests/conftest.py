@@ -85,8 +85,8 @@ def place(brands: Project) -> Iterator[Place]:
 def opened() -> Iterator[Opener]:
     ledgers = []
 
-    def open_(url: str, **options: Any) -> Ledger:
-        ledgers.append(Ledger(url, **{"brand": "brand", "utc_now": lambda: NOON, **options}))
+    def open_(url: str, *, kind: type[Ledger] = Ledger, **options: Any) -> Ledger:
+        ledgers.append(kind(url, **{"brand": "brand", "utc_now": lambda: NOON, **options}))
         return ledgers[-1]
 
     yield open_

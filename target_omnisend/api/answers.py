@@ -9,13 +9,16 @@ from __future__ import annotations
 import enum
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_RETRY_AFTER: t.Final = 60.0
 """Seconds to wait after a 429 that does not say how long (`/batches` documents none)."""
+
+LONGEST_DETAIL: t.Final = 200
+"""Characters of Omnisend's own words for an answer that is not a success."""
 
 LONGEST_RETRY_AFTER: t.Final = 600.0
 """As long as an outage may last: a run that waits longer for one call is over anyway."""
@@ -76,6 +79,8 @@ class Answer:
         fault: for the log: what came, without any value of ours. Empty for a success.
         fields: paths of the request that a 400 names.
         reason: why nothing came, in words, when nothing came.
+        detail: Omnisend's own words for an answer that is not a success. They can quote what
+            the call carried, so the log can have them only if that was nothing personal.
     """
 
     kind: Kind
@@ -85,6 +90,7 @@ class Answer:
     fault: str = ""
     fields: tuple[str, ...] = ()
     reason: str = ""
+    detail: str = field(default="", repr=False)
 
 
 def read_problem(status: int, body: t.Any, headers: Mapping[str, str]) -> Answer:
@@ -101,6 +107,7 @@ def read_problem(status: int, body: t.Any, headers: Mapping[str, str]) -> Answer
         retry_after=_retry_after(problem, headers) if kind is Kind.THROTTLED else 0.0,
         fault=" ".join(word for word in words if word),
         fields=tuple(str(e.get("field")) for e in errors if e.get("field")),
+        detail=_detail(problem, errors),
     )
 
 
@@ -123,6 +130,12 @@ def as_name(value: t.Any) -> str:
     """The value if it can be a name of the API's, else "?": it might be a person's data."""
     name = str(value)
     return name if re.fullmatch(r"[\w.:/\[\]-]{0,100}", name) else "?"
+
+
+def _detail(problem: Mapping[str, t.Any], errors: list[dict[str, t.Any]]) -> str:
+    said = [problem.get("detail") or problem.get("title"), *(e.get("message") for e in errors[:1])]
+    texts = dict.fromkeys(" ".join(one.split()) for one in said if isinstance(one, str))
+    return "; ".join(text for text in texts if text.isprintable())[:LONGEST_DETAIL]
 
 
 def _last_part(problem_type: t.Any) -> str:

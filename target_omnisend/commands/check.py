@@ -133,7 +133,7 @@ def _describe_store(brand: Mapping[str, t.Any]) -> None:
         logger.info("store: %s.", ", ".join(facts), extra=event("check_store"))
     else:
         logger.info(
-            "store: unknown (the API key has no brands.read scope; it is optional).",
+            "store: unknown (the API key cannot read it; its scope brands.read is optional).",
             extra=event("check_store"),
         )
 

@@ -15,6 +15,8 @@ from target_omnisend.commands.check import check, check_session
 from target_omnisend.commands.closing import conclude, end_unstarted, nothing
 from target_omnisend.commands.dry_run import dry_run, dry_session
 from target_omnisend.commands.export import Source, export
+from target_omnisend.commands.forget import forget, person_of
+from target_omnisend.commands.print_rejects import print_rejects, print_session
 from target_omnisend.commands.retire import retire
 from target_omnisend.commands.session import Session
 from target_omnisend.commands.verify import verify, verify_session
@@ -47,19 +49,34 @@ class Options:
     retire: str | None = None
     dry_run: bool = False
     check: bool = False
+    rejects: str | None = None
+    forget: str | None = None
     verify: str | None = None
 
     @property
     def reads_standard_input(self) -> bool:
         """Whether a tap writes to this command."""
-        others = self.check or self.retire is not None or self.verify is not None
-        return not others and self.file_input is None
+        return not self._apart and self.file_input is None
+
+    @property
+    def _apart(self) -> list[str]:
+        """The options that are commands of their own."""
+        asked = {
+            "--check": self.check,
+            "--retire": self.retire is not None,
+            "--verify": self.verify is not None,
+            "--rejects": self.rejects is not None,
+            "--forget": self.forget is not None,
+        }
+        return [name for name, given in asked.items() if given]
 
     @property
     def session(self) -> Callable[..., Session]:
         """The function that makes the session of the command."""
         if self.check:
             return check_session
+        if self.rejects is not None:
+            return print_session
         if self.verify is not None:
             return verify_session
         return dry_session if self.dry_run else Session
@@ -70,10 +87,11 @@ class Options:
         Raises:
             click.UsageError: if there are two.
         """
-        if self.check and self.retire is not None:
-            raise click.UsageError("--check and --retire do not go together.")
-        if self.verify is not None and (self.check or self.dry_run or self.retire is not None):
-            raise click.UsageError("--verify goes with neither --check, --retire nor --dry-run.")
+        apart = self._apart
+        if self.dry_run and not {"--verify", "--rejects", "--forget"}.isdisjoint(apart):
+            apart.append("--dry-run")
+        if len(apart) > 1:
+            raise click.UsageError(f"{' and '.join(apart)} do not go together.")
 
 
 def run(
@@ -95,7 +113,11 @@ def _run(target: Target, options: Options) -> int:
     session = target.session
     if options.check:
         return check(session)
+    if options.forget is not None:
+        return forget(session, person_of(options.forget))
     check_open(reading=options.reads_standard_input)
+    if options.rejects is not None:
+        return print_rejects(session, options.rejects)
     _look_for_garbage_less_often()
     if options.verify is not None:
         return verify(session, options.verify)
@@ -189,5 +211,19 @@ _OPTIONS: t.Final = (
         ["--dry-run"],
         is_flag=True,
         help="Read the whole input, or retire, and say what would be done; send and write nothing.",
+    ),
+    click.Option(
+        ["--rejects"],
+        metavar="[SEGMENT]",
+        is_flag=False,
+        flag_value="",
+        help="Print the rejected records that the ledger keeps, of one segment or of all, as "
+        "Singer input: to correct them and send them with --input.",
+    ),
+    click.Option(
+        ["--forget"],
+        metavar="EMAIL",
+        help="Erase every local trace of a person from ledger and rejects; - reads the address "
+        "from standard input. Omnisend is not changed.",
     ),
 )

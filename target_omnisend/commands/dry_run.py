@@ -18,22 +18,20 @@ from target_omnisend.commands.closing import (
     warn_of_losses,
 )
 from target_omnisend.commands.dry_omnisend import DryOmnisend
+from target_omnisend.commands.kept_rejects import make_rejects
 from target_omnisend.commands.parts import Parts, make_runner, open_dry_ledger
 from target_omnisend.commands.session import Session
 from target_omnisend.delivery.virtual_runner import VirtualClock, VirtualRunner
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
 from target_omnisend.mapping.contact import NEVER_NEWER
-from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.report.summary import by_code
 
 if t.TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from target_omnisend.config.settings import Settings
-    from target_omnisend.delivery.model import Origin
+    from target_omnisend.delivery.model import Entry, Origin
     from target_omnisend.delivery.outcome import Outcome, StreamCounts
     from target_omnisend.delivery.runner import Runner
 
@@ -141,8 +139,8 @@ class DryRunner(VirtualRunner):
         if limit is not None and new > limit and settings.create_contacts:
             raise RunFailed(
                 ExitCode.GUARD,
-                f"A run would send nothing, because Omnisend does not have {new} of the people and "
-                f"max_new_contacts ({limit}) allows fewer new contacts. Check the source; if it is "
+                "A run would send nothing, because too many people are new to Omnisend "
+                f"({new} people, max_new_contacts allows {limit}). Check the source; if it is "
                 "right, raise max_new_contacts.",
             )
 
@@ -158,18 +156,29 @@ class DryRunner(VirtualRunner):
 class _NoRejects:
     """Rejected records are counted, and kept nowhere."""
 
-    def __init__(self, folder: Path, run_id: str, utc_now: Callable[[], dt.datetime]) -> None:
-        """Find out, as a run does, whether they could be kept.
+    where = None
+
+    def __init__(self, session: Session) -> None:
+        """Find out, as a run does, whether they could be kept, as far as that writes nothing.
 
         Raises:
             RunFailed: when the folder cannot be written to.
         """
-        self.path = RejectsFile(folder, run_id, utc_now).path
+        make_rejects(session)
+
+    def check(self, seconds: float) -> None:
+        """Write nothing."""
 
     def add(self, *_: t.Any, **__: t.Any) -> None:
         """Keep nothing."""
 
     def sync(self) -> None:
+        """Nothing is there."""
+
+    def sent_again(self, line: bytes, segment: str, email: str) -> None:
+        """Nothing is there."""
+
+    def settled(self, entries: Iterable[Entry]) -> None:
         """Nothing is there."""
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from target_omnisend.api import clock as real_time
 from target_omnisend.api.client import OmnisendClient
+from target_omnisend.commands.kept_rejects import make_rejects
 from target_omnisend.delivery.protocol import Rejects
 from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
-from target_omnisend.output.rejects import RejectsFile
 from target_omnisend.progress.reporter import progress_of
 from target_omnisend.report.data import write
 
@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.commands.session import Session
     from target_omnisend.config.settings import Settings
     from target_omnisend.ledger import Ledger
+    from target_omnisend.output.rejected import Where
 
 
 class Clock(t.Protocol):
@@ -39,11 +40,17 @@ class KeptRejects(Rejects, t.Protocol):
     """Rejected records, kept so that they can be corrected and sent again."""
 
     @property
-    def path(self) -> Path:
-        """Their file."""
+    def where(self) -> Where | None:
+        """Where they are; None if none is there yet."""
+
+    def check(self, seconds: float) -> None:
+        """Find out within so many seconds whether they can be kept."""
 
     def sync(self) -> None:
         """Have them on durable storage."""
+
+    def sent_again(self, line: bytes, segment: str, email: str) -> None:
+        """A kept record is on its way again, and makes a contact of this person."""
 
 
 def make_client(settings: Settings, version: str) -> Api:
@@ -110,7 +117,7 @@ class Parts:
         client: makes the client, of settings and version.
         runner: makes the runner of a session.
         ledger: opens the ledger.
-        rejects: keeps rejected records, in a folder, under a run's name.
+        rejects: keeps the rejected records of a session.
         report: writes the report to a path.
         progress: shows how far a runner is.
         dry: they write nothing; sentences say what a run would do.
@@ -120,7 +127,7 @@ class Parts:
     client: Callable[[Settings, str], Api] = make_client
     runner: Callable[[Session], Runner] = make_runner
     ledger: _OpenLedger = open_ledger
-    rejects: Callable[[Path, str, Callable[[], dt.datetime]], KeptRejects] = RejectsFile
+    rejects: Callable[[Session], KeptRejects] = make_rejects
     report: Callable[[Path, Mapping[str, t.Any]], None] = write
     progress: Callable[[Runner, Callable[[], float | None]], AbstractContextManager[t.Any]] = (
         progress_of

@@ -28,12 +28,12 @@ def retire(session: Session, name: str) -> None:
         RunFailed: without a ledger, or if the ledger does not know the segment.
         Stopped: when a signal came.
     """
+    session.command, session.retired = "retire", name
     if session.ledger is None:
         raise RunFailed(ExitCode.SETTINGS, "--retire needs the setting 'ledger_url'.")
     _describe_members(session.ledger, name)
     own = session.settings.of_segment(name)
     _check_marks(session, own)
-    session.retired = name
     origin = Origin(
         stream=name,
         schema=b"",

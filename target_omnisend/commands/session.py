@@ -9,9 +9,9 @@ import uuid
 from collections import Counter
 from contextlib import ExitStack
 from hashlib import blake2b
-from pathlib import Path
 
 from target_omnisend.commands.closing import named
+from target_omnisend.commands.history import keep
 from target_omnisend.commands.parts import Parts
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.change_filter import ChangeFilter
@@ -27,7 +27,8 @@ from target_omnisend.report.data import check_writable
 from target_omnisend.streams import Segments, conditions, proof_key
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from typing import Self
 
     from target_omnisend.api.protocol import Api
@@ -38,6 +39,12 @@ if t.TYPE_CHECKING:
     from target_omnisend.signals import Interrupt
 
 logger = logging.getLogger("target-omnisend")
+
+START_SECONDS: t.Final = 30.0
+"""An object store for rejected records gets so long to take the first file."""
+
+CHECK_SECONDS: t.Final = 5.0
+"""The same in a check, which ends within 20 s."""
 
 
 class Session:
@@ -56,7 +63,11 @@ class Session:
         id: the name of the run.
         version: of the target.
         started_at: in UTC.
+        command: `export`, `retire` or `verify`.
         retired: the segment that `--retire` or `--verify` names; None in other runs.
+        earlier_runs: the history of the same segments, the oldest first, once the ledger is closed.
+        store: by which the ledger knows the store; empty until that is known.
+        history_kept: the ledger's history has this run.
         began: `with` has made all of the following.
         report_path: the file for the report; None without the setting, or if it is not writable.
         rejects: it keeps the rejected records.
@@ -98,7 +109,11 @@ class Session:
         self.id = uuid.uuid4().hex[:8]
         self.version = version
         self.started_at = self.utc_now()
+        self.command = "export"
         self.retired: str | None = None
+        self.earlier_runs: Sequence[Mapping[str, t.Any]] = ()
+        self.store = ""
+        self.history_kept = False
         self.began = False
         self.report_path: Path | None = None
         self.ledger: Ledger | None = None
@@ -128,7 +143,7 @@ class Session:
         """Stop what ended early, and close the ledger.
 
         Raises:
-            RunFailed: when the ledger does not take its last entries.
+            RunFailed: when the ledger, or the place for rejected records, does not take the last.
         """
         if error is not None and not isinstance(error, Exception):
             return  # the process ends at this point: leave everything as a kill does
@@ -146,7 +161,9 @@ class Session:
     def _make_parts(self, closing: ExitStack) -> None:
         parts, settings = self.parts, self.settings
         self.report_path = self._checked_report_path()
-        self.rejects = parts.rejects(Path(settings.rejects_path), self.id, self.utc_now)
+        self.rejects = parts.rejects(self)
+        patience = CHECK_SECONDS if parts.dry else START_SECONDS
+        self.interrupt.wait_for(lambda: self.rejects.check(patience))
         self.client = parts.client(settings, self.version)
         self.runner = parts.runner(self)
         self.runner.check()
@@ -157,11 +174,11 @@ class Session:
                 extra=event("store_known", store=name),
             )
         if settings.ledger_url is not None:
-            self.ledger = parts.ledger(
-                settings.ledger_url, brand=self._brand(), utc_now=self.utc_now
-            )
+            self.store = self._brand()
+            self.ledger = parts.ledger(settings.ledger_url, brand=self.store, utc_now=self.utc_now)
             closing.callback(self._close_ledger, self.ledger)
             self._remember_by(self.ledger)
+        closing.callback(self.rejects.sync)  # while the ledger is open
         closing.enter_context(parts.progress(self.runner, self._read_share))
 
     def _checked_report_path(self) -> Path | None:
@@ -189,6 +206,7 @@ class Session:
                 growth=Growth.of(
                     settings.create_contacts, settings.max_new_contacts, dry=self.parts.dry
                 ),
+                check_tags=not self.parts.dry,
             ),
             now=now,
             key=email_key,
@@ -242,6 +260,8 @@ class Session:
                 ledger.proofs.drop(key)
             elif looks.subscribed:
                 ledger.proofs.keep(key)
+            if self.began:  # otherwise the outcome does not know the failure yet
+                keep(self, ledger)
         finally:
             ledger.close()
 

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 
-from target_omnisend.commands.closing import conclude, say_last, write_report
+from target_omnisend.commands.closing import conclude, notify, report_of, save_report, say_last
 from target_omnisend.commands.parts import Parts
 from target_omnisend.commands.session import Session
 from target_omnisend.delivery.verification import NotVerified, Shown, Verification, Verifier
@@ -69,6 +69,7 @@ def verify_all(session: Session) -> None:
 
 
 def _verify(session: Session, name: str) -> None:
+    session.command = "verify"
     if session.ledger is None:
         raise RunFailed(ExitCode.SETTINGS, "--verify needs the setting 'ledger_url'.")
     if name not in session.ledger.names():
@@ -145,11 +146,14 @@ def _numbers(found: Verification) -> str:
 
 def _tell(session: Session, *, name: str) -> None:
     outcome = session.outcome
-    report = write_report(session)
+    facts = report_of(session)
+    report = save_report(session, facts)
     clauses = [f"exit code {outcome.exit_code}", *_end(outcome, name)]
     if report:
         clauses.append(f"the report is {report}")
-    say_last(outcome, f"Verify, segment '{name}': {'; '.join(clauses)}.", report=report)
+    last = f"Verify, segment '{name}': {'; '.join(clauses)}."
+    notify(session, facts, last)
+    say_last(outcome, last, report=report)
 
 
 def _end(outcome: Outcome, name: str) -> list[str]:

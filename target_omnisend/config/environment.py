@@ -13,6 +13,7 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._util import read_json_file
 from singer_sdk.plugin_base import _ConfigInput
 
+from target_omnisend.config.address import webhook_problems
 from target_omnisend.config.blanks import not_blank_in_environment, without_blanks
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CONTACT_FIELDS, STREAM_SETTINGS
 from target_omnisend.config.stream_names import join_stream_names
@@ -89,10 +90,24 @@ def readable(paths: tuple[str, ...]) -> _ConfigInput:
 
 
 def with_environment(config: _ConfigInput) -> dict[str, t.Any]:
-    """The settings, and where they are read from the environment, the report's path from there."""
-    name = f"{ENVIRONMENT_PREFIX}REPORT_PATH"
-    given = {"report_path": os.environ[name]} if config.parse_env and name in os.environ else {}
+    """The settings, and where they are read from the environment, two of those that are there.
+
+    These name the places that get the end of a run.
+    """
+    if not config.parse_env:
+        return dict(config.config)
+    variables = {name: f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in _OF_THE_END}
+    given = {name: os.environ[one] for name, one in variables.items() if one in os.environ}
     return {**config.config, **given}
+
+
+_OF_THE_END: t.Final = ("report_path", "notify_url")
+
+
+def notify_url_of(config: t.Mapping[str, t.Any]) -> str | None:
+    """Where a notice goes by settings that were not checked; None for any other text."""
+    url = config.get("notify_url")
+    return url if isinstance(url, str) and not webhook_problems(url) else None
 
 
 def report_path_of(config: t.Mapping[str, t.Any]) -> str | None:

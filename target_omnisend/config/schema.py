@@ -247,7 +247,8 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "rejects_path",
         th.StringType(min_length=1),
         default="target-omnisend-rejects/",
-        description="Folder for rejected records; a file is made only when there is one.",
+        description="Where rejected records are kept: a folder, the URL of one in an object store "
+        "(`s3://bucket/rejects`, `gs://…`, `az://…`), or `ledger`, a table beside the ledger.",
     ),
     th.Property(
         "ledger_url",
@@ -267,6 +268,22 @@ CONFIG_JSONSCHEMA: t.Final[dict[str, t.Any]] = th.PropertiesList(
         "report_path",
         th.StringType(pattern=r"\.json$"),
         description="A file `….json` for the run report.",
+    ),
+    th.Property(
+        "notify_url",
+        th.StringType(min_length=1),
+        secret=True,
+        title="Notify URL",
+        description="A URL that gets a POST at the end of a run: JSON with `text`, one sentence "
+        "that Slack and Teams show, and the report's numbers; https, or plain http to this "
+        "machine.",
+    ),
+    th.Property(
+        "notify_on",
+        th.StringType,
+        allowed_values=["failure", "always"],
+        default="failure",
+        description="Which ends of a run it gets: `failure` (any exit code but 0) or `always`.",
     ),
     th.Property(
         "quota_share",

@@ -57,6 +57,8 @@ class Settings:
     max_rejected_percent: float
     rejects_path: str
     report_path: str | None
+    notify_url: str | None = field(repr=False)
+    notify_on: str
     quota_share: float
     request_timeout: float
     confirm_timeout: float
@@ -97,6 +99,8 @@ class Settings:
             max_rejected_percent=config["max_rejected_percent"],
             rejects_path=config["rejects_path"],
             report_path=config.get("report_path"),
+            notify_url=config.get("notify_url"),
+            notify_on=config["notify_on"],
             quota_share=config["quota_share"],
             request_timeout=config["request_timeout"],
             confirm_timeout=config["confirm_timeout"],

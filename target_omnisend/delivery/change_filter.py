@@ -8,6 +8,7 @@ import typing as t
 
 from target_omnisend.delivery.mirror import Mirrors, NoMirrors
 from target_omnisend.delivery.model import MARK_BYTES
+from target_omnisend.delivery.retries import NoRetries, Retries
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
@@ -28,6 +29,7 @@ class NoChangeFilter:
     def __init__(self) -> None:
         """Know nothing."""
         self.mirrors = NoMirrors()
+        self.retries = NoRetries()
 
     def open(self, origin: Origin) -> None:
         """Note nothing."""
@@ -61,11 +63,13 @@ class ChangeFilter:
 
     Attributes:
         mirrors: the members in the source of each segment.
+        retries: contacts that earlier runs could not deliver.
     """
 
     def __init__(self, ledger: Ledger, mirrors: Mirrors, *, full_refresh: bool) -> None:
         """Remember by `ledger`; with `full_refresh` no contact counts as unchanged."""
         self.mirrors = mirrors
+        self.retries = Retries(ledger.retries)
         self._ledger = ledger
         self._full_refresh = full_refresh
         self._opened: set[str] = set()
@@ -81,6 +85,7 @@ class ChangeFilter:
             RunFailed: when its streams have different sync modes.
         """
         segment = origin.segment
+        self.retries.open(origin)
         if not segment.settings:
             return
         if segment.name not in self._opened:

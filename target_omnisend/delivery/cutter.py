@@ -7,6 +7,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from target_omnisend.delivery.batcher import Batcher
     from target_omnisend.delivery.gate import Gate
+    from target_omnisend.delivery.leaver_check import LeaverCheck
     from target_omnisend.delivery.model import Entry, Segment
     from target_omnisend.delivery.newcomers import Newcomers
     from target_omnisend.delivery.settlement import Settlement
@@ -14,7 +15,7 @@ if t.TYPE_CHECKING:
 
 
 class Cutter:
-    """Sorts a segment's pending entries: to the gate, to the tagger, or settled at once.
+    """Sorts a segment's pending entries: to gate, tagger or look-ups, or settled at once.
 
     Those that must wait until it is known how many people are new go to the newcomers.
     """
@@ -25,6 +26,7 @@ class Cutter:
         gate: Gate,
         tagger: Tagger,
         settlement: Settlement,
+        leaver_check: LeaverCheck,
         newcomers: Newcomers,
     ) -> None:
         """Cut what `batcher` holds."""
@@ -32,6 +34,7 @@ class Cutter:
         self._gate = gate
         self._tagger = tagger
         self._settlement = settlement
+        self._leaver_check = leaver_check
         self._newcomers = newcomers
 
     def cut_full(self, now: float) -> None:
@@ -61,12 +64,15 @@ class Cutter:
         self._batcher.take_out(segment, unchanged)
         kept, changed = self._newcomers.sort(segment, changed)
         self._batcher.take_out(segment, kept)
-        if segment.clear is not None:
-            return unchanged
         leaving = [entry for entry in changed if entry.leaves]
+        if segment.clear is not None:
+            leaving = self._leaver_check.choose(leaving)
         if not leaving:
             return unchanged
         self._batcher.take_out(segment, leaving)
+        if segment.clear is not None:
+            self._leaver_check.check(leaving)
+            return unchanged
         if segment.tag is None:  # nothing shows membership that could be taken back
             return unchanged + leaving
         changes.mark_uncertain(segment, leaving)

@@ -9,7 +9,8 @@ NO_VERSION: t.Final = (
     "every member."
 )
 EMPTY: t.Final = (
-    "its source sent no member. Check the tap's selection and the column in 'mapping.email'."
+    "its source sent no member. Check the tap's selection and the column in 'mapping.email'; run "
+    "the tap with --full-refresh if it skips what it has read."
 )
 NOT_ACTIVATED: t.Final = (
     "no ACTIVATE_VERSION with the version of its records said that they are all. Set "

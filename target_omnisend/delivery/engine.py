@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass
 
 from target_omnisend import waits
+from target_omnisend.api.answers import Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.batcher import Batcher
@@ -22,8 +23,10 @@ from target_omnisend.delivery.confirmer import Confirmer
 from target_omnisend.delivery.cutter import Cutter
 from target_omnisend.delivery.ending import Ending
 from target_omnisend.delivery.exchange import Exchanges
+from target_omnisend.delivery.failures import no_longer_accepted
 from target_omnisend.delivery.gate import Gate
 from target_omnisend.delivery.key_check import ask_for_brand
+from target_omnisend.delivery.leaver_check import LeaverCheck
 from target_omnisend.delivery.leavers import Leavers
 from target_omnisend.delivery.model import MAX_ITEMS, Entry, Origin, Segment
 from target_omnisend.delivery.newcomers import UNBOUNDED, Growth, Newcomers
@@ -33,6 +36,7 @@ from target_omnisend.delivery.results import Results
 from target_omnisend.delivery.segment_creator import SegmentCreator
 from target_omnisend.delivery.settlement import Settlement
 from target_omnisend.delivery.submitter import Submitter
+from target_omnisend.delivery.tag_check import TagCheck
 from target_omnisend.delivery.tagger import Tagger
 from target_omnisend.errors import RunFailed
 
@@ -57,6 +61,7 @@ READ_AHEAD: t.Final = 20_000
 class Limits:
     """The bounds of a run. Times in seconds; `quota_share` as in the setting.
 
+    `check_tags`: see `TagCheck`.
     `growth` says which people the run may make contacts of.
     """
 
@@ -64,6 +69,7 @@ class Limits:
     confirm_timeout: float
     max_unconfirmed: int
     since: dt.date
+    check_tags: bool = False
     growth: Growth = UNBOUNDED
 
 
@@ -109,6 +115,7 @@ class Delivery:
         self._by_name: dict[str, dict[Segment, None]] = {}
         self._wanted_segments: dict[str, list[t.Any]] = {}
         self._ended = False
+        self._due: Iterator[Entry] | None = None
         self._ending = Ending(outcome)
         self._breaker = RefusalBreaker()
         self._batcher = Batcher(checkpoint)
@@ -124,13 +131,22 @@ class Delivery:
         self._confirmer = Confirmer(
             self.scheduler, self._results, limits.since, limits.confirm_timeout, key
         )
-        self._submitter = Submitter(self.scheduler, self._confirmer, self._proof, self._settlement)
+        tag_check = TagCheck(self.scheduler, wanted=limits.check_tags)
+        self._submitter = Submitter(
+            self.scheduler, self._confirmer, self._proof, self._settlement, tag_check
+        )
         self.gate = Gate(self.scheduler, self._submitter, self._proof, looking=looking)
+        self._leaver_check = LeaverCheck(self.scheduler, self._batcher, self._settlement)
         self._newcomers = Newcomers(
             self.scheduler, self._batcher, self._settlement, outcome, limits.growth
         )
         self._cutter = Cutter(
-            self._batcher, self.gate, self._tagger, self._settlement, self._newcomers
+            self._batcher,
+            self.gate,
+            self._tagger,
+            self._settlement,
+            self._leaver_check,
+            self._newcomers,
         )
         self._leavers = Leavers(self._batcher, self._settlement, outcome)
         self.admit = self._batcher.admit
@@ -227,6 +243,7 @@ class Delivery:
     def _cancel(self) -> None:
         self._newcomers.cancel()
         self.gate.cancel()
+        self._leaver_check.cancel()
         self._submitter.cancel()
 
     def count_not_sent(self) -> None:
@@ -259,7 +276,9 @@ class Delivery:
         """Take the answer of a call that `next_call` gave."""
         try:
             self.scheduler.answered(call, answer, now)
-        except RunFailed as failure:
+        except RunFailed as error:
+            ended = answer.kind is Kind.UNAUTHORIZED and self.checked
+            failure = no_longer_accepted(answer, self.outcome.total()) if ended else error
             if call.endpoint is Endpoint.POST_BATCH:
                 self._ending.fail(failure, now)
             else:  # the calls that settle the open batches fail as well
@@ -275,6 +294,7 @@ class Delivery:
 
     def _tick(self, now: float) -> None:
         self._confirmer.tick(now)
+        self._leaver_check.tick(now)
         self._proof.tick(now)
         while self._proof.again:
             self._tagger.tag_again(*self._proof.again.popleft(), now)
@@ -341,7 +361,7 @@ class Delivery:
         if not self._ending.closing or self._ended:
             return
         if not self._leavers.begun:
-            if self._batcher.held:
+            if self._batcher.held or self._send_once_more(now):
                 return
             self._leavers.begin(now)
         while self.has_room():
@@ -350,6 +370,18 @@ class Delivery:
                 if self._ended:
                     self.maker.want(self._wanted_segments)
                 return
+
+    def _send_once_more(self, now: float) -> bool:
+        """Admit contacts that earlier runs could not deliver; False if there are no more."""
+        epoch, room = self._checkpoint.epoch, self.has_room()
+        if self._due is None:
+            self._due = self.changes.retries.due(epoch)
+        while room and (entry := next(self._due, None)):
+            epoch.open += 1
+            entry.origin.counts.retried += 1
+            self._batcher.admit_again(entry, now)
+            room = self.has_room()
+        return bool(self._batcher.held)
 
     def _emit_what_is_safe(self, now: float) -> None:
         try:

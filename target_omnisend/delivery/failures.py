@@ -9,9 +9,10 @@ from target_omnisend.errors import ExitCode, RunFailed
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from target_omnisend.api.answers import Answer
     from target_omnisend.delivery.looks import Person
     from target_omnisend.delivery.model import Segment
-    from target_omnisend.delivery.outcome import Outcome
+    from target_omnisend.delivery.outcome import Outcome, StreamCounts
 
 
 def all_refused(reason: str) -> RunFailed:
@@ -20,6 +21,16 @@ def all_refused(reason: str) -> RunFailed:
         ExitCode.SETTINGS,
         f"Omnisend rejects every contact for the same reason ({reason}); nothing more is sent. "
         "Check the plan's number of contacts, the API key's scopes and the mapping.",
+    )
+
+
+def no_longer_accepted(answer: Answer, total: StreamCounts) -> RunFailed:
+    """The run's failure when Omnisend stops to accept the key; `total` is the run's until then."""
+    return RunFailed(
+        ExitCode.SETTINGS,
+        f"The access token has ended, or the API key was deleted ({answer.fault}); Omnisend had "
+        f"confirmed {total.accepted} records and {total.removed} removals. Get a new token or "
+        "key, then run again: the run continues from the last state.",
     )
 
 
@@ -62,9 +73,9 @@ def too_many_new(new: int, limit: int, *, ended: bool, wrote: bool) -> RunFailed
     done = "made no more than that" if wrote else "sent nothing"
     return RunFailed(
         ExitCode.GUARD,
-        f"Omnisend does not have {least}{new} of the people, and max_new_contacts ({limit}) allows "
-        f"fewer new contacts; the run {done}. Check the source; if it is right, run again with a "
-        "higher max_new_contacts.",
+        f"Too many people are new to Omnisend ({least}{new} people, max_new_contacts allows {limit}); "
+        f"the run {done}. Check the source; if it is right, run again with a higher "
+        "max_new_contacts.",
     )
 
 

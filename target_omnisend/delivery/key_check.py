@@ -21,11 +21,11 @@ def ask_for_brand() -> Exchange[Mapping[str, t.Any]]:
     Raises:
         RunFailed: when the key is not good.
     """
-    answer = yield Ask(Endpoint.CHECK_BRAND, lambda api: api.current_brand())
+    answer = yield Ask(Endpoint.CHECK_BRAND, lambda api: api.current_brand(), may_be_refused=True)
     if answer.kind is Kind.DONE:
         return answer.body if isinstance(answer.body, dict) else {}
-    # Only the success of that call is documented, and a run does not need brands.read: see
-    # whether contacts can be read.
+    # Only the success of that call is documented, and a run does not need brands.read. So even
+    # a 401 is about the key only if the key cannot read contacts either.
     answer = yield Ask(
         Endpoint.READ_CONTACTS, lambda api: api.any_contact(), may_be_forbidden=False
     )

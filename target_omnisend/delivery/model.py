@@ -138,8 +138,8 @@ class Segment:
         tags: given to every member once its contact is confirmed; may be empty.
         tag: the one of `tags` that shows membership, if one does.
         property: name of the custom property that shows membership, if one does.
-        clear: makes the item that clears the property that shows membership, from an e-mail;
-            None if no property does.
+        clear: makes the item that turns the property that shows membership false, from an
+            e-mail; None if no property does.
         settings: name → short hash of each setting that shapes the contacts.
         mirrored: members that left the source lose the membership.
         pending: entries that no batch holds yet, by e-mail.

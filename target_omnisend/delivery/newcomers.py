@@ -168,10 +168,10 @@ class Newcomers:
         if not self._absent:
             return
         absent, self._absent = self._absent, []
-        self._settlement.skip([entry for entry in absent if entry.from_record], now)
-        for entry in absent:
-            if not entry.from_record:
-                self._settlement.remove(entry.origin.segment, [entry], now)
+        left = {entry for entry in absent if entry.leaves and not entry.from_record}
+        self._settlement.skip([entry for entry in absent if entry not in left], now)
+        for entry in left:
+            self._settlement.remove(entry.origin.segment, [entry], now)
 
     def _open(self, *, everyone: bool) -> None:
         """Let entries go out; if more are to come, new people as far as the limit is kept."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from target_omnisend.delivery.model import Entry
+    from target_omnisend.output.rejected import Reason
 
 Feed: t.TypeAlias = tuple[str, str]
 """A stream, and the loader that it came through."""
@@ -19,15 +22,17 @@ class Rejects(t.Protocol):
         schema: bytes,
         line: bytes,
         *,
-        code: str,
-        field: str | None,
-        message: str,
-        stage: str,
-        batch_id: str | None = None,
-        item_id: str | None = None,
-        status: int | None = None,
+        segment: str = "",
+        email: str | None = None,
+        **reason: t.Unpack[Reason],
     ) -> None:
-        """Append the record that `line` holds, under the SCHEMA message `schema`."""
+        """Append the record that `line` holds, under the SCHEMA message `schema`.
+
+        `segment` is where it was to go, and `email` the person's address, if it can be read.
+        """
+
+    def settled(self, entries: Iterable[Entry]) -> None:
+        """These records need not be kept, because Omnisend has what they say."""
 
 
 class OpenBatch(t.Protocol):
@@ -46,8 +51,53 @@ class OpenBatch(t.Protocol):
         """Seconds since Omnisend took it."""
 
 
+class RetryRow(t.Protocol):
+    """A contact that is to be sent once more; `ledger.retries.RetryRow` is one."""
+
+    @property
+    def item(self) -> str:
+        """The contact as JSON; empty if a tag is to be taken back."""
+
+    @property
+    def line(self) -> str:
+        """The record's Singer message; empty without a record."""
+
+    @property
+    def schema(self) -> str:
+        """The SCHEMA message of the record; empty without a record."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The ledger will know the contact by this, in hex; empty without one."""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the person loses the membership."""
+
+
+class RetryStore(t.Protocol):
+    """The contacts that are to be sent once more; `ledger.retries.RetryRows` is one."""
+
+    @property
+    def tries(self) -> Mapping[tuple[str, str], int]:
+        """How many runs have sent each of them, by segment and address."""
+
+    def of_segment(self, segment: str) -> Iterator[tuple[str, RetryRow]]:
+        """Address and contact of each that an earlier run left."""
+
+    def put(self, segment: str, email: str, **row: t.Any) -> None:
+        """Have a contact sent once more by the next run."""
+
+    def drop(self, segment: str, email: str) -> None:
+        """Have it sent no more."""
+
+
 class Ledger(t.Protocol):
     """The memory of earlier runs, by segment and normalised e-mail; `ledger.Ledger` is one."""
+
+    @property
+    def retries(self) -> RetryStore:
+        """The contacts that are to be sent once more."""
 
     def known(self, segment: str, emails: Collection[str]) -> dict[str, bytes]:
         """Fingerprints of those confirmed."""

@@ -98,10 +98,10 @@ class Results:
             refusal = judgement.refused.get(entry.email)
             if entry.email in judgement.accepted:
                 created = judgement.accepted[entry.email]
-                entry.origin.counts.created += created is True
-                entry.origin.counts.updated += created is False
-                if created is not None:  # counted; it weighs more than a look before the batch
-                    entry.known = None
+                if created is not None and entry.from_record:
+                    entry.origin.counts.created += created
+                    entry.origin.counts.updated += not created
+                    entry.known = None  # counted; it weighs more than a look before the batch
                 accepted.append(entry)
             elif refusal is None or refusal.transient:
                 again.append(entry)

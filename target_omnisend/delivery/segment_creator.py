@@ -12,8 +12,9 @@ from target_omnisend.delivery.paging import cursor_of
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from target_omnisend.api.protocol import Api
     from target_omnisend.api.scheduler import Scheduler
 
 logger = logging.getLogger("target-omnisend.delivery")
@@ -79,7 +80,7 @@ def count_of(segment: Mapping[str, t.Any]) -> Exchange[int | None]:
     if segment.get("status") != "ready":
         return None
     name = str(segment.get("segmentID"))
-    answer = yield Ask(Endpoint.COUNT_SEGMENT, lambda api: api.segment_statistics(name))
+    answer = yield _ask(Endpoint.COUNT_SEGMENT, lambda api: api.segment_statistics(name))
     if answer.kind is Kind.DONE and isinstance(answer.body, dict):
         return as_int(answer.body.get("contactsCount"))
     return None
@@ -116,12 +117,17 @@ def _find(
 
 def _page(cursors: list[str], wait: float) -> Ask:
     cursor = cursors[-1] if cursors else None
-    return Ask(Endpoint.LIST_SEGMENTS, lambda api: api.list_segments(cursor), wait=wait)
+    return _ask(Endpoint.LIST_SEGMENTS, lambda api: api.list_segments(cursor), wait=wait)
+
+
+def _ask(endpoint: Endpoint, run: Callable[[Api], Answer], **options: t.Any) -> Ask:
+    # Omnisend's "no" to such a call says nothing about members, so it ends no run.
+    return Ask(endpoint, run, may_be_refused=True, **options)
 
 
 def _create(name: str, groups: list[t.Any]) -> Exchange[Mapping[str, t.Any] | None]:
     """The new segment; None if Omnisend does not make it."""
-    ask = Ask(Endpoint.CREATE_SEGMENT, lambda api: api.create_segment(name, groups), once=True)
+    ask = _ask(Endpoint.CREATE_SEGMENT, lambda api: api.create_segment(name, groups), once=True)
     for tries in range(MAX_TRIES + 1):
         answer = yield ask
         if answer.kind is Kind.DONE:
@@ -156,11 +162,12 @@ def _compare(segment: Mapping[str, t.Any], groups: list[t.Any]) -> None:
 
 
 def _give_up(name: str, answer: Answer) -> None:
+    # The call carries nothing personal, so that Omnisend's own words can be logged.
     logger.warning(
-        "The segment '%s' could not be made in Omnisend (%s); its members are there. "
-        "The API key needs the scopes segments.read and segments.write.",
+        "The segment '%s' could not be made in Omnisend (%s); its members are there. Give the API "
+        "key the scopes segments.read and segments.write, or make the segment in Omnisend.",
         name,
-        answer.fault,
+        ": ".join(words for words in (answer.fault, answer.detail) if words),
         extra=event("segment_not_made", segment=name, status=answer.status),
     )
 

@@ -9,6 +9,7 @@ from collections import Counter
 from target_omnisend.delivery.change_filter import NoChangeFilter
 from target_omnisend.delivery.failures import too_many
 from target_omnisend.delivery.model import by_origin
+from target_omnisend.delivery.retries import MOST_TRIES
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
@@ -63,28 +64,32 @@ class Settlement:
         if tagged:
             for origin, number in by_origin(entries):
                 origin.counts.tagged += number
-        self._count_accepted(entries, now)
+        self._count_accepted(self._from_records(entries), now)
         self.changes.confirm(segment, entries)
+        self._rejects.settled(entries)
         self._close(entries, now)
 
     def remove(self, segment: Segment, entries: list[Entry], now: float) -> None:
         """These people have lost the membership."""
         for origin, number in by_origin(entries):
             origin.counts.removed += number
-        self._count_accepted([entry for entry in entries if entry.from_record], now)
+        self._count_accepted(self._from_records(entries, leaving=True), now)
         self.changes.forget(segment, entries)
+        self._rejects.settled(entries)
         self._close(entries, now)
 
     def leave_unchanged(self, entries: list[Entry], now: float) -> None:
         """Omnisend has these contacts already."""
         for origin, number in by_origin(entry for entry in entries if entry.from_record):
             origin.counts.unchanged += number
+        self._rejects.settled(entries)
         self._close(entries, now)
 
     def skip(self, entries: list[Entry], now: float) -> None:
-        """There is nothing to do for these records."""
-        for origin, number in by_origin(entries):
+        """There is nothing to do for these contacts."""
+        for origin, number in by_origin(entry for entry in entries if entry.from_record):
             origin.counts.skipped += number
+        self._rejects.settled(entries)
         self._close(entries, now)
 
     def reject_record(
@@ -99,7 +104,14 @@ class Settlement:
     ) -> None:
         """Keep a record that makes no contact; `email` is the person's, if it can be read."""
         self._rejects.add(
-            origin.schema, line, code=code, field=field, message=message, stage="mapping"
+            origin.schema,
+            line,
+            segment=origin.segment.name,
+            email=email,
+            code=code,
+            field=field,
+            message=message,
+            stage="mapping",
         )
         origin.counts.reject(code)
         if email:
@@ -112,14 +124,19 @@ class Settlement:
     ) -> None:
         """Omnisend does not take a contact; `code` stands in for the one that is usual."""
         code = code or ("omnisend_unavailable" if refusal.transient else "omnisend_refused")
-        if not entry.from_record:
-            self._count_not_removed(entry.origin, refusal)
-        else:
+        if entry.from_record:
             if entry.consented:  # it counted as a duplicate; without it the consent would be lost
                 entry.consented.origin.counts.duplicates -= 1
                 self._keep_rejected(entry.consented, refusal, batch_id, code)
             self._keep_rejected(entry, refusal, batch_id, code)
-        self._close([entry], now)
+        elif entry.leaves:
+            self._count_not_removed(entry.origin, refusal)
+            code = "not_removed"
+        if entry.from_record and code != "omnisend_unavailable":
+            self._close([entry], now)
+        else:
+            self._keep_for_next_run(entry, code)
+            self._release([entry], now)
         self._fail_if_hopeless(now)
 
     def hold_back_newer(self, batch: Batch) -> None:
@@ -138,7 +155,30 @@ class Settlement:
         self.given_up.update(one.origin.stream for one in batch.entries if one.from_record)
         self.hold_back_newer(batch)
         for entry in batch.entries:
+            self._keep_for_next_run(entry, "unconfirmed")
             self._batcher.release(entry.email, now)
+
+    def _from_records(self, entries: list[Entry], *, leaving: bool = False) -> list[Entry]:
+        """The entries that are a record of this run's."""
+        if leaving or self.changes.retries.sending:
+            return [entry for entry in entries if entry.from_record]
+        return entries
+
+    def _keep_for_next_run(self, entry: Entry, code: str) -> None:
+        """Have the next run send an entry once more, or keep its record among the rejects."""
+        given_up = self.changes.retries.keep(entry, code)
+        if given_up is None or not given_up.line:
+            return
+        self._rejects.add(
+            given_up.schema.encode(),
+            given_up.line.encode(),
+            segment=entry.origin.segment.name,
+            email=entry.email,
+            code="omnisend_unavailable",
+            field=None,
+            message=f"{MOST_TRIES} runs have sent it in vain.",
+            stage="omnisend",
+        )
 
     def _count_accepted(self, entries: list[Entry], now: float) -> None:
         for origin, number in by_origin(entries):
@@ -155,7 +195,11 @@ class Settlement:
         entry.origin.counts.created += created
         entry.origin.counts.updated += not created
 
-    def _close(self, entries: Iterable[Entry], now: float) -> None:
+    def _close(self, entries: list[Entry], now: float) -> None:
+        self.changes.retries.close(entries)
+        self._release(entries, now)
+
+    def _release(self, entries: Iterable[Entry], now: float) -> None:
         for entry in entries:
             entry.epoch.open -= 1
             self._batcher.release(entry.email, now)
@@ -165,6 +209,8 @@ class Settlement:
         self._rejects.add(
             entry.origin.schema,
             entry.line or b"",
+            segment=entry.origin.segment.name,
+            email=entry.email,
             code=code,
             field=refusal.field,
             message=": ".join(word for word in words if word) or refusal.reason,

@@ -24,6 +24,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.model import Batch
     from target_omnisend.delivery.proof import Proof
     from target_omnisend.delivery.settlement import Settlement
+    from target_omnisend.delivery.tag_check import TagCheck
 
 FIRST_BATCHES: t.Final = 10
 FIRST_VERDICT_SECONDS: t.Final = 3.0
@@ -40,7 +41,12 @@ class Submitter:
     """
 
     def __init__(
-        self, scheduler: Scheduler, confirmer: Confirmer, proof: Proof, settlement: Settlement
+        self,
+        scheduler: Scheduler,
+        confirmer: Confirmer,
+        proof: Proof,
+        settlement: Settlement,
+        tag_check: TagCheck,
     ) -> None:
         """Hand batches that Omnisend takes to `confirmer`, rejected entries to `proof`.
 
@@ -53,6 +59,7 @@ class Submitter:
         self._confirmer = confirmer
         self._proof = proof
         self._settlement = settlement
+        self._tag_check = tag_check
         self._ready: deque[Batch] = deque()
         self._first_taken: float | None = None
         self._invalid = 0
@@ -86,6 +93,8 @@ class Submitter:
         self._scheduler.cancel(Endpoint.POST_BATCH)
 
     def _may_submit(self, now: float, *, any_accepted: bool) -> bool:
+        if not self._tag_check.allows(self._ready[0], now):
+            return False
         posting = len(self._lane.queue) + self._lane.budget.in_flight
         if any_accepted or len(self._confirmer.open) + posting < FIRST_BATCHES:
             return True

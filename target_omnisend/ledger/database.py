@@ -110,6 +110,11 @@ class Database:
         if self._failure is not None:
             raise self._failure
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file."""
+        return self._url.drivername != POSTGRES
+
     def close(self) -> None:
         """Let go of the database and its lock; what was not committed is lost."""
         with suppress(SQLAlchemyError, AttributeError):
@@ -193,6 +198,15 @@ class Database:
             f"{where} failed in the middle of the run ({reason}). Once it works, run again: the "
             "run sends once more what was not written down.",
         )
+
+
+def is_there(url: str) -> bool:
+    """Whether opening the database makes no new file.
+
+    Raises:
+        RunFailed: when it is not a URL that can be used.
+    """
+    return not _is_empty(_parse(url))
 
 
 def _parse(text: str) -> sa.URL:

@@ -14,8 +14,11 @@ from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
 from target_omnisend.ledger.database import Database
+from target_omnisend.ledger.kept import KeptRows
 from target_omnisend.ledger.proofs import Proofs
-from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, SEGMENTS
+from target_omnisend.ledger.retries import RetryRows
+from target_omnisend.ledger.runs import Runs
+from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, RUNS, SEGMENTS
 from target_omnisend.ledger.seen import Seen
 
 if t.TYPE_CHECKING:
@@ -70,7 +73,10 @@ class Ledger:
     E-mails are normalised by the caller.
 
     Attributes:
+        kept: the rejected records, if they are kept here.
+        runs: the history.
         proofs: what earlier runs proved by looking at Omnisend's contacts.
+        retries: the contacts that are to be sent once more.
     """
 
     def __init__(
@@ -101,7 +107,10 @@ class Ledger:
         self._utc_now = utc_now
         self._over: set[str] = set()
         self._database = Database(url, brand=brand, wait=wait, dry=dry)
+        self.kept = KeptRows(self._database, brand)
+        self.runs = Runs(self._database, RUNS, brand=brand, dry=dry)
         self.proofs = Proofs(self._database, brand, utc_now)
+        self.retries = RetryRows(self._database, brand)
         with self._database.guard():
             self._segments = self._load()
             self._replay()
@@ -192,12 +201,13 @@ class Ledger:
         """
         places = self._segments.values()
         changes = [(place.id, place.unwritten) for place in places if place.unwritten]
-        if changes or self._over:
+        if changes or self._over or self.retries.unwritten:
             with self._database.guard(), self._database.transaction():
                 self._write(changes)
             for place in places:
                 place.unwritten.clear()
             self._over.clear()
+            self.retries.written()
         if sum(len(place.unmerged) for place in places) >= self._sizes.unmerged:
             self._merge()
         self._database.check_is_there()
@@ -345,6 +355,7 @@ class Ledger:
         for chunk in chunks(self._over, self._sizes.keys):
             named = BATCHES.c.batch.in_(chunk)
             run(BATCHES.delete().where(BATCHES.c.brand == self._brand, named))
+        self.retries.write()
 
     def _write_feeds(self, place: Segment, feeds: Collection[tuple[str, str]]) -> None:
         rows = [{"segment": place.id, "stream": one, "loader": other} for one, other in feeds]

@@ -7,6 +7,7 @@ import typing as t
 import sqlalchemy as sa
 
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.ledger.runs import OF_RUNS, runs_table
 
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +33,53 @@ UPGRADES: dict[int, Sequence[str]] = {
             PRIMARY KEY (brand, batch)
         )
         """,
+        f"""
+        CREATE TABLE target_omnisend_runs ({OF_RUNS})
+        """,
+        """
+        CREATE TABLE target_omnisend_rejects (
+            brand TEXT NOT NULL,
+            token TEXT NOT NULL,
+            at BIGINT NOT NULL,
+            number BIGINT NOT NULL,
+            segment TEXT NOT NULL,
+            stream TEXT NOT NULL,
+            email TEXT NOT NULL,
+            key TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            message TEXT NOT NULL,
+            PRIMARY KEY (brand, token)
+        )
+        """,
+        """
+        CREATE TABLE target_omnisend_reject_schemas (
+            brand TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            message TEXT NOT NULL,
+            PRIMARY KEY (brand, digest)
+        )
+        """,
         """
         CREATE TABLE target_omnisend_proofs (
             brand TEXT NOT NULL,
             settings TEXT NOT NULL,
             proven_at BIGINT NOT NULL,
             PRIMARY KEY (brand, settings)
+        )
+        """,
+        """
+        CREATE TABLE target_omnisend_retries (
+            brand TEXT NOT NULL,
+            segment TEXT NOT NULL,
+            email TEXT NOT NULL,
+            item TEXT NOT NULL,
+            line TEXT NOT NULL,
+            schema TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            leaves SMALLINT NOT NULL,
+            tries SMALLINT NOT NULL,
+            code TEXT NOT NULL,
+            PRIMARY KEY (brand, segment, email)
         )
         """,
     ),
@@ -103,6 +145,21 @@ PROOFS: t.Final = sa.Table(
     sa.Column("proven_at", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
 )
 
+RETRIES: t.Final = sa.Table(
+    "target_omnisend_retries",
+    _METADATA,
+    sa.Column("brand", sa.Text, primary_key=True),
+    sa.Column("segment", sa.Text, primary_key=True),
+    sa.Column("email", sa.Text, primary_key=True),
+    sa.Column("item", sa.Text, nullable=False, comment="JSON of the contact"),
+    sa.Column("line", sa.Text, nullable=False, comment="the record's Singer message"),
+    sa.Column("schema", sa.Text, nullable=False, comment="its SCHEMA message"),
+    sa.Column("fingerprint", sa.Text, nullable=False, comment="of the contact, in hex"),
+    sa.Column("leaves", sa.SmallInteger, nullable=False, comment="1: it loses the membership"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, comment="runs that have sent it"),
+    sa.Column("code", sa.Text, nullable=False, comment="why the latest of them failed"),
+)
+
 JOURNAL: t.Final = sa.Table(
     "target_omnisend_journal",
     _METADATA,
@@ -110,6 +167,37 @@ JOURNAL: t.Final = sa.Table(
     sa.Column("brand", sa.Text, nullable=False),
     sa.Column("changes", sa.LargeBinary, nullable=False, comment="MessagePack"),
 )
+
+REJECTS: t.Final = sa.Table(
+    "target_omnisend_rejects",
+    _METADATA,
+    sa.Column("brand", sa.Text, primary_key=True),
+    sa.Column("token", sa.Text, primary_key=True, comment="rejection.id of the message"),
+    sa.Column("at", sa.BigInteger, nullable=False, comment="seconds since 1970, UTC"),
+    sa.Column("number", sa.BigInteger, nullable=False, comment="order within the run"),
+    sa.Column("segment", sa.Text, nullable=False),
+    sa.Column("stream", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False, comment="as far as it can be read, or empty"),
+    sa.Column("key", sa.Text, nullable=False, comment="hash that recognises the record"),
+    sa.Column("digest", sa.Text, nullable=False, comment="of its SCHEMA message"),
+    sa.Column("message", sa.Text, nullable=False, comment="RECORD message with its rejection"),
+)
+
+REJECT_SCHEMAS: t.Final = sa.Table(
+    "target_omnisend_reject_schemas",
+    _METADATA,
+    sa.Column("brand", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("message", sa.Text, nullable=False),
+)
+
+
+def tables() -> Sequence[sa.Table]:
+    """All of them."""
+    return _METADATA.sorted_tables
+
+
+RUNS: t.Final = runs_table(_METADATA)
 
 
 def prepare(connection: sa.Connection) -> None:

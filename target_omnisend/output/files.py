@@ -51,7 +51,7 @@ def check_file(path: Path, *, purpose: str, setting: str) -> None:
         )
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, text: str | bytes) -> None:
     """Write a file whole or not at all: a reader finds the old text or the new.
 
     The draft has a name that cannot be foreseen, follows no link, and only its owner may read it.
@@ -65,8 +65,10 @@ def replace(path: Path, text: str) -> None:
     # the draft of a run that was killed: in a container the ID is always the same.
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".target-omnisend-", suffix=".tmp")
     try:
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-            file.write(text)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(text.encode() if isinstance(text, str) else text)
+            file.flush()
+            os.fsync(descriptor)  # otherwise a loss of power could leave neither text
             os.fchmod(descriptor, _mode_for(path))
         os.replace(draft, path)  # noqa: PTH105 - no path was made of it
     except BaseException:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import fcntl
 import io
-import json
 import os
 import re
 import typing as t
 import weakref
 
-import msgspec
-
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.output.files import check_folder
+from target_omnisend.output.rejected import Schemas, in_file, rejection, with_rejection
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from target_omnisend.output.rejected import Reason, Where
 
 
 _NEW: t.Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
-_OURS: t.Final = re.compile(r"\d{8}T\d{6}Z-\w+\.jsonl")
+OURS: t.Final = re.compile(r"\d{8}T\d{6}Z-\w+(-\d+)?\.jsonl")
+"""The name of a file, in an object store with its number."""
+
+TABLES: t.Final = re.compile(r"(\d{8}T\d{6}Z-\w+)\.csv(\.tmp)?")
+"""The name of a table beside a file, or of one that is not ready."""
 
 
 class RejectsFile:
@@ -45,44 +49,41 @@ class RejectsFile:
         self.path = folder / f"{utc_now():%Y%m%dT%H%M%SZ}-{run_id}.jsonl"
         self._utc_now = utc_now
         self._file: io.FileIO | None = None
-        self._schemas: dict[str, bytes] = {}
+        self._schemas = Schemas()
         self._end = self._synced = 0  # bytes in whole lines; bytes that are on the disk
         check_folder(folder, purpose="rejected records", setting="rejects_path")
+
+    @property
+    def where(self) -> Where:
+        """The file."""
+        return in_file(self.path)
+
+    def check(self, seconds: float) -> None:
+        """Find nothing more out: the folder was looked at."""
 
     def add(
         self,
         schema: bytes,
         line: bytes,
         *,
-        code: str,
-        field: str | None,
-        message: str,
-        stage: str,
-        batch_id: str | None = None,
-        item_id: str | None = None,
-        status: int | None = None,
+        segment: str = "",  # noqa: ARG002 - the stream is enough
+        email: str | None = None,  # noqa: ARG002 - the same
+        **reason: t.Unpack[Reason],
     ) -> None:
         """Append the record that `line` holds, under the SCHEMA message `schema`.
 
         Raises:
             RunFailed: when the disk does not take it.
         """
-        rejection = {
-            "code": code,
-            "field": field,
-            "message": message,
-            "stage": stage,
-            "batch_id": batch_id,
-            "item_id": item_id,
-            "status": status,
-            "at": self._utc_now().isoformat(timespec="seconds").replace("+00:00", "Z"),
-        }
-        lines = [_with_rejection(line, rejection)]
-        stream = _stream(schema)
-        if self._schemas.get(stream) != schema:
-            lines.insert(0, schema.strip())
-        self._write(b"\n".join(lines) + b"\n")
-        self._schemas[stream] = schema
+        message = with_rejection(line, rejection(reason, self._utc_now()))
+        self._write(b"\n".join([*self._schemas.before(schema), message]) + b"\n")
+        self._schemas.wrote(schema)
+
+    def sent_again(self, line: bytes, segment: str, email: str) -> None:
+        """Keep the file as it is: its owner deletes it."""
+
+    def settled(self, entries: Iterable[object]) -> None:
+        """Keep the file as it is."""
 
     def sync(self) -> None:
         """Have what was appended on the disk, before a state passes it.
@@ -127,26 +128,14 @@ class RejectsFile:
         )
 
 
-def _with_rejection(line: bytes, rejection: dict[str, t.Any]) -> bytes:
-    if b'"rejection"' in line:  # an earlier run can have rejected it
-        with contextlib.suppress(ValueError, RecursionError):
-            return msgspec.json.encode({**msgspec.json.decode(line), "rejection": rejection})
-    # Otherwise not one character of the message changes.
-    return line.rstrip()[:-1] + b',"rejection":' + msgspec.json.encode(rejection) + b"}"
-
-
-@functools.lru_cache(maxsize=64)
-def _stream(schema: bytes) -> str:
-    # Not the fast decoder: a schema may hold half a character, or a number beyond every float.
-    return str(json.loads(schema.decode("utf-8", "surrogatepass"))["stream"])
-
-
 def _create(path: Path) -> io.FileIO:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _keep_out_of_git(path.parent)
     # Unbuffered: a process that is killed leaves no half line behind. Each write goes to the end
     # that the file has then, also after a part of it was cut off.
     file = io.FileIO(os.open(path, _NEW | os.O_APPEND, 0o600), "a")
+    with contextlib.suppress(OSError):  # `--forget` replaces no file that a run still writes
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # otherwise a loss of power could take the whole file along
@@ -158,6 +147,7 @@ def _create(path: Path) -> io.FileIO:
 def _keep_out_of_git(folder: Path) -> None:
     """Have git ignore a folder that holds nothing but files of ours: they are personal data."""
     with contextlib.suppress(OSError):
-        if all(map(_OURS.fullmatch, os.listdir(folder))):  # noqa: PTH208 - names are all it takes
+        names = os.listdir(folder)  # noqa: PTH208 - names are all it takes
+        if all(OURS.fullmatch(name) or TABLES.fullmatch(name) for name in names):
             with io.FileIO(os.open(folder / ".gitignore", _NEW, 0o600), "w") as file:
                 file.write(b"*\n")

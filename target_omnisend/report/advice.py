@@ -11,10 +11,13 @@ if t.TYPE_CHECKING:
     from pathlib import Path
 
     from target_omnisend.delivery.outcome import Outcome
+    from target_omnisend.output.rejected import Where
     from target_omnisend.report.codes import Code
 
 
-def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:
+def what_next(
+    outcome: Outcome, rejects: Where | None, rejects_table: Path | None = None
+) -> list[str]:
     """The cure of how the run ended, of each loss and each rejection, and how to send again."""
     total = outcome.total()
     steps = []
@@ -24,21 +27,37 @@ def what_next(outcome: Outcome, rejects_file: Path | None) -> list[str]:
         steps.append("If you expected people, look at the source: it gave no records.")
     steps += losses(outcome)
     steps += [
-        f"{count:,} rejected with `{code}`: {REJECTIONS[code].cure}"
+        f"{_records(count)} rejected: {_explained(code, REJECTIONS[code])}"
         for code, count in total.rejections.most_common()
         if code in REJECTIONS
     ]
-    if total.rejected and rejects_file:
-        steps.append(
-            f"The rejected records are in `{rejects_file}`; once they are corrected, send them "
-            f"with `--input {rejects_file}`, beside the options of this run."
-        )
+    if total.rejected and rejects:
+        steps.append(_send_again(rejects, rejects_table))
     steps += [
-        f"{count:,} values left out or altered with `{code}`: {WARNINGS[code].cure}"
+        f"{count:,} values left out or altered: {_explained(code, WARNINGS[code])}"
         for code, count in total.warnings.most_common()
         if code in WARNINGS
     ]
     return steps or ["Nothing is left to do."]
+
+
+def _explained(code: str, meaning: Code) -> str:
+    """Plain words first; the code stands at the end, to look for."""
+    cause = meaning.cause[0].lower() + meaning.cause[1:]
+    return f"{cause} {meaning.cure} (Code: `{code}`)"
+
+
+def _records(count: int) -> str:
+    return f"{count:,} {'record was' if count == 1 else 'records were'}"
+
+
+def _send_again(rejects: Where, table: Path | None) -> str:
+    also = f", and as a table in `{table}`" if table else ""
+    return (
+        f"The rejected records are in `{rejects.place}`{also}. Correct the source, and the next "
+        f"run sends them. Or, {rejects.step}, beside the options of this run; in Meltano, "
+        "`meltano invoke target-omnisend` stands before them."
+    )
 
 
 def exit_of(code: int) -> Code:

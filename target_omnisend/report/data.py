@@ -17,15 +17,16 @@ from target_omnisend.report.verdict import MISSING, OUTCOMES, STOPPED
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from target_omnisend.api.scheduler import Lane
     from target_omnisend.config.settings import Settings
     from target_omnisend.delivery.outcome import Outcome, StreamCounts
+    from target_omnisend.output.rejected import Where
 
 
-def build(
+def build(  # noqa: PLR0913 - each is a fact of its own
     outcome: Outcome,
     lanes: Mapping[Endpoint, Lane],
     *,
@@ -35,8 +36,12 @@ def build(
     ended_at: dt.datetime,
     segments: Mapping[str, Mapping[str, t.Any]],
     settings: Settings | None,
-    rejects_file: Path | None = None,
+    rejects: Where | None = None,
     retired: str | None = None,
+    command: str = "export",
+    store: str | None = None,
+    rejects_table: Path | None = None,
+    history: Sequence[Mapping[str, t.Any]] = (),
 ) -> dict[str, t.Any]:
     """The report, ready for JSON: `throughput` and `ceiling` are contacts per 10 s.
 
@@ -49,22 +54,28 @@ def build(
         ended_at: in UTC.
         segments: of Omnisend, that were found or made: name → {"id", "count"}.
         settings: of the run; None when they cannot be used.
-        rejects_file: where rejected records are, if there are any.
+        rejects: where rejected records are, if there are any.
         retired: the segment that the work was about, if it was not about streams.
+        command: `export`, `retire` or `verify`.
+        store: its name, if Omnisend gave it.
+        rejects_table: the rejects file as a table, if there is one.
+        history: the runs before it, the oldest first, if a ledger remembers them.
     """
     total = outcome.total()
     return {
         "run": {
             "id": run_id,
-            "started_at": _rfc3339(started_at),
-            "ended_at": _rfc3339(ended_at),
+            "started_at": rfc3339(started_at),
+            "ended_at": rfc3339(ended_at),
             "seconds": round((ended_at - started_at).total_seconds(), 1),
             "version": version,
             "exit_code": int(outcome.exit_code),
-            "outcome": _what_happened(outcome),
+            "command": command,
+            "outcome": what_happened(outcome),
             "unconfirmed_batches": outcome.lost_batches,
         },
-        "next": what_next(outcome, rejects_file),
+        "store": store if isinstance(store, str) else None,
+        "next": what_next(outcome, rejects, rejects_table),
         "totals": total.reported(),
         "streams": {
             name: {
@@ -81,7 +92,8 @@ def build(
             name: dataclasses.asdict(found) for name, found in outcome.verifications.items()
         },
         "rejections": dict(total.rejections.most_common()),
-        "rejects_file": str(rejects_file) if rejects_file and total.rejected else None,
+        "rejects_file": rejects.place if rejects and total.rejected else None,
+        "rejects_table": str(rejects_table) if rejects_table else None,
         "warnings": dict(total.warnings.most_common()),
         "looks": dataclasses.asdict(outcome.looks),
         "requests": {
@@ -96,6 +108,7 @@ def build(
         },
         "throughput": outcome.throughput,
         "ceiling": ceiling(outcome, settings.quota_share) if settings else 0,
+        "history": list(history),
         "settings": shown(settings) if settings else {},
     }
 
@@ -150,6 +163,8 @@ def shown(settings: Settings) -> dict[str, t.Any]:
         # Before its first colon there can be a name or a password, when it is not a URL.
         kind = re.match("(sqlite|postgres(ql)?)[+:]", settings.ledger_url)
         values["ledger_url"] = f"set ({kind[1]})" if kind else "set"
+    if settings.notify_url is not None:
+        values["notify_url"] = "set"
     return values
 
 
@@ -166,7 +181,8 @@ def _shown_as(settings: Settings, stream: str, retired: str | None) -> dict[str,
     return {"segment": own.segment, "membership": own.membership}
 
 
-def _what_happened(outcome: Outcome) -> str:
+def what_happened(outcome: Outcome) -> str:
+    """How a run ended, in a few words or in the sentence of its failure."""
     if outcome.stopped_by is not None:
         return STOPPED
     if outcome.failure is not None:
@@ -176,5 +192,6 @@ def _what_happened(outcome: Outcome) -> str:
     return MISSING if only_missing else OUTCOMES[code]
 
 
-def _rfc3339(moment: dt.datetime) -> str:
+def rfc3339(moment: dt.datetime) -> str:
+    """A moment in UTC, in whole seconds."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from target_omnisend.report.codes import REJECTIONS, WARNINGS, Code
+from target_omnisend.report.history import day, ends, picture
 from target_omnisend.report.plot import duration, plot
 from target_omnisend.report.verdict import verdict
 
@@ -32,7 +33,7 @@ PURPOSES: t.Final = {
 
 VERDICTS: t.Final = {
     "accepted": "Omnisend has confirmed them",
-    "unchanged": "nothing to send, Omnisend has them already",
+    "unchanged": "Omnisend has them already, just as they are",
     "duplicates": "the same person came twice",
     "skipped": "there is nothing to do for them",
     "rejected": "kept aside, to be corrected",
@@ -57,21 +58,22 @@ COLUMNS: t.Final = {
     "verified": "Seen in Omnisend",
     "warnings": "Left out",
 }
-_ALWAYS: t.Final = ("received", "accepted", "rejected")
 _UNKNOWN: t.Final = Code("This page does not know the code.", "")
 
 
 def render(report: Mapping[str, t.Any]) -> str:
     """The page of a report, as `target_omnisend.report.data.build` makes it."""
-    totals = report["totals"]
+    totals, history = report["totals"], picture(report)
     return _template().render(
         report=report,
         verdict=verdict(report),
         verdicts=[(name, totals[name], text) for name, text in VERDICTS.items() if totals[name]],
-        columns={n: head for n, head in COLUMNS.items() if n in _ALWAYS or totals[n]},
+        columns={n: head for n, head in COLUMNS.items() if totals[n]},
         rejections=_explained(report["rejections"], REJECTIONS),
         warnings=_explained(report["warnings"], WARNINGS),
         purposes=PURPOSES,
+        history=history,
+        ends=ends(history.bars) if history else (),
         plot=plot(report["throughput"], report["ceiling"], report["run"]["seconds"]),
         settings={name: list(_lines(value)) for name, value in report["settings"].items()},
     )
@@ -86,7 +88,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, t.Any] = {"duration": duration, "moment": _moment, "code": _code}
+    filters: dict[str, t.Any] = {"duration": duration, "moment": _moment, "code": _code, "day": day}
     environment.filters |= filters | {"number": lambda value: f"{value:,}"}
     return environment.get_template("page.html.jinja")
 

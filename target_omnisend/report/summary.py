@@ -10,9 +10,9 @@ from target_omnisend.report.codes import EXITS
 if t.TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator
-    from pathlib import Path
 
     from target_omnisend.delivery.outcome import Outcome, StreamCounts
+    from target_omnisend.output.rejected import Where
 
 _OTHERS: t.Final = (
     *("rejected", "duplicates", "unchanged", "skipped", "removed", "not_removed"),
@@ -35,13 +35,11 @@ def by_stream(outcome: Outcome) -> Iterator[tuple[str, str, dict[str, dict[str, 
                 yield name, f"Stream '{name}': {what}: {by_code(codes)}.", {field: dict(codes)}
 
 
-def in_all(outcome: Outcome, *, rejects: Path | None, report: str | None) -> str:
+def in_all(outcome: Outcome, *, rejects: Where | None, report: str | None) -> str:
     """What happened in the whole run, where rejects and report are, and what to do next."""
     clauses = [counted(outcome.total()), f"exit code {outcome.exit_code}", *_what_next(outcome)]
     if rejects:
-        clauses.append(
-            f"rejected records are in {rejects}, correct that file and send it with --input"
-        )
+        clauses.append(f"rejected records are in {rejects.place}, {rejects.clause}")
     if report:
         clauses.append(f"the report is {report}")
     return f"{'; '.join(clauses)}."

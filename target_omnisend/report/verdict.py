@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from target_omnisend.errors import ExitCode
+from target_omnisend.report.history import is_as_before
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,48 +52,73 @@ _ENDED_EARLY: t.Final = {
 
 def verdict(report: Mapping[str, t.Any]) -> Verdict:
     """How the run went."""
-    run, totals = report["run"], report["totals"]
-    looks = report.get("verification", {})
-    level, title = _judged(run["exit_code"], totals)
+    run, looks = report["run"], report["verification"]
+    level, title = _judged(report)
     if run["outcome"] == MISSING:
         title = "Some members are missing in Omnisend"
-    elif looks and not (run["exit_code"] or totals["received"]):
+    elif looks and not (run["exit_code"] or report["totals"]["received"]):
         level, title = GOOD, "Done: all members are in Omnisend"
     reason = [] if run["outcome"] in {STOPPED, MISSING, *OUTCOMES.values()} else [run["outcome"]]
-    return Verdict(level, title, [*reason, *_numbers(totals), *_looks(looks)])
+    return Verdict(level, title, [*reason, *_numbers(report), *_looks(looks)])
 
 
-def _judged(code: int, totals: Mapping[str, int]) -> tuple[str, str]:
+def _judged(report: Mapping[str, t.Any]) -> tuple[str, str]:
+    code, totals = report["run"]["exit_code"], report["totals"]
     if code >= 128:
         return ATTENTION, "The run was stopped before its end"
     if code:
         return _ENDED_EARLY.get(ExitCode(code), (FAILED, "The run failed"))
+    return _judged_done(report, totals)
+
+
+def _judged_done(report: Mapping[str, t.Any], totals: Mapping[str, int]) -> tuple[str, str]:
     if totals["rejected"]:
-        return (
-            ATTENTION,
-            f"Done, but {_count(totals['rejected'], 'record was', 'records were')} rejected",
-        )
+        rejected = f"{_count(totals['rejected'], 'record was', 'records were')} rejected"
+        if is_as_before(report):
+            return GOOD, f"Done; {rejected}, as in the run before"
+        return ATTENTION, f"Done, but {rejected}"
     if totals["received"]:
-        return GOOD, "Done: all contacts are in Omnisend"
+        return GOOD, _all_done(totals)
     if totals["removed"]:
         return GOOD, "Done: memberships were taken back"
+    if report["run"]["command"] == "retire":
+        return GOOD, "Done: the segment has no members to take back"
     return ATTENTION, "Done, but the source sent no records"
 
 
-def _numbers(totals: Mapping[str, int]) -> list[str]:
-    sentences = []
+def _all_done(totals: Mapping[str, int]) -> str:
+    if totals["skipped"]:
+        return "Done: Omnisend has all that was to be sent"
+    if totals["unchanged"] and not totals["accepted"]:
+        return "Done: all contacts are in Omnisend, and none has changed"
+    return "Done: all contacts are in Omnisend"
+
+
+def _numbers(report: Mapping[str, t.Any]) -> list[str]:
+    totals, sentences = report["totals"], []
     if totals["received"]:
         sentences.append(
-            f"{_count(totals['received'], 'record', 'records')} came in; "
-            f"{_count(totals['accepted'], 'was', 'were')} accepted by Omnisend."
+            f"{_count(totals['received'], 'record', 'records')} came in. {_arrived(totals)}"
         )
-    else:
+    elif report["run"]["exit_code"] and report["run"]["command"] == "export":
+        sentences.append("The run ended before any record came in.")
+    elif report["run"]["command"] == "export":
         sentences.append("No records came in.")
     if totals["removed"]:
         sentences.append(
             f"{_count(totals['removed'], 'person', 'people')} lost the membership and nothing else."
         )
     return sentences
+
+
+def _arrived(totals: Mapping[str, int]) -> str:
+    accepted = f"Omnisend accepted {totals['accepted']:,} of them"
+    if not totals["unchanged"]:
+        return f"{accepted}."
+    if not totals["accepted"]:
+        number = "all" if totals["unchanged"] == totals["received"] else f"{totals['unchanged']:,}"
+        return f"Omnisend has {number} of them already, just as they are."
+    return f"{accepted}, and has {totals['unchanged']:,} already, just as they are."
 
 
 def _looks(looks: Mapping[str, t.Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ import typing as t
 _NOISE: t.Final = (
     "Skipping parse of env var settings",
     "Parsing env var for settings config",
+    "Parsing '%s' config from env variable",
     "Target sink for '%s' is full.",
     "Reader '%s' completed processing",
 )
@@ -16,8 +17,9 @@ _NOISE: t.Final = (
 
 def keep_out(logger: logging.Logger) -> None:
     """Keep such lines out of a log, unless it is at level DEBUG."""
-    if _is_of_interest not in logger.filters:
-        logger.addFilter(_is_of_interest)
+    for one in (logger, logging.getLogger("singer_sdk.configuration._dict_config")):
+        if _is_of_interest not in one.filters:
+            one.addFilter(_is_of_interest)
 
 
 def _is_of_interest(line: logging.LogRecord) -> bool:

@@ -60,7 +60,7 @@ def test_a_run_beyond_the_limit_sends_nothing(command: Command, sandbox: Sandbox
     ran = _run(command, max_new_contacts=NEW - 1)
     assert (ran.code, ran.states, _writes(sandbox)) == (6, [], 0), ran.log
     assert ran.counts["not_sent"] == MEMBERS
-    assert ran.errors[0].startswith(f"Omnisend does not have {NEW} of the people")
+    assert ran.errors[0].startswith(f"Too many people are new to Omnisend ({NEW} people")
     assert (command.folder / "report.json").exists()
 
 

@@ -99,8 +99,8 @@ def test_one_more_than_allowed_and_nothing_is_sent(count: int) -> None:
     run = shop(limit_of(count - 21), 20).run(with_states(members(count), every=10))
     failure = failure_of(run)
     assert (failure.exit_code, run.outcome.exit_code) == (ExitCode.GUARD, 6)
-    assert f"{count - 20} of the people" in failure.sentence
-    assert f"max_new_contacts ({count - 21})" in failure.sentence
+    assert f"{count - 20} people" in failure.sentence
+    assert f"max_new_contacts allows {count - 21}" in failure.sentence
     assert "the run sent nothing" in failure.sentence
     assert (writes(run), len(run.store.contacts), run.states) == (0, 20, [])
     run.delivery.count_not_sent()

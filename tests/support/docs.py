@@ -29,7 +29,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = tuple(
@@ -122,13 +122,17 @@ class Reader:
         self._printed = ""
         self._others = ExitStack()
 
-    def read(self, blocks: Sequence[Block]) -> None:
-        """Do all of it; raises AssertionError where it does not do what the page says."""
+    def read(self, blocks: Sequence[Block], look: Callable[[str], object] = str) -> None:
+        """Do all of it; raises AssertionError where it does not do what the page says.
+
+        At the end `look` gets the address of the local Omnisend.
+        """
         with self._others:
             if not any(SANDBOX in block.text and block.is_for(self._runner) for block in blocks):
                 self._start(SANDBOX)
             for block in blocks:
                 self._do(block)
+            look(f"http://127.0.0.1:{self._port}")
 
     def save(self, name: str, text: str) -> None:
         """Save a file."""

@@ -15,6 +15,7 @@ from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed
+from target_omnisend.output.rejected import in_file
 from target_omnisend.report.data import build
 
 STARTED = dt.datetime(2026, 11, 22, 3, 4, 5, tzinfo=dt.UTC)
@@ -30,7 +31,13 @@ def settings(**given: Any) -> Settings:
 
 
 def report(
-    outcome: Outcome, *, seconds: float = 5, rejects: Path | None = REJECTS, **given: Any
+    outcome: Outcome,
+    *,
+    seconds: float = 5,
+    rejects: Path | None = REJECTS,
+    store: str | None = None,
+    retired: str | None = None,
+    **given: Any,
 ) -> dict[str, Any]:
     """The report, as it is read from its file again."""
     lane = Lane(Endpoint.POST_BATCH, 0.9)
@@ -44,7 +51,11 @@ def report(
         ended_at=STARTED + dt.timedelta(seconds=seconds),
         segments={"VIP": {"id": "65f1c0ffee", "count": 7}, "New": {"id": "1", "count": None}},
         settings=settings(**given),
-        rejects_file=rejects,
+        rejects=in_file(rejects) if rejects else None,
+        rejects_table=rejects and rejects.with_suffix(".csv"),
+        retired=retired,
+        command="retire" if retired else "export",
+        store=store,
     )
     read: dict[str, Any] = json.loads(json.dumps(built))
     return read
@@ -97,6 +108,35 @@ def unconfirmed() -> dict[str, Any]:
     return report(outcome, seconds=3 * 3600)
 
 
+def nights() -> dict[str, Any]:
+    """The last of 30 runs, which all rejected some; two of them failed."""
+    codes = Counter(email_invalid=9)
+    made = report(outcome_of("vip", rejections=codes), store="Rose & Thorn", seconds=38)
+    made["history"] = [
+        {
+            "id": f"{night:08x}",
+            "started_at": f"2026-10-{night + 1:02}T03:04:05Z",
+            "command": "export",
+            "exit_code": {7: 143, 20: 3}.get(night, 0),
+            "received": 0 if night == 20 else 905 + night,
+            "accepted": 0 if night == 20 else night,
+            "unchanged": 0 if night == 20 else 896,
+            "rejected": 0 if night == 20 else 9,
+            "removed": 0,
+            "rejections": {} if night == 20 else dict(codes),
+        }
+        for night in range(29)
+    ]
+    return made
+
+
+def retired() -> dict[str, Any]:
+    """Memberships were taken back."""
+    outcome = Outcome()
+    outcome.stream("VIP").removed = 1200
+    return report(outcome, retired="VIP")
+
+
 def empty() -> dict[str, Any]:
     """Nobody came in."""
     return report(Outcome())
@@ -116,4 +156,15 @@ def thirty_streams() -> dict[str, Any]:
     return report(outcome, seconds=100, rejects=Path("deep/" * 40, "1.jsonl"), streams=own)
 
 
-REPORTS = (clean, refusals, failed, stopped, unconfirmed, empty, long_name, thirty_streams)
+REPORTS = (
+    clean,
+    refusals,
+    failed,
+    stopped,
+    unconfirmed,
+    nights,
+    retired,
+    empty,
+    long_name,
+    thirty_streams,
+)

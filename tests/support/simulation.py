@@ -155,6 +155,9 @@ class Rejects:
         email = msgspec.json.decode(line)["record"]["email"]
         self.all.append(Reject(email, code, reason))
 
+    def settled(self, entries: Iterable[object]) -> None:
+        """Keep what is there."""
+
 
 class Emitted(NamedTuple):
     """A state that left, and when, in seconds from the start."""

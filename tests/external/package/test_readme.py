@@ -31,7 +31,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def test_the_installation(clone: Path) -> None:
-    pages = ("README.md", "docs/first-segment.md")
+    pages = ("README.md", "docs/first-segment.md", "docs/from-an-export.md")
     blocks = [block for page in pages for block in blocks_of(page) if "-m venv" in block.text]
     (install,) = {block.text for block in blocks}
     assert len(blocks) == len(pages)

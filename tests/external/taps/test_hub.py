@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from support.checkout import ROOT
-from support.project import MELTANO, Project
+from support.project import MELTANO, Project, sandbox_process
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 LOADER = "target-omnisend"
+PEOPLE = """\
+{"type": "SCHEMA", "stream": "people", "schema": {"properties": {}}, "key_properties": []}
+{"type": "RECORD", "stream": "people", "record": {"email": "ada@example.com", "town": "London"}}
+"""
 
 pytestmark = [
     pytest.mark.timeout(900),  # installs from the package index
@@ -54,6 +58,31 @@ def test_it_is_added_installed_and_configured(tmp_path: Path, definition: Path) 
     assert "sandbox-key" in (folder / ".env").read_text(), "as it is declared to be sensitive"
     (configured,) = _loaders(folder)
     assert configured["config"] == {"mapping": {"email": "email"}, "max_removed_percent": "7.5"}
+
+    _check_look_and_send(project)
+
+
+def _check_look_and_send(project: Project) -> None:
+    """The commands of the definition, and a run, with an inherited loader."""
+    project.meltano("add", f"{LOADER}--vip", "--inherit-from", LOADER)
+    streams = '{"people": {"segment": "VIP", "custom_properties": {"city": "town"}}}'
+    project.meltano("config", "set", f"{LOADER}--vip", "streams", streams)
+    (project.folder / "people.jsonl").write_text(PEOPLE)
+    with sandbox_process() as sandbox:
+        settings = {"api_url": f"{sandbox.site}/api", "data_privacy_consent": "true"}
+
+        def invoke(*arguments: str) -> str:
+            return project.meltano("invoke", *arguments, **settings)
+
+        assert "mapping of stream 'people': each record needs the column email" in invoke(
+            f"{LOADER}--vip:check"
+        )
+        dry = invoke(f"{LOADER}--vip:dry-run", "--input", "people.jsonl")
+        assert "Dry run, segment 'VIP', stream 'people': 1 would be accepted" in dry
+        assert sandbox.contacts() == {}
+        invoke(f"{LOADER}--vip", "--input", "people.jsonl")
+        (ada,) = sandbox.contacts().values()
+        assert (ada["tags"], ada["customProperties"]) == (["VIP"], {"city": "London"})
 
 
 def _loaders(folder: Path) -> list[dict[str, Any]]:

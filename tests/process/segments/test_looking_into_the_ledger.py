@@ -1,4 +1,4 @@
-"""The SQL of docs/segments.md and docs/questions/privacy.md, as it stands there."""
+"""The SQL of docs/segments.md, as it stands there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def test_the_examples(tmp_path: Path, url: str) -> None:
     night = Rehearsal(tmp_path)
     night(schema(), *people(2), record("ada@example.com"), ledger_url=url)
     (looking,) = (b for b in blocks_of("docs/segments.md") if b.language == "sql")
-    (forgetting,) = (b for b in blocks_of("docs/questions/privacy.md") if b.language == "sql")
     members, sqlite, postgres = looking.text.split(";")[:3]
     here = url.replace("postgresql:", "postgresql+psycopg:")
     engine = sa.create_engine(here, poolclass=sa.NullPool)
@@ -26,7 +25,3 @@ def test_the_examples(tmp_path: Path, url: str) -> None:
         own = sqlite if url.startswith("sqlite") else postgres
         found = connection.execute(sa.text(own)).one()
     assert (found.name, found.given, found.confirmed is not None) == ("VIP", 1, True)
-    with engine.begin() as connection:
-        assert connection.execute(sa.text(forgetting.text)).rowcount == 1
-    ran = night(schema(), *people(2), ledger_url=url)
-    assert (ran.code, ran.counts["unchanged"]) == (0, 2)

@@ -47,7 +47,7 @@ def changing(number: int) -> Iterator[dict[str, Any]]:
 def test_a_schema_that_changes_with_each_record_sends_no_batch_of_one(night: Rehearsal) -> None:
     ran = night(*changing(250))
     assert (ran.code, ran.states, ran.counts["accepted"]) == (0, [{"records": 250}], 250)
-    assert ran.writes == {"POST /batches": 3, "POST /contacts/tags": 1}
+    assert ran.writes == {"POST /batches": 3, "POST /contacts/tags": 2}  # one is the tag check's
 
 
 @pytest.mark.parametrize("membership", ["tag", "property", "none"])
@@ -57,7 +57,8 @@ def test_short_streams_of_one_segment_fill_batches_together(
     ran = night(*short_streams(70), membership=membership)
     assert (ran.code, ran.counts["accepted"]) == (0, 210)
     assert ran.writes["POST /batches"] == 3
-    assert ran.writes.get("POST /contacts/tags", 0) == (membership == "tag")
+    # One of the two is the tag check's.
+    assert ran.writes.get("POST /contacts/tags", 0) == (2 if membership == "tag" else 0)
     assert {name: one["accepted"] for name, one in ran.streams.items()} == {
         f"list{n}": 3 for n in range(70)
     }

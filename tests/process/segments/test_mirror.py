@@ -90,14 +90,15 @@ def test_the_end_of_the_input_can_say_that_it_was_all(night: Rehearsal, url: str
     assert night.tagged() == names(*range(500))
 
 
-def test_a_property_is_cleared_for_who_left(night: Rehearsal, url: str) -> None:
+def test_a_property_is_false_for_members_that_left(night: Rehearsal, url: str) -> None:
     night.store.seed([{"email": "member1@example.com", "customProperties": {"theirs": 1}}])
     night(schema(), *people(4), ledger_url=url, **PROPERTY)
     assert night.marked() == names(0, 1, 2, 3)
     ran = night(schema(), *people(1), *people(2, start=2), ledger_url=url, **PROPERTY)
     assert (ran.code, ran.counts["removed"], ran.writes) == (0, 1, {"POST /batches": 1})
     assert night.marked() == names(0, 2, 3)
-    assert night.store.contacts["member1@example.com"].properties == {"theirs": 1}
+    left = night.store.contacts["member1@example.com"].properties
+    assert left == {"theirs": 1, "segment_vip": False}
     night(schema(), *people(4), ledger_url=url, **PROPERTY)
     assert night.marked() == names(0, 1, 2, 3)
 

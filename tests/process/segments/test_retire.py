@@ -54,6 +54,8 @@ def test_a_property_is_cleared(night: Rehearsal, url: str) -> None:
     ran = night.retire("VIP", **more)
     assert (ran.code, ran.counts["removed"], ran.writes) == (0, 150, {"POST /batches": 2})
     assert night.marked() == set()
+    left = night.store.contacts.values()
+    assert [contact.properties for contact in left] == [{"segment_vip": False}] * 150
 
 
 def test_a_segment_of_a_stream_of_its_own(night: Rehearsal, url: str) -> None:

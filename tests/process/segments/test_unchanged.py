@@ -116,7 +116,7 @@ def test_the_refused_are_tried_again(night: Rehearsal, url: str) -> None:
     for _ in range(2):
         ran = night(schema(), *people(3), record("nobody"), ledger_url=url)
         assert (ran.counts["rejected"], ran.code) == (2, 0)
-    assert ran.writes == {"POST /batches": 1}
+    assert ran.writes == {"POST /batches": 1, "POST /contacts/tags": 1}  # the tag check's
     night.store.faults.clear()
     assert night(schema(), *people(3), ledger_url=url).counts["unchanged"] == 2
     assert night(schema(), *people(3), ledger_url=url).counts["unchanged"] == 3

@@ -144,6 +144,21 @@ def test_a_fault_never_quotes_a_message(name: str) -> None:
     assert PERSON not in repr(read_problem(400, body, {}))
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"title": "T", "detail": " D\n d "}, "D d"),
+        ({"title": "T", "errors": [{"message": "M"}, {"message": "N"}, 7]}, "T; M"),
+        ({"detail": ["D"], "errors": [{"message": 7}]}, ""),
+        ({"detail": "D\x1b[2J"}, ""),
+        ({"detail": "D" * 999}, "D" * 200),
+        (None, ""),
+    ],
+)
+def test_a_problem_keeps_omnisends_own_words_apart(body: Any, detail: str) -> None:
+    assert read_problem(400, body, {}).detail == detail
+
+
 def test_a_fault_names_three_complaints_at_most() -> None:
     errors = [{"field": f"items.{n}", "code": "required"} for n in range(100)]
     answer = read_problem(400, {"errors": errors}, {})

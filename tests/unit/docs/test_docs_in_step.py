@@ -13,6 +13,7 @@ FILES = {
     "meltano.yml": "Seconds that one HTTP call",
     ".env.example": "Seconds that one HTTP call",
     "target-omnisend.plugin.yml": "Seconds that one HTTP call",
+    "target_omnisend/target-omnisend.schema.json": "Seconds that one HTTP call",
     "docs/errors.md": "Correct the address",
     "docs/logs.md": "Omnisend's limit is reached",
     "docs/messages.txt": "Omnisend's limit is reached",
@@ -33,9 +34,9 @@ def test_they_are_in_step() -> None:
 
 
 def test_differences_are_told_and_mended(tmp_path: Path) -> None:
-    for folder in ("scripts", "docs"):
+    for folder in ("scripts", "docs", "target_omnisend"):
         (tmp_path / folder).mkdir()
-    for path in ("scripts/sync_docs.py", "scripts/messages.py"):
+    for path in ("scripts/sync_docs.py", "scripts/messages.py", "scripts/hub_definition.py"):
         shutil.copy(ROOT / path, tmp_path / path)
     shown = {name: (ROOT / name).read_text() for name in FILES}
     for name, text in shown.items():

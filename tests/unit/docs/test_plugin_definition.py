@@ -11,21 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
+from support.hub import LOADER, lint
 
 ROOT = Path(__file__).resolve().parents[3]
+FILE = ROOT / "target-omnisend.plugin.yml"
 
-# What the Hub admits: its schemas/common and schemas/plugin_definitions, and Meltano's own schema.
-KEYS = {
-    *("name", "namespace", "variant", "label", "description", "docs", "repo", "pip_url"),
-    *("executable", "logo_url", "capabilities", "settings", "settings_group_validation"),
-    *("domain_url", "keywords", "maintenance_status"),
-}
-CAPABILITIES = {
-    *("about", "stream-maps", "schema-flattening", "activate-version", "batch"),
-    *("structured-logging", "validate-records", "target-schema", "datatype-failsafe"),
-    *("soft-delete", "hard-delete"),
-}
-SETTING = {"name", "kind", "value", "label", "description", "sensitive", "options"}
 KINDS = {
     "string": "string",
     "boolean": "boolean",
@@ -38,7 +29,7 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def definition() -> dict[str, Any]:
-    return dict(yaml.safe_load((ROOT / "target-omnisend.plugin.yml").read_text()))
+    return dict(yaml.safe_load(FILE.read_text()))
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +39,34 @@ def about() -> dict[str, Any]:
     return dict(json.loads(ran.stdout))
 
 
-def test_it_is_in_the_form_of_the_hub(definition: dict[str, Any]) -> None:
-    assert set(definition) == KEYS
-    assert set(definition["capabilities"]) <= CAPABILITIES
+def test_it_passes_the_checks_of_the_hub(definition: dict[str, Any]) -> None:
+    faults = [
+        f"{e.json_path}: {e.message}" for e in Draft7Validator(LOADER).iter_errors(definition)
+    ]
+    assert faults == []
+    assert lint(FILE.read_text()) == []
     for setting in definition["settings"]:
-        assert set(setting) <= SETTING, setting["name"]
         assert {"name", "kind", "label", "description"} <= set(setting), setting["name"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"quality": "excellent"}, "$.quality"),
+        ({"homepage": "https://example.com"}, "$"),
+        ({"supported_python_versions": ["3"]}, "$.supported_python_versions[0]"),
+        ({"settings": [{"name": "a", "kind": "number"}]}, "$.settings[0].kind"),
+    ],
+)
+def test_the_checks_of_the_hub_find_a_fault(
+    definition: dict[str, Any], change: dict[str, Any], fault: str
+) -> None:
+    (error,) = Draft7Validator(LOADER).iter_errors(definition | change)
+    assert error.json_path == fault
+
+
+def test_the_checks_of_the_hub_find_keys_out_of_order() -> None:
+    assert any("key-ordering" in fault for fault in lint(f"zeta: 1\n{FILE.read_text()}"))
 
 
 def test_capabilities_and_settings_are_those_of_the_command(
@@ -72,6 +85,12 @@ def test_capabilities_and_settings_are_those_of_the_command(
         assert made["kind"] == kind, made["name"]
         choices = [option["value"] for option in made.get("options", [])]
         assert choices == [choice for choice in own.get("enum", []) if choice is not None]
+
+
+def test_the_versions_of_python_are_those_of_the_package(
+    definition: dict[str, Any], about: dict[str, Any]
+) -> None:
+    assert definition["supported_python_versions"] == about["supported_python_versions"]
 
 
 def test_a_group_of_settings_is_enough_for_the_command(

@@ -53,6 +53,7 @@ def test_it_keeps_all_that_it_knows(old_url: str, opened: Opener) -> None:
         assert ledger.known("Lapsed", ["member9@example.com"]) == {"member9@example.com": bytes(16)}
         assert ledger.mapping_fingerprint("VIP") == '{"mapping": "0123456789abcdef"}'
         assert ledger.feeds("VIP") == set()
+        assert ledger.runs.last(30) == []
         ledger.close()
 
 

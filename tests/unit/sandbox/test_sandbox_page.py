@@ -7,6 +7,7 @@ from support.calls import Caller, person
 from support.sandbox import running_sandbox
 
 from omnisend_sandbox.faults import KINDS, Fault
+from omnisend_sandbox.notes import OMNISEND
 from omnisend_sandbox.page import PER_PAGE, render
 
 BASE = "http://127.0.0.1:1/"
@@ -66,8 +67,23 @@ def test_it_shows_which_faults_are_on() -> None:
     texts = Texts(render(call.store, {}, BASE)).texts
     at = texts.index("Wrong on purpose")
     shown = [text for text in texts[at:] if text.strip()]
-    assert shown[5:9] == ["ignores_tags", KINDS["ignores_tags"][1], "skip: 3", "0"]
-    assert shown[9:13] == ["shown_late", KINDS["shown_late"][1], "seconds: 2.5", "1"]
+    first, second = ("ignores_tags", "skip: 3", "0"), ("shown_late", "seconds: 2.5", "1")
+    for (kind, *rest), row in zip((first, second), (shown[6:11], shown[11:16]), strict=True):
+        assert row == [kind, KINDS[kind][1], OMNISEND[kind], *rest]
+
+
+def test_each_fault_has_a_note_of_what_omnisend_does() -> None:
+    assert set(OMNISEND) == set(KINDS)
+
+
+def test_phone_country_and_birthdate_are_shown_and_the_hits_of_a_search_counted() -> None:
+    call = Caller()
+    more = {"phone": "+442079460110", "countryCode": "GB", "birthdate": "1990-05-27"}
+    call.store.seed([{"email": f"ada{n}@example.com", **more} for n in range(30)])
+    texts = Texts(render(call.store, {"q": "ada1"}, BASE)).texts
+    assert "11 contacts match." in texts
+    assert [texts.count(value) for value in more.values()] == [11, 11, 11]
+    assert "1 contact matches." in Texts(render(call.store, {"q": "ada29"}, BASE)).texts
 
 
 def test_everything_is_escaped() -> None:

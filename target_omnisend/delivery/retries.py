@@ -1,0 +1,142 @@
+"""Contacts that earlier runs could not deliver, for a passing reason, are sent once more.
+
+They wait in the ledger. The next run of their segment sends them once its input has ended, unless
+the source has sent the person again: the newer record wins.
+"""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+
+from target_omnisend.delivery.model import Action, Entry
+from target_omnisend.errors import RunFailed
+from target_omnisend.events import event
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from target_omnisend.delivery.checkpoint import Epoch
+    from target_omnisend.delivery.model import Origin
+    from target_omnisend.delivery.protocol import RetryRow, RetryStore
+
+logger = logging.getLogger("target-omnisend.delivery")
+
+MOST_TRIES: t.Final = 5
+"""Runs that send a contact, the first one among them."""
+
+
+class NoRetries:
+    """Without a ledger nothing is remembered.
+
+    Attributes:
+        sending: this run sends contacts once more.
+    """
+
+    sending = False
+
+    def open(self, origin: Origin) -> None:
+        """Note nothing."""
+
+    def keep(self, entry: Entry, code: str) -> RetryRow | None:
+        """Nothing is kept."""
+
+    def close(self, entries: Iterable[Entry]) -> None:
+        """Note nothing."""
+
+    def due(self, epoch: Epoch) -> Iterator[Entry]:  # noqa: ARG002
+        """Nothing is due."""
+        return iter(())
+
+
+class Retries:
+    """The contacts that wait for a run that delivers them.
+
+    Attributes:
+        sending: this run sends contacts once more.
+    """
+
+    def __init__(self, store: RetryStore) -> None:
+        """Keep them in `store`."""
+        self.sending = False
+        self._store = store
+        self._left = set(store.tries)
+        """What earlier runs left, and no record of this run has replaced."""
+        self._origins: dict[str, list[Origin]] = {}
+        self._rows: dict[str, dict[str, RetryRow]] = {}
+        """Those of the segments of this run, by segment and address."""
+
+    def open(self, origin: Origin) -> None:
+        """Announce a stream under one of its schemas."""
+        self._origins.setdefault(origin.segment.name, []).append(origin)
+
+    def keep(self, entry: Entry, code: str) -> RetryRow | None:
+        """Have the next run send an entry once more.
+
+        If enough runs have tried, it is not kept; what an earlier run kept of it is returned.
+        """
+        segment, email = entry.origin.segment.name, entry.email
+        row = None if entry.from_record else self._rows.get(segment, {}).get(email)
+        tries = self._store.tries.get((segment, email), 0) + 1
+        if tries >= MOST_TRIES:
+            self._store.drop(segment, email)
+            return row
+        self._left.discard((segment, email))
+        try:
+            item = entry.make_item()
+        except RunFailed:  # its stream map makes another person of it the second time
+            return None
+        self._store.put(
+            segment,
+            email,
+            item=item.decode(),
+            line=(entry.line or b"").decode(errors="replace") if row is None else row.line,
+            schema=entry.origin.schema.decode(errors="replace") if row is None else row.schema,
+            fingerprint=(entry.fingerprint or b"").hex(),
+            leaves=entry.leaves,
+            tries=tries,
+            code=code,
+        )
+        return None
+
+    def close(self, entries: Iterable[Entry]) -> None:
+        """These have their verdict: no older contact of the person is sent once more."""
+        if not self._store.tries:
+            return
+        for entry in entries:
+            self._store.drop(entry.origin.segment.name, entry.email)
+
+    def due(self, epoch: Epoch) -> Iterator[Entry]:
+        """The contacts to be sent once more, now that the input has ended.
+
+        A person that the source has sent again is not among them. In a mirrored segment neither
+        is a person that the source has not sent, because they left it.
+        """
+        for name in {segment for segment, _ in self._left} & self._origins.keys():
+            entries = list(self._due_in(name, self._origins[name], epoch))
+            if entries:
+                self.sending = True
+                logger.info(
+                    "Segment '%s': contacts of earlier runs that are sent once more: %d.",
+                    name,
+                    len(entries),
+                    extra=event("sent_once_more", segment=name, contacts=len(entries)),
+                )
+            yield from entries
+
+    def _due_in(self, name: str, origins: list[Origin], epoch: Epoch) -> Iterator[Entry]:
+        rows = {
+            email: row for email, row in self._store.of_segment(name) if (name, email) in self._left
+        }
+        self._rows[name] = rows
+        hashes = {hash(email) for email in rows}
+        sent = {one for origin in origins for one in origin.present if one in hashes}
+        origin = origins[-1]
+        for email, row in rows.items():
+            if hash(email) in sent or (origin.segment.mirrored and not row.leaves):
+                self._store.drop(name, email)
+                continue
+            action = Action.LEAVE if row.leaves else Action.JOIN
+            mark = bytes.fromhex(row.fingerprint) or None
+            # Without a line: it counts for no record of this run.
+            yield Entry(origin, email, None, row.item.encode(), epoch, mark, action)
