@@ -13,6 +13,7 @@ from bench import tools
 from bench.simulate import simulate
 
 LEDGERS = {"SQLite": "sqlite:///{folder}/ledger.db"}
+MILLION = 1_000_000
 NOTHING = ["-m", "bench.nothing"]
 OURS = ["-m", "target_omnisend", "--config"]
 
@@ -26,6 +27,7 @@ def main() -> None:
         "ledger": ledger,
         "dry": dry,
         "batch": batch,
+        "parquet": parquet,
         # Last: a process is said to have needed what the one that started it did.
         "simulation": simulation,
     }
@@ -190,33 +192,49 @@ def ledger(folder: Path, runs: int) -> None:
 
 def batch(folder: Path, runs: int) -> None:
     """A million members from one BATCH file, beside the SDK's target and ours on RECORD lines."""
-    members = 1_000_000
-    lines = tools.write_members(folder / str(members), members)
-    message = tools.write_batch(folder / f"{members}-batch", members)
+    message = tools.write_batch(folder / f"{MILLION}-batch", MILLION)
+    _from_files(folder, runs, {"target-omnisend, BATCH, JSON lines with gzip": message})
+
+
+def parquet(folder: Path, runs: int) -> None:
+    """The same from files of columns."""
+    forms = {"parquet": "Parquet", "arrow": "Arrow IPC"}
+    messages = {
+        f"target-omnisend, BATCH, {name}": tools.write_columns(
+            folder / f"{MILLION}-{form}", MILLION, form
+        )
+        for form, name in forms.items()
+    }
+    _from_files(folder, runs, messages)
+
+
+def _from_files(folder: Path, runs: int, messages: dict[str, Path]) -> None:
+    lines = tools.write_members(folder / str(MILLION), MILLION)
     costs: dict[str, list[tools.Cost]] = {}
     with tools.sandbox("--limits", "off") as url:
         config = tools.write_config(folder / "config.json", url, quota_share=0)
         ours = [*OURS, str(config)]
+        rows = [
+            ("SDK's target, `BatchSink` that does nothing, RECORD lines", NOTHING, lines),
+            ("target-omnisend, RECORD lines", ours, lines),
+            *((what, ours, message) for what, message in messages.items()),
+        ]
         for _ in range(runs):
-            for what, command, source in (
-                ("SDK's target, `BatchSink` that does nothing, RECORD lines", NOTHING, lines),
-                ("target-omnisend, RECORD lines", ours, lines),
-                ("target-omnisend, BATCH", ours, message),
-            ):
+            for what, command, source in rows:
                 costs.setdefault(what, []).append(tools.run(command, source))
                 tools.reset(url)
     theirs = [cost.cpu for cost in next(iter(costs.values()))]
-    rows = []
-    for what, those in costs.items():
-        ratios = sorted(cost.cpu / their for cost, their in zip(those, theirs, strict=True))
-        cpu = tools.median([cost.cpu for cost in those])
-        peak = max(cost.peak for cost in those)
-        rows.append([what, f"{cpu:.1f}", _spread(ratios), f"{peak:.0f}"])
     _table(
-        f"BATCH: {members:,} members in one file, JSON lines with gzip",
+        f"BATCH: {MILLION:,} members in one file",
         ["", "CPU s (median)", "ratio (median of pairs; min-max)", "peak MB"],
-        rows,
+        [_row_of(what, those, theirs) for what, those in costs.items()],
     )
+
+
+def _row_of(what: str, costs: list[tools.Cost], theirs: list[float]) -> list[str]:
+    ratios = sorted(cost.cpu / their for cost, their in zip(costs, theirs, strict=True))
+    cpu = tools.median([cost.cpu for cost in costs])
+    return [what, f"{cpu:.1f}", _spread(ratios), f"{max(cost.peak for cost in costs):.0f}"]
 
 
 def scale(folder: Path, members: int) -> None:

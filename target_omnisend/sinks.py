@@ -23,6 +23,7 @@ from target_omnisend.mapping.normalize import is_encodable
 from target_omnisend.singer.column_check import ColumnCheck
 from target_omnisend.singer.column_watch import ColumnWatch
 from target_omnisend.singer.reader import decode
+from target_omnisend.singer.rows import Row
 from target_omnisend.singer.schemas import declared
 from target_omnisend.streams import (
     compile_leaver,
@@ -139,9 +140,9 @@ class SegmentSink(BatchSink):
             self._counts.give(record)
         mark = self._mark and fingerprint(self._mark, made.body)
         self._bring(hash(made.email))
-        line = self._reader.line
+        line = self._reader.source
         if self._reader.is_fed_back:
-            self._sent_again(line, self._settings.segment, made.email)
+            self._sent_again(self._reader.line, self._settings.segment, made.email)
         self._runner.admit(self._origin, made.email, made.body, line, mark, made.consent)
 
     def _contact_of(self, record: dict[str, t.Any]) -> Contact | Rejection:
@@ -166,7 +167,7 @@ class SegmentSink(BatchSink):
         """A record that says it was deleted: the person loses the membership."""
         made = self._leaver.map(record)
         if isinstance(made, Contact):
-            self._runner.delete(self._origin, made.email, made.body, self._reader.line)
+            self._runner.delete(self._origin, made.email, made.body, self._reader.source)
             return
         if not self._counts.skipped:
             self.logger.warning(
@@ -189,6 +190,13 @@ class SegmentSink(BatchSink):
             rejection.message,
             email_key(value) if isinstance(value, str) and is_encodable(value) else None,
         )
+
+    @property
+    def columns_used(self) -> frozenset[str] | None:
+        """The columns of a record that this sink uses; None if it has to see all of them."""
+        if self._watch.is_open:  # it names the columns there are
+            return None
+        return frozenset({*self._mapper.columns.values(), *self._markers, *self.key_properties})
 
     def activate_version(self, new_version: int) -> None:
         """The stream says that the records of this version are all there are."""
@@ -252,9 +260,9 @@ class SegmentSink(BatchSink):
     def _about(self) -> dict[str, str]:
         return {"stream_name": self.stream_name, "segment": self._settings.segment}
 
-    def _remake(self, line: bytes, email: str) -> bytes:
+    def _remake(self, line: t.SupportsBytes, email: str) -> bytes:
         """Map a message again whose contact was let go when its batch was taken."""
-        message = decode(line)
+        message = line.message if isinstance(line, Row) else decode(bytes(line))
         record = self._transform(message["record"]) or {}
         if self.include_sdc_metadata_properties:
             self._add_sdc_metadata_to_record(record, message, {})

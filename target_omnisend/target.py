@@ -21,6 +21,7 @@ from target_omnisend.config import environment, validation
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
 from target_omnisend.config.validation import SettingsError
+from target_omnisend.direct import DirectWays
 from target_omnisend.events import event
 from target_omnisend.output.stdio import stand_in_for_the_log, unusable_logging, write_line
 from target_omnisend.output.terminal import PrintableRecord
@@ -80,6 +81,7 @@ class TargetOmnisend(Target):
         self.settings = Settings.from_config(self.config)
         self.reader = t.cast("MessageReader", self.message_reader)
         self.reader.interrupt = self.interrupt
+        self._direct = DirectWays(self)
         self._last_state = LastState()
         self._batch_files = BatchFiles(self.config.get("batch_config") or {}, self.interrupt)
         self.session = session(
@@ -145,6 +147,7 @@ class TargetOmnisend(Target):
         Raises:
             InvalidJSONSchema: when it cannot be read.
         """
+        self._direct.close(self.reader.stream)
         if isinstance(schema := message_dict.get("schema"), dict):
             keys = message_dict.get("key_properties") or ()
             if "properties" not in schema and not keys:
@@ -157,6 +160,7 @@ class TargetOmnisend(Target):
                 raise
             raise InvalidJSONSchema("holds a schema that cannot be read") from None
         self._let_go_of_old_sinks()
+        self._direct.open(self.reader.stream, self._sinks_active)
 
     def _let_go_of_old_sinks(self) -> None:
         """End the sinks whose schema has changed: the delivery has their records.
@@ -169,7 +173,10 @@ class TargetOmnisend(Target):
 
     def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
         try:
-            super()._process_record_message(message_dict)
+            if way := self._direct.get(self.reader.stream):
+                way.take(message_dict["record"])
+            else:
+                super()._process_record_message(message_dict)
         except RecursionError:  # decoding bears more levels than flattening, say
             super()._process_record_message(self.reader.decode_less())
 
@@ -196,7 +203,9 @@ class TargetOmnisend(Target):
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Have the records take the way of all: the SDK maps and validates none from a file."""
         self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
-        for record in records_of(message_dict, self._batch_files, self.reader):
+        way = self._direct.get(self.reader.stream)
+        columns = way.columns_used if way else None
+        for record in records_of(message_dict, self._batch_files, self.reader, columns):
             self._process_record_message(record)
 
     def process_endofpipe(self) -> None:
@@ -209,7 +218,7 @@ class TargetOmnisend(Target):
             watch.end()
         if any(not self._has_records(stream) for stream in self._bare):
             raise InvalidJSONSchema("lacks 'properties', and its stream has no record")
-        super().process_endofpipe()
+        self.drain()
         self._doubt_what_is_not_over()
         self.session.finish()
 
@@ -295,4 +304,5 @@ class TargetOmnisend(Target):
 
     def drain(self) -> None:
         """Hand on the records that were read and still wait."""
+        self._direct.end()
         super().process_endofpipe()

@@ -23,6 +23,10 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.checkpoint import Checkpoint
 
 
+_NOTED_AFTER: t.Final = (0, MAX_ITEMS - 1)
+"""Pending entries of a segment before the one that begins a batch, or fills one."""
+
+
 class Batcher:
     """Entries from their admission to their batch.
 
@@ -58,7 +62,7 @@ class Batcher:
         origin: Origin,
         email: str,
         item: bytes,
-        line: bytes,
+        line: t.SupportsBytes,
         now: float,
         fingerprint: bytes | None = None,
         consent: str = UNDATED,
@@ -66,7 +70,18 @@ class Batcher:
         """Take a contact in; a person's records in a segment become one, as if sent in turn."""
         epoch = self._checkpoint.epoch
         epoch.open += 1
-        self.admit_again(Entry(origin, email, line, item, epoch, fingerprint), now, consent)
+        entry = Entry(origin, email, line, item, epoch, fingerprint)
+        if email in self._open or self._given_up or self._set_aside:
+            self.admit_again(entry, now, consent)
+        else:  # the usual case, without a further call
+            self._open[email] = consent
+            self.held += 1
+            segment = origin.segment
+            if len(segment.pending) in _NOTED_AFTER:
+                self._to_pending(segment, entry, now)
+            else:
+                segment.pending[email] = entry
+                self.pending += 1
 
     def admit_leaver(self, origin: Origin, email: str, item: bytes, now: float) -> None:
         """Take in a member that leaves without a record; no state passes it before it left."""
@@ -99,7 +114,14 @@ class Batcher:
             self._wait(segment, entry)
 
     def set_aside(
-        self, origin: Origin, email: str, item: bytes, line: bytes, now: float, *, alone: bool
+        self,
+        origin: Origin,
+        email: str,
+        item: bytes,
+        line: t.SupportsBytes,
+        now: float,
+        *,
+        alone: bool,
     ) -> Entry:
         """Take a deletion in that `admit_again` will admit; no state passes it until then.
 
@@ -153,6 +175,16 @@ class Batcher:
         segment.waiting -= 1
         self._to_pending(segment, entry, now)
         self.segments.note(segment)
+
+    def release_all(self, emails: list[str], now: float) -> None:
+        """The same for many people; for most of them no other entry waits."""
+        if self._later or self._given_up or self._disagreeing:
+            for email in emails:
+                self.release(email, now)
+            return
+        self.held -= len(emails)
+        for email in emails:
+            self._open.pop(email, None)
 
     def is_open(self, email: str) -> bool:
         """Whether an entry of the person is on its way."""

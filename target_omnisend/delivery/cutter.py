@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+from target_omnisend.delivery.model import LEAVE
+
 if t.TYPE_CHECKING:
     from target_omnisend.delivery.batcher import Batcher
     from target_omnisend.delivery.gate import Gate
@@ -64,7 +66,7 @@ class Cutter:
         self._batcher.take_out(segment, unchanged)
         kept, changed = self._newcomers.sort(segment, changed)
         self._batcher.take_out(segment, kept)
-        leaving = [entry for entry in changed if entry.leaves]
+        leaving = [entry for entry in changed if entry.action is LEAVE]
         if segment.clear is not None:
             leaving = self._leaver_check.choose(leaving)
         if not leaving:

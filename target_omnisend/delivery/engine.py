@@ -193,15 +193,11 @@ class Delivery:
 
     def has_room(self) -> bool:
         """Whether another entry may be admitted."""
-        return not self._is_full and self._ahead < READ_AHEAD
-
-    @property
-    def _is_full(self) -> bool:
-        return self._batcher.held + self._leavers.held >= self._max_unconfirmed
-
-    @property
-    def _ahead(self) -> int:
-        return self._batcher.pending + self.gate.entries + self._submitter.entries
+        batcher = self._batcher  # asked for each record
+        return (
+            batcher.pending + self.gate.entries + self._submitter.entries < READ_AHEAD
+            and batcher.held + self._leavers.held < self._max_unconfirmed
+        )
 
     def state(self, value: t.Any) -> None:
         """Remember a STATE message; it leaves once all before it is settled."""
@@ -315,9 +311,14 @@ class Delivery:
             self._submitter.again(self._results.again.popleft(), now)
 
     def _let_newcomers_go(self, now: float) -> None:
-        everyone = self._ending.closing and not self._batcher.pending
+        if not self._newcomers.looking:
+            return
+        batcher = self._batcher
         self._newcomers.tick(
-            now, room=READ_AHEAD - self._ahead, everyone=everyone, full=self._is_full
+            now,
+            room=READ_AHEAD - batcher.pending - self.gate.entries - self._submitter.entries,
+            everyone=self._ending.closing and not batcher.pending,
+            full=batcher.held + self._leavers.held >= self._max_unconfirmed,
         )
 
     def _cut_due(self, now: float) -> None:

@@ -73,8 +73,8 @@ def too_many_new(new: int, limit: int, *, ended: bool, wrote: bool) -> RunFailed
     done = "made no more than that" if wrote else "sent nothing"
     return RunFailed(
         ExitCode.GUARD,
-        f"Too many people are new to Omnisend ({least}{new} people, max_new_contacts allows {limit}); "
-        f"the run {done}. Check the source; if it is right, run again with a higher "
+        f"Too many people are new to Omnisend ({least}{new} people, max_new_contacts allows "
+        f"{limit}); the run {done}. Check the source; if it is right, run again with a higher "
         "max_new_contacts.",
     )
 

@@ -43,7 +43,9 @@ class Leavers:
         """Announce a stream under one of its schemas."""
         self._deletions.open(origin)
 
-    def delete(self, origin: Origin, email: str, item: bytes, line: bytes, now: float) -> None:
+    def delete(
+        self, origin: Origin, email: str, item: bytes, line: t.SupportsBytes, now: float
+    ) -> None:
         """Hold a deletion."""
         self._settlement.changes.mirrors.expect_deletions(origin.segment.name)
         alone = self._deletions.is_alone(origin)

@@ -9,6 +9,7 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from operator import attrgetter
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +38,9 @@ class Action(enum.Enum):
     LEAVE = "leave"
 
 
-_LEAVE: t.Final = Action.LEAVE  # looking it up in the enum costs more than the comparison
+LEAVE: t.Final = Action.LEAVE  # looking it up in the enum costs more than the comparison
+
+_ORIGIN: t.Final = attrgetter("origin")  # a generator of our own costs twice as much
 
 
 def fingerprint(mark: bytes, item: bytes) -> bytes:
@@ -51,7 +54,7 @@ class Entry:
     Attributes:
         origin: the stream and the schema that the record came under.
         email: the person, normalised.
-        line: the record's Singer message as it was read, for the rejects and for `remake`;
+        line: the record's Singer message, whose `bytes` are for the rejects and for `remake`;
             None for a member that a mirror or `--retire` removes without a record.
         item: the contact as JSON, until Omnisend has taken the batch; then None.
         epoch: the stretch of input between two STATE messages that it belongs to.
@@ -74,7 +77,7 @@ class Entry:
         self,
         origin: Origin,
         email: str,
-        line: bytes | None,
+        line: t.SupportsBytes | None,
         item: bytes,
         epoch: Epoch,
         fingerprint: bytes | None,
@@ -118,7 +121,7 @@ class Entry:
     @property
     def leaves(self) -> bool:
         """Whether it takes the membership back."""
-        return self.action is _LEAVE
+        return self.action is LEAVE
 
     @property
     def from_record(self) -> bool:
@@ -176,7 +179,7 @@ class Origin:
     stream: str
     schema: bytes
     counts: StreamCounts
-    remake: Callable[[bytes, str], bytes]
+    remake: Callable[[t.Any, str], bytes]
     segment: Segment
     columns: Mapping[str, str] = field(default_factory=dict)
     loader: str = ""
@@ -259,7 +262,7 @@ def common_stream(entries: Iterable[Entry]) -> str | None:
 
 def by_origin(entries: Iterable[Entry]) -> Iterable[tuple[Origin, int]]:
     """How many of the entries came from each origin."""
-    return Counter(entry.origin for entry in entries).items()
+    return Counter(map(_ORIGIN, entries)).items()
 
 
 def halves(entries: list[Entry]) -> list[list[Entry]]:

@@ -59,6 +59,7 @@ class Newcomers:
     """Holds entries until it is known whether Omnisend has their people.
 
     Attributes:
+        looking: people are looked up; otherwise no entry waits here.
         counting: every entry waits, because the number of new people is not known yet.
         ready: entries that go back to the pending ones, by segment.
     """
@@ -72,6 +73,7 @@ class Newcomers:
         growth: Growth,
     ) -> None:
         """Hold entries of `batcher`, and give them back to it."""
+        self.looking = growth.looking
         self.counting = growth.limit is not None
         self.ready: dict[Segment, deque[Entry]] = {}
         self._batcher = batcher
@@ -82,14 +84,14 @@ class Newcomers:
         self._new: set[int] = set()
         """Hashes of the addresses of people that Omnisend does not have."""
         self._absent: list[Entry] = []
-        if growth.looking:
+        if self.looking:
             outcome.new_people = 0
 
     def sort(
         self, segment: Segment, entries: Sequence[Entry]
     ) -> tuple[Sequence[Entry], Sequence[Entry]]:
         """The entries that wait here, and those that can go out."""
-        if not self._growth.looking:
+        if not self.looking:
             return (), entries
         unknown = [entry for entry in entries if self._is_unknown(segment, entry)]
         asked = set(unknown)
@@ -115,9 +117,11 @@ class Newcomers:
         return entry.known is None
 
     def _known(self, entry: Entry) -> bool | None:
-        """Whether Omnisend had the person; None if that is not known, or was not counted."""
-        has = self._presence.has(entry.email)
-        return has if has or (not entry.leaves and hash(entry.email) in self._new) else None
+        """Whether Omnisend had the person; None if that, or the way of the entry, is undecided."""
+        if has := self._presence.has(entry.email):
+            return True
+        joins = self._growth.create and not entry.leaves
+        return has if joins and hash(entry.email) in self._new else None
 
     def tick(self, now: float, *, room: int, everyone: bool, full: bool) -> None:
         """Settle people that get no contact, and give so many of the other entries back.
@@ -127,8 +131,6 @@ class Newcomers:
         Raises:
             RunFailed: if more people are new than allowed, or if that cannot be found out.
         """
-        if not self._growth.looking:
-            return
         self._presence.tick(now)
         if self._presence.failure is not None:
             raise self._presence.failure

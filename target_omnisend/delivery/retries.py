@@ -90,8 +90,8 @@ class Retries:
             segment,
             email,
             item=item.decode(),
-            line=(entry.line or b"").decode(errors="replace") if row is None else row.line,
-            schema=entry.origin.schema.decode(errors="replace") if row is None else row.schema,
+            line=_text(entry.line) if row is None else row.line,
+            schema=_text(entry.origin.schema) if row is None else row.schema,
             fingerprint=(entry.fingerprint or b"").hex(),
             leaves=entry.leaves,
             tries=tries,
@@ -140,3 +140,8 @@ class Retries:
             mark = bytes.fromhex(row.fingerprint) or None
             # Without a line: it counts for no record of this run.
             yield Entry(origin, email, None, row.item.encode(), epoch, mark, action)
+
+
+def _text(line: t.SupportsBytes | None) -> str:
+    """A message as text; half a character of it, which no JSON can have, is replaced."""
+    return bytes(line or b"").decode(errors="replace")

@@ -105,7 +105,7 @@ class Runner:
         origin: Origin,
         email: str,
         item: bytes,
-        line: bytes,
+        line: t.SupportsBytes,
         fingerprint: bytes | None,
         consent: str = UNDATED,
     ) -> None:
@@ -115,12 +115,13 @@ class Runner:
             Stopped: by `check_stopped`.
             RunFailed: when the run has ended early.
         """
+        delivery = self._delivery
         with self._lock:
-            self._make_room()
-            now = self._clock()
-            self._delivery.admit(origin, email, item, line, now, fingerprint, consent)
+            if delivery.outcome.failure is not None or not delivery.has_room():
+                self._make_room()
+            delivery.admit(origin, email, item, line, self._clock(), fingerprint, consent)
 
-    def delete(self, origin: Origin, email: str, item: bytes, line: bytes) -> None:
+    def delete(self, origin: Origin, email: str, item: bytes, line: t.SupportsBytes) -> None:
         """Take in a record that says it was deleted; waits for room.
 
         Raises:

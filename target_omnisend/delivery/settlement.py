@@ -200,15 +200,17 @@ class Settlement:
         self._release(entries, now)
 
     def _release(self, entries: Iterable[Entry], now: float) -> None:
+        emails = []
         for entry in entries:
             entry.epoch.open -= 1
-            self._batcher.release(entry.email, now)
+            emails.append(entry.email)
+        self._batcher.release_all(emails, now)
 
     def _keep_rejected(self, entry: Entry, refusal: Refusal, batch_id: str, code: str) -> None:
         words = (refusal.code, refusal.message)
         self._rejects.add(
             entry.origin.schema,
-            entry.line or b"",
+            bytes(entry.line or b""),
             segment=entry.origin.segment.name,
             email=entry.email,
             code=code,

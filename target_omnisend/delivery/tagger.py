@@ -11,6 +11,7 @@ from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call
 from target_omnisend.delivery.model import (
+    LEAVE,
     MAX_TAG_EMAILS,
     Entry,
     Segment,
@@ -94,7 +95,7 @@ class Tagger:
 
     def accept(self, segment: Segment, entries: list[Entry], now: float) -> None:
         """Take contacts that are in Omnisend; their tags may be missing."""
-        if leaving := [entry for entry in entries if entry.leaves]:
+        if leaving := [entry for entry in entries if entry.action is LEAVE]:
             self._proof.remove(segment, leaving, now)
             entries = [entry for entry in entries if not entry.leaves]
         if not segment.tags:

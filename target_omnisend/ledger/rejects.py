@@ -122,9 +122,10 @@ class LedgerRejects:
         for token in self._kept.of_person(segment, entry.email):
             self._drop(token)
         if entry.line is not None:
-            self._drop_sent(segment, entry.email, entry.line)
+            line = bytes(entry.line)
+            self._drop_sent(segment, entry.email, line)
             if self._kept.tokens:
-                key = key_of(segment, entry.origin.schema, entry.line, entry.email)
+                key = key_of(segment, entry.origin.schema, line, entry.email)
                 self._drop(self._kept.take(key))
 
     def _drop_sent(self, segment: str, email: str | None, line: bytes) -> None:

@@ -15,6 +15,7 @@ _ORDINARY_EMAIL = re.compile(
     r"@(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+"
     r"(?!(?:arpa|invalid|local|localhost|onion)\Z)[a-z]{2,}"
 )
+_is_ordinary = _ORDINARY_EMAIL.fullmatch
 _MARKS = re.compile(r"[\s']+")
 """The apostrophe by which spreadsheets mark text, among white space."""
 
@@ -27,7 +28,7 @@ composition, or lower case, makes an ASCII one of."""
 
 def is_ordinary_email(text: str) -> bool:
     """Whether an address is in its one form and fit to be delivered to beyond doubt."""
-    return len(text) <= _ORDINARY_LENGTH and _ORDINARY_EMAIL.fullmatch(text) is not None
+    return len(text) <= _ORDINARY_LENGTH and _is_ordinary(text) is not None
 
 
 def email_key(text: str) -> str:

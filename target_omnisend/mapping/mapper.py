@@ -172,8 +172,9 @@ class MemberMapper:
             return given
         identifier = Identifier("email", email, given.channel, self._welcome)
         body: Body = {"identifiers": [identifier]}
+        get = record.get
         for key, column in self._plain:
-            value = record.get(column)
+            value = get(column)
             if type(value) is str:
                 value = value.strip()
             else:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -36,7 +37,6 @@ _MEANS_NOTHING: Final = frozenset({1, 9999})
 
 _NO_DATE: Final = re.compile(r"\s*(?:0000|0001|9999)-")
 _ABSENT: Final = object()
-_UNUSABLE: Final = object()
 
 
 class Property(NamedTuple):
@@ -114,6 +114,8 @@ def as_text(value: Any) -> Any:
 
 def as_number(value: Any) -> int | float | None:
     """A number, or text that holds nothing but one, with a point as its decimal mark."""
+    if type(value) is float and isfinite(value):
+        return value
     if is_nothing(value):
         return None
     if isinstance(value, bool):
@@ -183,20 +185,23 @@ def adding(
     empty_is_null: bool,
 ) -> Callable[[Record, Body, list[LeftOut]], None]:
     """A step that adds custom properties, and constants over them, to a body."""
-    is_null = is_nothing if empty_is_null else _is_null
 
     def add(record: Record, body: Body, warnings: list[LeftOut]) -> None:
         made: dict[str, Any] = {}
         for name, column, convert, code in properties:
             value = record.get(column, _ABSENT)
-            if value is _ABSENT or is_null(value):
-                if clear and value is not _ABSENT:
+            if value is None or (empty_is_null and is_nothing(value)):
+                if clear:
                     made[name] = None
                 continue
-            value = _converted(convert, value)
-            if value is _UNUSABLE:
+            if value is _ABSENT:
+                continue
+            try:
+                value = convert(value)
+            except (ValueError, OverflowError):
                 warnings.append(LeftOut(code, column))
-            elif type(value) is str and len(value) > MAX_TEXT:
+                continue
+            if type(value) is str and len(value) > MAX_TEXT:
                 warnings.append(LeftOut("value_too_long", column))
             elif value is not None:
                 made[name] = value
@@ -205,14 +210,3 @@ def adding(
             body["customProperties"] = made
 
     return add
-
-
-def _is_null(value: Any) -> bool:
-    return value is None
-
-
-def _converted(convert: Callable[[Any], Any], value: Any) -> Any:
-    try:
-        return convert(value)
-    except (ValueError, OverflowError):
-        return _UNUSABLE

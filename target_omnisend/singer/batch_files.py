@@ -1,4 +1,4 @@
-"""Files that BATCH messages name, as lines of JSON: a piece at a time, never a file whole."""
+"""Files that BATCH messages name: a piece at a time, never a file whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typing as t
 import zlib
 from urllib.parse import unquote
 
-import msgspec
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from singer_sdk.singerlib.exceptions import InvalidInputLine
@@ -21,14 +20,12 @@ from target_omnisend.singer.reader import split_lines
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import pyarrow as pa
-
     from target_omnisend.signals import Interrupt
 
-    Pieces: t.TypeAlias = Iterator[list[bytes]]
-    Decode: t.TypeAlias = Callable[[t.IO[bytes]], Pieces]
+    Lines: t.TypeAlias = Iterator[list[bytes]]
 
 _Done = t.TypeVar("_Done")
+_Piece = t.TypeVar("_Piece")
 
 _CHUNK: t.Final = 1 << 18
 """Bytes read at once."""
@@ -42,12 +39,21 @@ _TALKATIVE: t.Final = (
 )
 """They log whole addresses at level DEBUG, with what is to be kept secret of them."""
 
-_ROWS: t.Final = 100
-"""Rows of a Parquet file read at once."""
-
 
 class FileFault(InvalidInputLine):
     """A file cannot be read, or not to its end; the text names neither it nor what it holds."""
+
+
+class Source(t.NamedTuple):
+    """A file.
+
+    Attributes:
+        open: opens it, as often as it is called.
+        is_local: it is on this machine.
+    """
+
+    open: Callable[[], t.IO[bytes]]
+    is_local: bool
 
 
 class BatchFiles:
@@ -66,15 +72,15 @@ class BatchFiles:
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
 
-    def read(self, url: str, decode: Decode) -> Pieces:
-        """The records of a file, each as a line of JSON, some at a time; lines may be blank.
+    def read(self, url: str, decode: Callable[[Source], Iterator[_Piece]]) -> Iterator[_Piece]:
+        """The records of a file, some at a time, as `decode` makes them.
 
         Raises:
             FileFault: when it cannot be read, or not to its end.
             RunFailed: when a package is missing.
             Stopped: when a signal comes first.
         """
-        pieces = self._patiently(lambda: decode(self._open(url)))
+        pieces = self._patiently(lambda: decode(self._source(url)))
         while (piece := self._patiently(lambda: next(pieces, None))) is not None:
             yield piece
 
@@ -82,16 +88,17 @@ class BatchFiles:
         # In a thread that a signal leaves alone: a store far away may not answer for minutes.
         return self._interrupt.wait_for(lambda: _with_plain_faults(work))
 
-    def _open(self, url: str) -> t.IO[bytes]:
+    def _source(self, url: str) -> Source:
         if self._root is not None:
             url = f"{self._root.rstrip('/')}/{url.rpartition('/')[2]}"
         files, path = url_to_fs(url, **self._options)
-        if isinstance(files, LocalFileSystem):
+        is_local = isinstance(files, LocalFileSystem)
+        if is_local:
             if not files.exists(path):
                 path = unquote(path)  # the SDK's taps quote blanks, which fsspec does not know
             _check_ends(path)
         self._system = files  # without a reference, zip's file system closes its files' source
-        return t.cast("t.IO[bytes]", files.open(path, "rb"))
+        return Source(lambda: t.cast("t.IO[bytes]", files.open(path, "rb")), is_local)
 
 
 def name_of(url: str) -> str:
@@ -150,67 +157,27 @@ def _reason(error: Exception) -> str:
     return f"cannot be read ({type(error).__name__})"
 
 
-def plain(file: t.IO[bytes]) -> Pieces:
-    """JSON lines as they are."""
+def plain(source: Source) -> Lines:
+    """JSON lines as they are; lines may be blank."""
+    file = source.open()
     zipped = file.read(len(_GZIP)) == _GZIP  # the SDK's taps always zip
     file.seek(0)
     if zipped:
-        yield from gzipped(file)
+        yield from _unzipped(file)
         return
     yield from split_lines(iter(lambda: file.read(_CHUNK), b""))
     file.close()
 
 
-def gzipped(file: t.IO[bytes]) -> Pieces:
+def gzipped(source: Source) -> Lines:
     """JSON lines under gzip."""
+    return _unzipped(source.open())
+
+
+def _unzipped(file: t.IO[bytes]) -> Lines:
     # `read1` gives what comes before the damage in a damaged file, and `read` does not.
     unzipped = gzip.GzipFile(fileobj=file)
     yield from split_lines(iter(lambda: unzipped.read1(_CHUNK), b""))
     if not file.tell():
         raise FileFault("is empty and is not a gzip file")
     file.close()
-
-
-def parquet(file: t.IO[bytes]) -> Pieces:
-    """The rows of a Parquet file, as the JSON that a tap would make of them."""
-    try:
-        import pyarrow as pa  # noqa: PLC0415 - an extra
-        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
-    except ImportError:
-        raise RunFailed(
-            ExitCode.SETTINGS,
-            "BATCH files in Parquet need the extra 'parquet'. Install target-omnisend[parquet], "
-            "then run again.",
-        ) from None
-    encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
-    try:
-        # With a buffer a column is read in pieces, and not by whole row groups.
-        rows = ParquetFile(file, pre_buffer=False, buffer_size=_CHUNK)
-        schema = _without_nanoseconds(rows.schema_arrow)
-        for batch in rows.iter_batches(_ROWS, use_threads=False):
-            table = pa.Table.from_batches([batch]).cast(schema, safe=False)
-            yield [encode(row) for row in table.to_pylist()]
-    except pa.ArrowInvalid:
-        raise FileFault("is not Parquet, or is damaged") from None
-    file.close()
-
-
-def _without_nanoseconds(schema: pa.Schema) -> pa.Schema:
-    """The schema with times that Python knows too."""
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-
-    return pa.schema([column.with_type(_microseconds(column.type)) for column in schema])
-
-
-def _microseconds(kind: pa.DataType) -> pa.DataType:
-    import pyarrow as pa  # noqa: PLC0415 - an extra
-
-    if pa.types.is_struct(kind):
-        return pa.struct([one.with_type(_microseconds(one.type)) for one in kind])
-    if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_microseconds(kind.value_type)))
-    if getattr(kind, "unit", None) != "ns":
-        return kind
-    if pa.types.is_timestamp(kind):
-        return pa.timestamp("us", kind.tz)
-    return pa.time64("us") if pa.types.is_time64(kind) else pa.duration("us")

@@ -5,16 +5,23 @@ from __future__ import annotations
 import codecs
 import json
 import typing as t
+from functools import partial
 
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from target_omnisend.singer.batch_files import FileFault, gzipped, name_of, parquet, plain
+from target_omnisend.singer.batch_files import FileFault, gzipped, name_of, plain
+from target_omnisend.singer.column_files import arrow, parquet
+from target_omnisend.singer.rows import Row
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
 
-    from target_omnisend.singer.batch_files import BatchFiles, Decode
+    from target_omnisend.singer.batch_files import BatchFiles, Source
     from target_omnisend.singer.reader import MessageReader
+    from target_omnisend.singer.rows import Record, Rows
+
+    Piece: t.TypeAlias = list[bytes] | tuple[Rows, list[Record]]
+    Decode: t.TypeAlias = Callable[[Source], Iterator[Piece]]
 
 _KEPT: t.Final = ("version", "time_extracted")
 """What a BATCH message says of each of its records."""
@@ -44,36 +51,65 @@ class Position:
 
 
 def records_of(
-    message: dict[str, t.Any], files: BatchFiles, reader: MessageReader
+    message: dict[str, t.Any],
+    files: BatchFiles,
+    reader: MessageReader,
+    columns: Collection[str] | None = None,
 ) -> Iterator[dict[str, t.Any]]:
     """The RECORD messages that a BATCH message stands for; `reader` holds the one under way.
 
-    So they go the way of all records and, if they are rejected, can be sent again.
+    So they go the way of all records and, if they are rejected, can be sent again. A record
+    needs no other than these columns; without `columns` it needs all of them.
 
     Raises:
         InvalidInputLine: when the message, a file or a line cannot be used.
         RunFailed: when a package is missing.
         Stopped: when a signal comes first.
     """
-    unit, decoder = _encoding(message["encoding"])
+    unit, decoder = _encoding(message["encoding"], columns)
     head = {"type": "RECORD", "stream": message["stream"]}
     head |= {key: message[key] for key in _KEPT if key in message}
-    opening = json.dumps(head).encode()[:-1] + b', "record": '
     for url in _manifest(message["manifest"]):
         reader.part = position = Position(name_of(url), unit)
         try:
-            for lines in files.read(url, decoder):
-                for line in lines:
-                    position.number += 1
-                    text = line.removeprefix(codecs.BOM_UTF8).strip()
-                    if text:
-                        record = reader.decode_record(text)
-                        _check_is_no_message(record)
-                        reader.line = opening + text + b"}"
-                        yield {**head, "record": record}
+            for piece in files.read(url, decoder):
+                if isinstance(piece, tuple):
+                    yield from _of_rows(piece, head, reader, position)
+                else:
+                    yield from _of_lines(piece, head, reader, position)
         except FileFault as fault:
             raise position.of_the_file(fault) from None
     reader.part = None
+
+
+def _of_lines(
+    lines: list[bytes], head: Record, reader: MessageReader, position: Position
+) -> Iterator[Record]:
+    opening = json.dumps(head).encode()[:-1] + b', "record": '
+    for line in lines:
+        position.number += 1
+        text = line.removeprefix(codecs.BOM_UTF8).strip()
+        if text:
+            record = reader.decode_record(text)
+            _check_is_no_message(record)
+            reader.source = opening + text + b"}"
+            yield {**head, "record": record}
+
+
+def _of_rows(
+    piece: tuple[Rows, list[Record]], head: Record, reader: MessageReader, position: Position
+) -> Iterator[Record]:
+    rows, records = piece
+    rows.head = head
+    reader.excess = None
+    # All rows have the same columns.
+    may_be_messages = bool(records) and "type" in records[0] and "stream" in records[0]
+    for number, record in enumerate(records):
+        position.number += 1
+        if may_be_messages:
+            _check_is_no_message(record)
+        reader.source = Row(rows, number)
+        yield {**head, "record": record}
 
 
 def _check_is_no_message(record: dict[str, t.Any]) -> None:
@@ -90,10 +126,12 @@ def _check_is_no_message(record: dict[str, t.Any]) -> None:
         )
 
 
-def _encoding(encoding: t.Any) -> tuple[str, Decode]:
+def _encoding(encoding: t.Any, columns: Collection[str] | None) -> tuple[str, Decode]:
     match encoding:
         case {"format": "parquet"}:  # its compression is its own affair
-            return "row", parquet
+            return "row", partial(parquet, columns=columns)
+        case {"format": "arrow"}:
+            return "row", partial(arrow, columns=columns)
         case {"format": "jsonl", "compression": "gzip"}:
             return "line", gzipped
         case {"format": "jsonl", "compression": None | "none"}:
@@ -101,7 +139,8 @@ def _encoding(encoding: t.Any) -> tuple[str, Decode]:
         case {"format": "jsonl", **others} if "compression" not in others:
             return "line", plain
     raise InvalidInputLine(
-        "is a BATCH message whose 'encoding' is neither jsonl, plain or with gzip, nor parquet"
+        "is a BATCH message whose 'encoding' is neither jsonl, plain or with gzip, nor parquet "
+        "nor arrow"
     )
 
 

@@ -10,6 +10,7 @@ import re
 import stat
 import sys
 import typing as t
+from collections import Counter
 
 import msgspec
 from singer_sdk.singerlib.encoding import GenericSingerReader
@@ -18,7 +19,6 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from target_omnisend.singer.undecodable import NESTED, Excess, fault_of, rest_of
 
 if t.TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable, Iterator
 
     from target_omnisend.signals import Interrupt
@@ -31,11 +31,16 @@ _CHUNK: t.Final = 1 << 18
 """Bytes read at once."""
 
 
+_NO_JSON: t.Final = (msgspec.DecodeError, UnicodeDecodeError)
+_decode_quickly: t.Final = msgspec.json.Decoder().decode
+_decode_object_quickly: t.Final = msgspec.json.Decoder(dict[str, t.Any]).decode
+
+
 class MessageReader(GenericSingerReader[bytes]):
     """Reads from a pipe or file, or from anything that yields lines.
 
     Attributes:
-        line: the message under way, as it was read.
+        source: the message under way; `bytes(source)` is the line that was read, or one like it.
         number: its line number, from 1.
         stream: the stream it names, if it could be read.
         version: the version of its stream that it belongs to, if it says so.
@@ -51,7 +56,7 @@ class MessageReader(GenericSingerReader[bytes]):
         """Start before the first line."""
         super().__init__()
         self.interrupt: Interrupt | None = None
-        self.line = b""
+        self.source: t.SupportsBytes = b""
         self.number = 0
         self.stream: str | None = None
         self.version: t.Any = None
@@ -61,6 +66,11 @@ class MessageReader(GenericSingerReader[bytes]):
         self.part: object | None = None
         self.read_share: float | None = None
         self._size: int | None = None
+
+    @property
+    def line(self) -> bytes:
+        """The message under way, as it was read."""
+        return bytes(self.source)
 
     @property
     def place(self) -> str:
@@ -78,11 +88,20 @@ class MessageReader(GenericSingerReader[bytes]):
         file_input: t.IO[bytes] | None,
         callbacks: dict[str, Callable[[dict[str, t.Any]], None]],
     ) -> Counter[str]:
-        """Hand each message to the callback of its type."""
+        """Hand each message to the callback of its type, and count the messages by type."""
         source = file_input or self.default_input
-        return super().process_lines(
-            t.cast("t.IO[bytes]", self._lines(getattr(source, "buffer", source))), callbacks
-        )
+        counts: dict[str, int] = {}
+        for line in self._lines(getattr(source, "buffer", source)):
+            message = self.deserialize_json(line)
+            if "type" not in message:
+                self.assert_line_requires(message, {"type"})
+            kind = self.kind
+            if callback := callbacks.get(kind):
+                callback(message)
+            else:
+                self._process_unknown_message(message)
+            counts[kind] = counts.get(kind, 0) + 1
+        return Counter(counts)
 
     def deserialize_json(self, line: bytes) -> dict[str, t.Any]:
         """Decode a message.
@@ -90,11 +109,28 @@ class MessageReader(GenericSingerReader[bytes]):
         Raises:
             InvalidInputLine: when the line is not a message; the error does not quote it.
         """
-        self.stream = None
-        message = self.decode_record(line)
+        self.stream = self.excess = None
+        try:
+            message: dict[str, t.Any] = _decode_object_quickly(line)
+        except (*_NO_JSON, RecursionError):
+            message = self.decode_record(line)
         stream, kind = message.get("stream"), message.get("type", "")
         self.stream = stream if isinstance(stream, str) else None
         self.version = message.get("version")
+        if kind == "RECORD" and self.stream is not None and type(message.get("record")) is dict:
+            self.kind = kind
+            if "rejection" in message:
+                self.is_fed_back = True
+            return message
+        self._check(message, kind)
+        return message
+
+    def _check(self, message: dict[str, t.Any], kind: t.Any) -> None:
+        """Check a message, and note what matters of it.
+
+        Raises:
+            InvalidInputLine: when it cannot be used.
+        """
         if not isinstance(kind, str):
             self._process_unknown_message(message)
         if self.excess and kind != "RECORD":
@@ -113,7 +149,6 @@ class MessageReader(GenericSingerReader[bytes]):
         if kind == "BATCH":
             # The records are elsewhere: the size of the input says nothing any more.
             self._size = self.read_share = None
-        return message
 
     def decode_record(self, line: bytes) -> dict[str, t.Any]:
         """Decode a line that is to hold a JSON object; see `excess`.
@@ -150,24 +185,22 @@ class MessageReader(GenericSingerReader[bytes]):
         )
 
     def _lines(self, source: t.IO[bytes]) -> Iterator[bytes]:
-        for line in self._raw_lines(source):
-            self.number += 1
-            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - each file may have one
-            if line.isspace() or not line:
-                continue
-            self.line = line
-            yield line
+        for lines in self._pieces(source):
+            for line in lines:
+                self.number += 1
+                text = line if line.startswith(b"{") else line.removeprefix(codecs.BOM_UTF8)
+                if text and not text.isspace():
+                    self.source = text
+                    yield text
 
-    def _raw_lines(self, source: t.IO[bytes]) -> Iterator[bytes]:
+    def _pieces(self, source: t.IO[bytes]) -> Iterator[list[bytes]]:
         try:
             descriptor = source.fileno()
         except (AttributeError, io.UnsupportedOperation):
             # Text, when a test hands in a StringIO.
-            yield from (_as_bytes(line) for line in source)
-            return
+            return ([_as_bytes(line)] for line in source)
         self._size = _size(descriptor)
-        for lines in split_lines(self._chunks(descriptor)):
-            yield from lines
+        return split_lines(self._chunks(descriptor))
 
     def _chunks(self, descriptor: int) -> Iterator[bytes]:
         read = 0
@@ -209,7 +242,7 @@ def decode_object(line: bytes) -> dict[str, t.Any]:
     except (ValueError, RecursionError) as error:
         raise fault_of(line, error) from None
     if not isinstance(value, dict):
-        raise InvalidInputLine("is not a JSON object")
+        raise InvalidInputLine("is not a JSON object") from None
     return value
 
 
@@ -224,8 +257,8 @@ def decode(line: bytes) -> t.Any:
         ValueError: when it is not JSON.
     """
     try:
-        return msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_quickly(line)
+    except _NO_JSON:
         return json.loads(line.decode("utf-8", "surrogatepass"))
 
 

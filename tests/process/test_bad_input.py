@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CONTENT = "Quillon"
 AT_4 = "Line 4 of the input"
 TYPES = "SCHEMA, RECORD, STATE, ACTIVATE_VERSION and BATCH"
-FORMS = "is neither jsonl, plain or with gzip, nor parquet"
+FORMS = "is neither jsonl, plain or with gzip, nor parquet nor arrow"
 BEFORE = [schema(keys=["id"]), record("member1@example.com", id=1), state(at=1)]
 AFTER = [record("member2@example.com", id=2), state(at=2)]
 

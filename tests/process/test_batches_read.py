@@ -16,10 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support import processes
-from support.batches import PARQUET, PLAIN, batch, json_lines, person, zipped
+from support.batches import ARROW, PARQUET, PLAIN, batch, json_lines, person, zipped
 from support.command import record, schema, state
 from support.processes import PIPE
 from support.waiting import wait_for
+
+from omnisend_sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,6 +73,26 @@ def test_each_record_of_a_file_has_its_verdict(
     again = command.run("--config", command.config(), "--input", str(rejects))
     assert again.counts == {"received": 2, "accepted": 2}, again.log
     assert set(contacts) == emails(1, 2, 3, 4, 5, 6, 7, 8)
+
+
+def test_a_rejected_row_has_all_its_columns_in_the_rejects(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    rows = [person(number, note=f"note {number}") for number in range(1, 5)]
+    rows[1]["email"] = "member2 at example.com"
+    with pa.ipc.new_file(tmp_path / "file", (table := pa.Table.from_pylist(rows)).schema) as file:
+        file.write_table(table)
+    refused = Fault("item_refused", email="member3@")
+    flaky = Fault("item_flaky", email="member4@", code=503)
+    sandbox.store.faults.add(refused, flaky)
+
+    message = batch(tmp_path / "file", encoding=ARROW)
+    ran = command(SCHEMA, message, state(at=1), max_rejected_percent=100)
+
+    assert (ran.code, ran.states) == (0, [{"at": 1}]), ran.log
+    assert set(sandbox.store.contacts) == emails(1, 4), "4 went again, made again from its row"
+    _, *kept = command.rejects()
+    assert [one["record"] for one in kept] == rows[1:3]
 
 
 def test_maps_and_flattening_see_each_record(

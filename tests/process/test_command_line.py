@@ -179,9 +179,10 @@ def test_nested_columns_flatten(command: Command, sandbox: Sandbox) -> None:
 
 
 def test_batch_size_rows_says_how_many_a_drain_takes(command: Command, sandbox: Sandbox) -> None:
-    ran = command(schema(), *people(250), batch_size_rows=50, **PLAIN)
+    ran = command(schema(), *people(255), batch_size_rows=50, **PLAIN)
     assert ran.code == 0, ran.log
-    assert sorted(batch.total for batch in sandbox.store.batches) == [50, 100, 100]
+    assert sorted(batch.total for batch in sandbox.store.batches) == [55, 100, 100]
+    assert '"metric":"record_count","value":255' in ran.log.replace(": ", ":").replace(", ", ",")
 
 
 def test_records_that_do_not_fit_their_schema_pass_if_asked_to(

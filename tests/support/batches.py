@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 GZIP = {"format": "jsonl", "compression": "gzip"}
 PLAIN = {"format": "jsonl"}
 PARQUET = {"format": "parquet"}
+ARROW = {"format": "arrow"}
 
 
 def batch(*files: Path | str, encoding: Any = GZIP, **more: Any) -> dict[str, Any]:

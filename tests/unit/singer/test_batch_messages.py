@@ -24,8 +24,9 @@ from support.batches import GZIP, PARQUET, PLAIN, batch, json_lines, person, zip
 from support.waiting import wait_for
 
 from target_omnisend.signals import Interrupt, Stopped
-from target_omnisend.singer.batch_files import BatchFiles, name_of, parquet
+from target_omnisend.singer.batch_files import BatchFiles, name_of
 from target_omnisend.singer.batch_messages import records_of
+from target_omnisend.singer.column_files import parquet
 from target_omnisend.singer.input_errors import at_line
 from target_omnisend.singer.reader import MessageReader
 from target_omnisend.singer.undecodable import NESTED
