@@ -73,6 +73,15 @@ def test_members_of_the_ledger_are_not_looked_up(command: Command, sandbox: Sand
     assert sandbox.store.requests.counts["GET /contacts"] == before
 
 
+def test_members_of_the_ledger_wait_for_the_count_too(command: Command, sandbox: Sandbox) -> None:
+    ledger = {"ledger_url": f"sqlite:///{command.folder}/ledger.db"}
+    assert command(schema(), *people(KNOWN), **ledger).code == 0
+    before = _writes(sandbox)
+    ran = _run(command, max_new_contacts=0, tags=["more"], **ledger)
+    assert (ran.code, ran.states, _writes(sandbox)) == (6, [], before), ran.log
+    assert ran.counts["not_sent"] == MEMBERS
+
+
 @pytest.mark.parametrize(
     ("settings", "code", "words"),
     [
