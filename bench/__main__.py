@@ -161,6 +161,25 @@ def simulation(_folder: Path, _runs: int) -> None:
         ["batch latency s", "ideal min", "took min", "ratio", "calls", "429"],
         rows,
     )
+    _table(
+        "1,000,000 members with a tag at real limits, `quota_share: 1`, simulated clock",
+        ["batch latency s", "ideal min", "took min", "ratio", "calls", "429"],
+        [_with_tags(1_000_000, latency) for latency in (1, 60, 600)],
+    )
+
+
+def _with_tags(members: int, latency: float) -> list[str]:
+    """A row; the ideal is 60 tag calls of 500 people a minute from the first batch's end on."""
+    result = simulate(members, batch_latency=latency, call_latency=0.08, tags=("vip",))
+    ideal = members / (60 * 500) * 60 + latency
+    return [
+        f"{latency:g}",
+        f"{ideal / 60:.1f}",
+        f"{result.seconds / 60:.1f}",
+        f"{result.seconds / ideal:.3f}",
+        f"{result.calls:,}",
+        f"{result.throttled}",
+    ]
 
 
 def ledger(folder: Path, runs: int) -> None:

@@ -16,10 +16,12 @@ class Result:
     throttled: int
 
 
-def simulate(count: int, *, batch_latency: float, call_latency: float) -> Result:
-    """Deliver so many members, without tags, at Omnisend's own limits."""
+def simulate(
+    count: int, *, batch_latency: float, call_latency: float, tags: tuple[str, ...] = ()
+) -> Result:
+    """Deliver so many members, with these tags, at Omnisend's own limits."""
     run = Simulation(
-        tags={"vip": ()},
+        tags={"vip": tags},
         latency=call_latency,
         quota_share=1,
         batch_latency=batch_latency,

@@ -127,11 +127,12 @@ class Batch:
         shape = "" if answers is None else answers.shape
         errors: list[Any] = []
         responses: list[Any] = []
+        done = [result[0] for result in self.results if not isinstance(result, Problem)]
         for position, (request, result) in enumerate(zip(requests, self.results, strict=False)):
             item = {
                 "itemID": hex_id((self.serial << 16) + position, ITEM_PREFIX),
                 **({} if shape == "no_request" else {"request": request}),
-                **_shown(result, shape),
+                **_shown(result, shape, done),
                 "status": "finished",
             }
             (errors if isinstance(result, Problem) else responses).append(item)
@@ -146,13 +147,11 @@ class Batch:
         return shown
 
 
-def _shown(result: Result, shape: str) -> dict[str, Any]:
-    """`responseCode` and `response` of an item."""
+def _shown(result: Result, shape: str, done: Sequence[Contact]) -> dict[str, Any]:
+    """`responseCode` and `response` of an item; `done` are the contacts of its batch."""
+    response: Any
     if not isinstance(result, Problem):
-        contact, code = result
-        name = "contactID" if shape == "contact_id" else "id"
-        response: Any = {name: contact.id, "email": contact.email}
-        return {"responseCode": code, "response": None if shape == "null" else response}
+        return {"responseCode": result[1], "response": _named(result[0], shape, done)}
     if shape == "fields":
         # The documented example of v3.
         count = max(1, len(result.errors))
@@ -163,6 +162,22 @@ def _shown(result: Result, shape: str) -> dict[str, Any]:
     else:
         response = None if shape == "null" else result.as_json()
     return {"responseCode": result.status, "response": response}
+
+
+def _named(contact: Contact, shape: str, done: Sequence[Contact]) -> dict[str, Any] | None:
+    """The answer to an item that succeeded: the contact's ID and e-mail."""
+    match shape:
+        case "null":
+            return None
+        case "no_id":
+            return {"email": contact.email}
+        case "odd_id":
+            return {"id": contact.serial, "email": contact.email}
+        case "same_id":
+            return {"id": done[0].id, "email": contact.email}
+        case "swapped":  # each answer is the one of the next item
+            contact = done[(done.index(contact) + 1) % len(done)]
+    return {"contactID" if shape == "contact_id" else "id": contact.id, "email": contact.email}
 
 
 def _hide(shown: dict[str, Any], fault: Fault, *names: str) -> None:

@@ -47,7 +47,10 @@ KINDS: dict[str, tuple[str, str]] = {
     "no_counts": ("GET /batches*", "finishedCount and errorsCount are null; `shape`: missing"),
     "shuffled": (ITEMS, "the items come in another order"),
     "no_arrays": (ITEMS, "errors and responses are null; `shape`: missing"),
-    "answers": (ITEMS, "`shape` of each answer: fields, string, null, no_request, contact_id"),
+    "answers": (
+        ITEMS,
+        "`shape` of each: fields, string, null, no_request, contact_id, or an ID that is wrong",
+    ),
     # one item gets an error
     "item_flaky": (ITEM, "an item gets `code` for `failures` times, then succeeds"),
     "item_refused": (ITEM, "an item gets `code`"),
@@ -62,7 +65,18 @@ KINDS: dict[str, tuple[str, str]] = {
     "keeps_on_null": (ITEM, "null removes no custom property"),
 }
 ERRORS = frozenset({"item_flaky", "item_refused", "refuses_phones", "refuses_field"})
-Shape = Literal["null", "missing", "fields", "string", "no_request", "contact_id"]
+Shape = Literal[
+    "null",
+    "missing",
+    "fields",
+    "string",
+    "no_request",
+    "contact_id",
+    "no_id",
+    "odd_id",
+    "same_id",
+    "swapped",
+]
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

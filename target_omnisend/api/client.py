@@ -123,11 +123,16 @@ class OmnisendClient:
         path = f"/batches/{quote(batch_id, safe='')}/items"
         return _with_id(self._call("GET", path), "batchID")
 
-    def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
-        """`POST /contacts/tags`: every tag to every contact; 202 without a body."""
-        return self._call(
-            "POST", "/contacts/tags", body=msgspec.json.encode({"emails": emails, "tags": tags})
-        )
+    def add_tags(
+        self, emails: Sequence[str], tags: Sequence[str], contact_ids: Sequence[str] = ()
+    ) -> Answer:
+        """`POST /contacts/tags`: every tag to every contact; 202 without a body.
+
+        The contacts are those of the e-mails and those of the IDs, at most 250 of each.
+        """
+        ids = {"contactIDs": contact_ids} if contact_ids else {}
+        body = msgspec.json.encode({"emails": emails, **ids, "tags": tags})
+        return self._call("POST", "/contacts/tags", body=body)
 
     def remove_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
         """`DELETE /contacts/tags`: every tag from every contact; 202 without a body."""

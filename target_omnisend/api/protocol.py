@@ -38,7 +38,9 @@ class Api(t.Protocol):
     def batch_items(self, batch_id: str) -> Answer:
         """`GET /batches/{id}/items`; DONE has a Batch with errors and responses."""
 
-    def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
+    def add_tags(
+        self, emails: Sequence[str], tags: Sequence[str], contact_ids: Sequence[str] = ()
+    ) -> Answer:
         """`POST /contacts/tags`."""
 
     def remove_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import typing as t
 
+import msgspec
+
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.budget import Endpoint
 
@@ -23,6 +25,9 @@ SAMPLES: t.Final = 3
 
 _PAGE: t.Final = 250
 
+_KEPT: t.Final = 500
+"""Finished batches whose items are kept, in case that a call asks for them."""
+
 _DONE: t.Final = Answer(Kind.DONE)
 
 
@@ -40,12 +45,16 @@ class DryOmnisend:
         self.read: Callable[[Endpoint, Callable[[Api], Answer]], Answer] | None = None
         self._clock = clock
         self._ids = itertools.count(1)
+        self._contact_ids = itertools.count(1)
         self._batches: dict[str, dict[str, t.Any]] = {}
+        self._items: dict[str, Sequence[bytes]] = {}
+        self._finished: dict[str, Sequence[bytes]] = {}
 
     def post_batch(self, items: Sequence[bytes]) -> Answer:
         """Take a batch."""
         self.samples.extend(items[: SAMPLES - len(self.samples)])
         name = f"dry {next(self._ids)}"
+        self._items[name] = items
         self._batches[name] = {
             "batchID": name,
             "status": "inProgress",
@@ -65,6 +74,7 @@ class DryOmnisend:
         for batch in page:
             if batch["over_at"] <= self._clock():
                 batch["status"] = "finished"
+                self._finish(batch["batchID"])
         return Answer(Kind.DONE, body={"batches": page})
 
     def find_contact(self, email: str) -> Answer:
@@ -79,12 +89,38 @@ class DryOmnisend:
             return Answer(Kind.DONE, body={"contacts": []})
         return self.read(Endpoint.READ_CONTACTS, lambda api: api.contacts(filters, after))
 
+    def _finish(self, name: str) -> None:
+        if items := self._items.pop(name, None):
+            self._finished[name] = items
+            if len(self._finished) > _KEPT:
+                del self._finished[next(iter(self._finished))]
+
+    def batch_items(self, batch_id: str) -> Answer:
+        """The contact IDs that Omnisend would have given to the contacts of a finished batch."""
+        items = self._finished.pop(batch_id, ())
+        responses = [
+            {"response": {"id": f"{number:024x}", "email": _email(item)}}
+            for item, number in zip(items, self._contact_ids, strict=False)
+        ]
+        counts = {"finishedCount": len(items), "errorsCount": 0}
+        return Answer(Kind.DONE, body={"status": "finished", **counts, "responses": responses})
+
     def batch(self, batch_id: str) -> Answer:  # noqa: ARG002
         """Know nothing of a batch of an earlier run: its people count as changed."""
         return Answer(Kind.FORBIDDEN)
 
-    def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:  # noqa: ARG002
+    def add_tags(
+        self,
+        emails: Sequence[str],  # noqa: ARG002
+        tags: Sequence[str],  # noqa: ARG002
+        contact_ids: Sequence[str] = (),  # noqa: ARG002
+    ) -> Answer:
         """Take it."""
         return _DONE
 
     remove_tags = add_tags
+
+
+def _email(item: bytes) -> str:
+    identifiers = msgspec.json.decode(item)["identifiers"]
+    return next(str(one["id"]) for one in identifiers if one["type"] == "email")

@@ -245,7 +245,9 @@ def _forecast(runner: DryRunner, share: float) -> Iterator[str]:
             masked(sample),
             extra=event("dry_run_contact"),
         )
-    yield f"{_about(runner.clock.now)} at {share:.0%} of Omnisend's limits"
+    sent = runner.lanes[Endpoint.POST_BATCH].tally.sent
+    batches = ", if Omnisend takes about a minute for a batch" if sent else ""
+    yield f"{_about(runner.clock.now)} at {share:.0%} of Omnisend's limits{batches}"
 
 
 def _why(outcome: Outcome) -> list[str]:

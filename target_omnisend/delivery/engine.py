@@ -1,4 +1,4 @@
-"""The engine: admit → cut → look → submit → confirm → judge → tag → look → settle.
+"""The engine: admit → cut → look → submit → confirm → name → judge → tag → look → settle.
 
 Many batches are open at once.
 
@@ -20,6 +20,7 @@ from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.batcher import Batcher
 from target_omnisend.delivery.confirmer import Confirmer
+from target_omnisend.delivery.contact_ids import ContactIds
 from target_omnisend.delivery.cutter import Cutter
 from target_omnisend.delivery.ending import Ending
 from target_omnisend.delivery.exchange import Exchanges
@@ -128,8 +129,9 @@ class Delivery:
         self._results = Results(
             self._tagger, self._proof, self._settlement, self._breaker, self._ending
         )
+        self._ids = ContactIds(self.scheduler, self._tagger, self._results, key)
         self._confirmer = Confirmer(
-            self.scheduler, self._results, limits.since, limits.confirm_timeout, key
+            self.scheduler, self._ids, limits.since, limits.confirm_timeout, key
         )
         tag_check = TagCheck(self.scheduler, wanted=limits.check_tags)
         self._submitter = Submitter(
@@ -161,6 +163,11 @@ class Delivery:
     @changes.setter
     def changes(self, changes: Changes) -> None:
         self._settlement.changes = changes
+
+    @property
+    def names_contacts(self) -> bool:
+        """Whether tag calls can carry contact IDs beside e-mails."""
+        return self._tagger.adding.takes_ids
 
     # -- before anything is written ----------------------------------------------------
 
@@ -252,7 +259,8 @@ class Delivery:
 
     def _under_way(self) -> Iterator[list[Entry]]:
         posting = (batch for batch in self._submitter.posting if batch.went_out)
-        for batch in (*self._confirmer.open.values(), *self._results.again, *posting):
+        opened = (*self._confirmer.open.values(), *self._ids.reading)
+        for batch in (*opened, *self._results.again, *posting):
             yield batch.entries
         yield from self._tagger.under_way()
         yield from self._proof.under_way()
@@ -304,7 +312,8 @@ class Delivery:
             self._cut_due(now)
             self.gate.tick()
             self._submitter.tick(now, any_accepted=self._results.any_accepted)
-        self._tagger.tick(now, quiet=self._ending.early or self._submitter.idle)
+        quiet = self._submitter.idle and not self._ids.reading
+        self._tagger.tick(now, quiet=self._ending.early or quiet)
 
     def _send_again(self, now: float) -> None:
         while self._results.again:
@@ -347,7 +356,7 @@ class Delivery:
     @property
     def _is_idle(self) -> bool:
         """Whether no batch is under way, and none waits to be."""
-        return self._submitter.idle and self.gate.is_empty
+        return self._submitter.idle and self.gate.is_empty and not self._ids.reading
 
     def _delete_early(self, now: float) -> None:
         """Carry deletions out before the end of an input that is long, or has many of them."""

@@ -26,6 +26,9 @@ MAX_BYTES: t.Final = 900_000
 MAX_TAG_EMAILS: t.Final = 250
 """E-mails of one tag call."""
 
+MAX_TAG_IDS: t.Final = 250
+"""Contact IDs of one tag call, of other people than its e-mails."""
+
 
 MARK_BYTES: t.Final = 4
 """Bytes of a fingerprint that name the settings it was made under; the rest names the contact."""
@@ -66,11 +69,12 @@ class Entry:
         merged: the item holds more than the line says, so `remake` could not make it.
         consented: an older entry of the person, if the item has its consent and not the line's.
         left_out: the fields that each attempt left out of the item, see `trimming`.
+        contact_id: Omnisend's name for the person, if the answer to the item has it.
     """
 
     __slots__ = (
-        *("action", "before", "consented", "email", "epoch", "fingerprint", "item", "known"),
-        *("left_out", "line", "member", "merged", "origin"),
+        *("action", "before", "consented", "contact_id", "email", "epoch", "fingerprint"),
+        *("item", "known", "left_out", "line", "member", "merged", "origin"),
     )
 
     def __init__(
@@ -97,6 +101,7 @@ class Entry:
         self.merged = False
         self.consented: Entry | None = None
         self.left_out: tuple[frozenset[str], ...] = ()
+        self.contact_id: str | None = None
 
     def change(self, item: bytes) -> None:
         """Have another item sent than the line makes."""
@@ -122,6 +127,11 @@ class Entry:
     def leaves(self) -> bool:
         """Whether it takes the membership back."""
         return self.action is LEAVE
+
+    @property
+    def needs_tags(self) -> bool:
+        """Whether the tags of its segment are to be given once its contact is accepted."""
+        return not self.member and not self.leaves
 
     @property
     def from_record(self) -> bool:

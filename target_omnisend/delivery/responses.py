@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
+from collections import Counter
 from dataclasses import dataclass
 
 from target_omnisend.api.answers import Answer, Kind, as_int, as_list, as_name
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 _TRANSIENT: t.Final = frozenset({403, 408, 425, 429})
 """Item codes that Omnisend's own WooCommerce plug-in sends again, with all of 5xx."""
 
+
+_CONTACT_ID: t.Final = re.compile(r"[0-9a-f]{24}")
+"""As Omnisend's IDs of contacts look, in its documentation and in its answers."""
 
 _UNFINISHED: t.Final = frozenset({"pending", "inprogress"})
 
@@ -51,10 +56,12 @@ class Judgement:
     """One batch's verdicts by e-mail; `undone` lists those that nothing vouches for.
 
     `accepted` has True for a contact that was created, False for one that was updated and
-    None if Omnisend does not say.
+    None if Omnisend does not say. `contact_ids` has Omnisend's names for accepted contacts: only
+    those that one answer gives together with the e-mail, and to no other one.
     """
 
     accepted: dict[str, bool | None] = dataclasses.field(default_factory=dict)
+    contact_ids: dict[str, str] = dataclasses.field(default_factory=dict)
     refused: dict[str, Refusal] = dataclasses.field(default_factory=dict)
     undone: list[str] = dataclasses.field(default_factory=list)
 
@@ -88,6 +95,7 @@ def judge(
     only = next(iter(ours)) if len(ours) == 1 else None
     judgement = Judgement()
     unclear = set()
+    named: list[tuple[str, str | None]] = []
     for item, failed in _items(batch):
         email = _echoed(item, key) or only
         if email not in ours:
@@ -96,6 +104,7 @@ def judge(
         match _is_success(item, code, failed=failed):
             case True:
                 judgement.accepted[email] = {201: True, 200: False}.get(code or 0)
+                named.append((email, _contact_id(item, email, key)))
             case False:
                 judgement.refused[email] = _refusal(item, code)
             case None:
@@ -103,6 +112,7 @@ def judge(
     # Of two verdicts on an item the worse one counts: sending twice does no harm.
     for email in unclear.union(judgement.refused):
         judgement.accepted.pop(email, None)
+    judgement.contact_ids = _believable(named, judgement.accepted)
     rest = [e for e in emails if e not in judgement.accepted and e not in judgement.refused]
     if not unclear and _vouched(batch, len(ours), len(judgement.refused)):
         judgement.accepted.update(dict.fromkeys(rest))
@@ -164,6 +174,30 @@ def _echoed(item: Mapping[str, t.Any], key: Callable[[str], str]) -> str | None:
     if isinstance(response, dict) and isinstance(response.get("email"), str):
         return key(response["email"])
     return None
+
+
+def _contact_id(item: Mapping[str, t.Any], email: str, key: Callable[[str], str]) -> str | None:
+    """The ID that the answer to an item gives to the contact of this e-mail, if it does.
+
+    An answer without the e-mail proves nothing: the request that it stands beside can be another
+    one's.
+    """
+    response = item.get("response")
+    if not isinstance(response, dict) or not isinstance(response.get("email"), str):
+        return None
+    name = response.get("id") or response.get("contactID")
+    looks_right = isinstance(name, str) and _CONTACT_ID.fullmatch(name)
+    return name if looks_right and key(response["email"]) == email else None
+
+
+def _believable(
+    named: Iterable[tuple[str, str | None]], accepted: Collection[str]
+) -> dict[str, str]:
+    """The IDs by e-mail, without each ID that two have and each e-mail that has two."""
+    pairs = {(email, name) for email, name in named if name and email in accepted}
+    emails = Counter(email for email, _ in pairs)
+    names = Counter(name for _, name in pairs)
+    return {email: name for email, name in pairs if emails[email] == names[name] == 1}
 
 
 def _refusal(item: Mapping[str, t.Any], code: int | None) -> Refusal:

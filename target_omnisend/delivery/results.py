@@ -102,6 +102,7 @@ class Results:
                     entry.origin.counts.created += created
                     entry.origin.counts.updated += not created
                     entry.known = None  # counted; it weighs more than a look before the batch
+                entry.contact_id = judgement.contact_ids.get(entry.email)
                 accepted.append(entry)
             elif refusal is None or refusal.transient:
                 again.append(entry)

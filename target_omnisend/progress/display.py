@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from target_omnisend.progress.lines import duration, percent
+from target_omnisend.progress.lines import duration, percent, waiting
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +121,8 @@ def picture(snapshot: Snapshot, pace: Pace, seconds: float) -> RenderableType:
         )
     )
     limit = f"limit in use {percent(snapshot.share)} ({snapshot.endpoint})"
+    if snapshot.wait >= 1:
+        limit = waiting(snapshot)
     speed = f" {pace.per_minute:,} a minute, {limit}"
     last = Table.grid(padding=(0, 1))
     for _ in range(3):

@@ -22,9 +22,10 @@ def sentence(snapshot: Snapshot, pace: Pace) -> str:
         parts.append(f"{total.removed} removed")
     left = pace.seconds_left
     ahead = "" if left is None else f"; about {duration(left)} left"
+    wait = f"; {waiting(snapshot)}" if snapshot.wait >= 1 else ""
     return (
         f"Under way: {', '.join(parts)}; {pace.per_minute} accepted a minute; "
-        f"{percent(snapshot.share)} of the limit on {snapshot.endpoint} in use{ahead}."
+        f"{percent(snapshot.share)} of the limit on {snapshot.endpoint} in use{wait}{ahead}."
     )
 
 
@@ -37,9 +38,15 @@ def fields(snapshot: Snapshot, pace: Pace) -> dict[str, t.Any]:
         "accepted_per_minute": pace.per_minute,
         "limit_share": round(snapshot.share, 3),
         "endpoint": snapshot.endpoint,
+        "limit_seconds": round(snapshot.wait),
         "read_share": None if snapshot.read_share is None else round(snapshot.read_share, 3),
         "seconds_left": None if left is None else round(left),
     }
+
+
+def waiting(snapshot: Snapshot) -> str:
+    """How long Omnisend's limits hold the next call back."""
+    return f"waiting {duration(snapshot.wait)} for Omnisend's limit"
 
 
 def percent(share: float) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from collections import deque
 from dataclasses import dataclass
 
-from target_omnisend.api.budget import Endpoint
+from target_omnisend.progress.limits import TIGHT, allowed_per_minute, seconds_of_wait
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,9 +17,6 @@ if t.TYPE_CHECKING:
 
 PACE_SECONDS: t.Final = 60.0
 """The stretch over which the pace is measured; Omnisend's limits are for as long."""
-
-_TIGHT: t.Final = (Endpoint.POST_BATCH, Endpoint.ADD_TAGS, Endpoint.REMOVE_TAGS)
-"""The endpoints whose limits decide how fast an export is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,12 @@ class Counts:
     def settled(self) -> int:
         """Those that have their verdict."""
         return self.accepted + self.rejected + self.duplicates + self.unchanged + self.skipped
+
+    @property
+    def sent_share(self) -> float:
+        """Of the records that were sent or settled, those that took a place in a batch."""
+        known = self.settled - self.accepted + max(self.sent, self.accepted)
+        return self.sent / known if known else 0.0
 
     def numbers(self) -> dict[str, int]:
         """The counts by their names in the report."""
@@ -63,6 +67,8 @@ class Snapshot:
         share: of Omnisend's limit that is in use, where that is tightest.
         endpoint: where that is.
         read_share: of the input's bytes, where its size is known.
+        allowed: contacts a minute that the run's share of Omnisend's limits admits.
+        wait: seconds until Omnisend's limits let the next call out; 0 if they hold none back.
     """
 
     at: float
@@ -72,6 +78,8 @@ class Snapshot:
     share: float
     endpoint: str
     read_share: float | None = None
+    allowed: float = math.inf
+    wait: float = 0.0
 
 
 def take(delivery: Delivery, now: float, read_share: float | None = None) -> Snapshot:
@@ -79,7 +87,7 @@ def take(delivery: Delivery, now: float, read_share: float | None = None) -> Sna
     scheduler = delivery.scheduler
     # A copy first: the thread that reads may come to a stream that is not among them yet.
     streams = {name: _counts(one) for name, one in list(delivery.outcome.streams.items())}
-    in_use = {endpoint: scheduler.lanes[endpoint].share_in_use(now) for endpoint in _TIGHT}
+    in_use = {endpoint: scheduler.lanes[endpoint].share_in_use(now) for endpoint in TIGHT}
     tightest = max(in_use, key=lambda endpoint: in_use[endpoint])
     requests = tuple(
         Requests(stream, endpoint.label, tally.sent, tally.seconds_waited)
@@ -88,7 +96,17 @@ def take(delivery: Delivery, now: float, read_share: float | None = None) -> Sna
     )
     share = in_use[tightest]
     total = _sum(streams.values())
-    return Snapshot(now, total, streams, requests, share, tightest.label, read_share)
+    return Snapshot(
+        now,
+        total,
+        streams,
+        requests,
+        share,
+        tightest.label,
+        read_share,
+        allowed_per_minute(delivery),
+        seconds_of_wait(delivery, now),
+    )
 
 
 class Pace:
@@ -106,9 +124,13 @@ class Pace:
 
     @property
     def per_minute(self) -> int:
-        """Accepted contacts a minute."""
+        """Accepted contacts a minute, and not more than the budget will allow.
+
+        Omnisend's limits let a minute's calls out at once; the next ones wait.
+        """
         first, last = self._ends()
-        return round(60 * _speed(first, last, last.total.accepted - first.total.accepted))
+        measured = 60 * _speed(first, last, last.total.accepted - first.total.accepted)
+        return round(min(measured, last.allowed))
 
     @property
     def done_share(self) -> float | None:
@@ -120,13 +142,17 @@ class Pace:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until all that are to be expected are settled, where that can be said."""
+        """Until all that are to be expected are settled, where that can be said.
+
+        It is the time by the pace of the last minute, or by the budget where that is longer.
+        """
         first, last = self._ends()
         speed = _speed(first, last, last.total.settled - first.total.settled)
         if not last.read_share or not speed:
             return None
-        expected = last.total.received / last.read_share
-        return (expected - last.total.settled) / speed
+        left = last.total.received / last.read_share - last.total.settled
+        by_budget = last.wait + left * last.total.sent_share / last.allowed * 60
+        return max(left / speed, by_budget if left else 0.0)
 
     def _ends(self) -> tuple[Snapshot, Snapshot]:
         return self._past[0], self._past[-1]

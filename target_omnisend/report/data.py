@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from target_omnisend.api.budget import Endpoint, allowance
-from target_omnisend.delivery.model import MAX_ITEMS, MAX_TAG_EMAILS
+from target_omnisend.delivery.model import MAX_ITEMS, MAX_TAG_EMAILS, MAX_TAG_IDS
 from target_omnisend.delivery.outcome import THROUGHPUT_SECONDS
 from target_omnisend.errors import ExitCode
 from target_omnisend.output import files
@@ -150,7 +150,8 @@ def ceiling(outcome: Outcome, quota_share: float) -> int:
     per_minute = allowance(Endpoint.POST_BATCH, share) * MAX_ITEMS
     given = [counts for counts in outcome.streams.values() if counts.accepted]
     if given and all(counts.tagged for counts in given):
-        per_minute = min(per_minute, allowance(Endpoint.ADD_TAGS, share) * MAX_TAG_EMAILS)
+        a_call = MAX_TAG_EMAILS + MAX_TAG_IDS
+        per_minute = min(per_minute, allowance(Endpoint.ADD_TAGS, share) * a_call)
     return int(per_minute * THROUGHPUT_SECONDS / 60)
 
 

@@ -24,7 +24,7 @@ PURPOSES: t.Final = {
     "GET /batches": "ask which batches are done",
     "GET /batches/{id}": "ask for one batch",
     "GET /batches/{id}/items": "read each contact's result",
-    "POST /contacts/tags": "add tags, up to 250 contacts a call",
+    "POST /contacts/tags": "add tags, up to 500 contacts a call",
     "DELETE /contacts/tags": "take tags back",
     "GET /segments": "look for the segment",
     "POST /segments": "make the segment",

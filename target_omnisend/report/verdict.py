@@ -47,6 +47,7 @@ _ENDED_EARLY: t.Final = {
     ExitCode.REJECTED: (FAILED, "Too many records were rejected"),
     ExitCode.UNCONFIRMED: (ATTENTION, "Some records are not confirmed"),
     ExitCode.GUARD: (ATTENTION, "A large change was held back"),
+    ExitCode.READ_BACK: (FAILED, "Omnisend did something else than it was asked for"),
 }
 
 
@@ -59,7 +60,8 @@ def verdict(report: Mapping[str, t.Any]) -> Verdict:
     elif looks and not (run["exit_code"] or report["totals"]["received"]):
         level, title = GOOD, "Done: all members are in Omnisend"
     reason = [] if run["outcome"] in {STOPPED, MISSING, *OUTCOMES.values()} else [run["outcome"]]
-    return Verdict(level, title, [*reason, *_numbers(report), *_looks(looks)])
+    sentences = [*reason, *_numbers(report), *_looks(looks), *_proof(report["looks"])]
+    return Verdict(level, title, sentences)
 
 
 def _judged(report: Mapping[str, t.Any]) -> tuple[str, str]:
@@ -127,6 +129,18 @@ def _looks(looks: Mapping[str, t.Any]) -> Iterator[str]:
             f"Segment '{name}' in Omnisend: {found['right']:,} members right, "
             f"{found['missing']:,} missing, {found['extra']:,} extra."
         )
+
+
+def _proof(looks: Mapping[str, t.Any]) -> Iterator[str]:
+    """What the looks before and after a batch have shown."""
+    if looks["proven"] and not looks["wrong"]:
+        remembered = " An earlier run proved the same." if looks["remembered"] else ""
+        yield (
+            f"Consent: {_count(looks['looked_at'], 'person', 'people')} looked at before and "
+            f"after, none changed.{remembered}"
+        )
+    elif looks["not_proven"] and not looks["wrong"]:
+        yield f"Consent: not proven, because {looks['not_proven']}."
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -100,8 +100,10 @@ class Refusing(StoreClient):
 
     problem: ClassVar[dict[str, Any]]
 
-    def add_tags(self, emails: Sequence[str], tags: Sequence[str]) -> Answer:
-        answer = super().add_tags(emails, tags)
+    def add_tags(
+        self, emails: Sequence[str], tags: Sequence[str], contact_ids: Sequence[str] = ()
+    ) -> Answer:
+        answer = super().add_tags(emails, tags, contact_ids)
         return read_problem(400, self.problem, {}) if ADDRESS in emails else answer
 
 

@@ -37,6 +37,9 @@ CONFIRM = 120.0
 FEW = 4
 """People; so few that they meet themselves in flight."""
 
+CROWD = 900
+"""People; more than a minute's tag calls take by e-mail."""
+
 ENDPOINTS = [
     "POST /batches",
     "GET /batches",
@@ -75,7 +78,12 @@ def _call_faults() -> st.SearchStrategy[Fault]:
 
 def _batch_faults() -> st.SearchStrategy[Fault]:
     hidden = st.sampled_from(["null", "missing"])
-    shapes = st.sampled_from(["null", "fields", "string", "no_request", "contact_id"])
+    shapes = st.sampled_from(
+        [
+            *("null", "fields", "string", "no_request", "contact_id"),
+            *("no_id", "odd_id", "same_id", "swapped"),
+        ]
+    )
     kinds: list[st.SearchStrategy[dict[str, Any]]] = [
         st.builds(dict, kind=st.just("stopped")),
         st.builds(
@@ -126,12 +134,19 @@ class _Noting(StoreClient):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.taken: set[str] = set()
+        self.ids_used = 0
 
     def post_batch(self, items: Sequence[bytes]) -> Answer:
         answer = super().post_batch(items)
         if answer.kind is Kind.DONE:
             self.taken.add(answer.body["batchID"])
         return answer
+
+    def add_tags(
+        self, emails: Sequence[str], tags: Sequence[str], contact_ids: Sequence[str] = ()
+    ) -> Answer:
+        self.ids_used += len(contact_ids)
+        return super().add_tags(emails, tags, contact_ids)
 
 
 class Watched(Simulation):
@@ -276,6 +291,14 @@ class Watched(Simulation):
             and batch.id not in self.outcome.lost_batches
         )
 
+    def assert_no_others_tagged(self) -> None:
+        """Each tag is on people alone that had a record in a stream that gives it."""
+        wanted: dict[str, set[str]] = {}
+        for member in self.records:
+            wanted.setdefault(member.email, set()).update(TAGS[member.stream])
+        for contact in self.store.contacts.values():
+            assert set(contact.tags) <= wanted[contact.email], f"{contact.email} has {contact.tags}"
+
     def lost_contacts(self) -> int:
         """Entries of batches that were given up."""
         ids = set(self.outcome.lost_batches)
@@ -293,6 +316,7 @@ RARE = (
     *("a batch was given up", "a record was a duplicate", "Omnisend rejected a record"),
     *("a run was stopped with a batch open", "a call was throttled", "a call was sent again"),
     *("people were looked at", "a look got no answer"),
+    *("a tag call had contact IDs", "contact IDs were given up"),
 )
 """States that the sequences of one test must have reached, or it has tried too little."""
 
@@ -320,7 +344,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.planted = len(faults)
 
     @rule(
-        crowd=st.sampled_from([0, 0, 30, 100, 130]),
+        crowd=st.sampled_from([0, 0, 30, 100, 130, CROWD]),
         some=SOME,
         end=st.sampled_from(["", "state", "drain", "state and drain", "state and drain"]),
     )
@@ -395,6 +419,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.no_budget_is_exceeded()
         self.nobody_is_in_two_open_batches()
         self.states_leave_once_and_in_order()
+        self.run.assert_no_others_tagged()
         self._note_what_was_reached()
 
     def _note_what_was_reached(self) -> None:
@@ -405,6 +430,9 @@ class DeliveryMachine(RuleBasedStateMachine):
         self._happened("Omnisend rejected a record", when=total.rejected > run.bad)
         self._happened("people were looked at", when=run.outcome.looks.looked_at)
         self._happened("a look got no answer", when=run.outcome.looks.not_proven)
+        self._happened("a tag call had contact IDs", when=cast("_Noting", run.api).ids_used)
+        given_up = not run.delivery._tagger.adding.takes_ids
+        self._happened("contact IDs were given up", when=given_up)
         self._happened("a call was throttled", when=hits["throttle"])
         self._happened("a call was sent again", when=hits["status"] or hits["cut"])
 

@@ -150,7 +150,7 @@ def test_one_stray_answer_after_successes_ends_nothing(endpoint: str, status: in
     assert run.store.faults.hits["status"] == 1
 
 
-@pytest.mark.parametrize(("status", "named"), [(401, "'api_key'"), (404, "'api_url'")])
+@pytest.mark.parametrize(("status", "named"), [(401, "(401)"), (404, "'api_url'")])
 def test_an_answer_that_stays_ends_the_run_within_few_calls(status: int, named: str) -> None:
     run = simulation(Fault("status", endpoint=POST, status=status, skip=2))
     run.run(with_states(members(900), 100))

@@ -152,6 +152,7 @@ class Rejects:
         self.all: list[Reject] = []
 
     def add(self, schema: bytes, line: bytes, *, code: str, **reason: Any) -> None:  # noqa: ARG002
+        reason = {name: reason[name] for name in reason.keys() - {"segment", "email"}}
         email = msgspec.json.decode(line)["record"]["email"]
         self.all.append(Reject(email, code, reason))
 

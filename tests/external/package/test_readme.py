@@ -50,7 +50,8 @@ def test_the_commands_with_meltano(clone: Path) -> None:
         stand_ins={"YOUR-KEY": "sandbox-key", "tap-yours": "tap-jsonl"},
         variables={"TARGET_OMNISEND_API_URL": f"http://127.0.0.1:{USUAL_PORT}/api"},
     )
-    one = next(block for block in blocks_of("README.md") if block.mark("file ") == "one.jsonl")
+    contact = blocks_of("docs/questions/consent.md")
+    one = next(block for block in contact if block.mark("file ") == "one.jsonl")
     reader.save("members.jsonl", one.text)
-    blocks = [*blocks_of("README.md"), *blocks_of("docs/segments.md")]
+    blocks = [*blocks_of("README.md"), *contact, *blocks_of("docs/segments.md")]
     reader.read([block for block in blocks if "-m venv" not in block.text])

@@ -16,8 +16,8 @@ from target_omnisend.delivery.model import Batch, Entry, Origin, Segment
 from target_omnisend.delivery.outcome import StreamCounts
 
 if TYPE_CHECKING:
+    from target_omnisend.delivery.contact_ids import ContactIds
     from target_omnisend.delivery.responses import Judgement
-    from target_omnisend.delivery.results import Results
 
 TIMEOUT = 3600.0
 FAULT = Answer(Kind.INVALID, 400, fault="400")
@@ -63,18 +63,27 @@ class Confirming:
     def __init__(self) -> None:
         self.api = Omnisend()
         self.over: dict[str, Any] = {}
+        self.coming: list[int] = []
         self.gone: list[str] = []
         self.given_up: list[tuple[str, float]] = []
         self.scheduler = Scheduler(0)
         self.confirmer = Confirmer(
             self.scheduler,
-            cast("Results", self),
+            cast("ContactIds", self),
             since=dt.date(2026, 11, 21),
             timeout=TIMEOUT,
             key=str.lower,
         )
 
-    def judged(self, batch: Batch, judgement: Judgement | None, now: float) -> None:  # noqa: ARG002
+    def judged(
+        self,
+        batch: Batch,
+        judgement: Judgement | None,
+        now: float,  # noqa: ARG002
+        *,
+        coming: int,
+    ) -> None:
+        self.coming.append(coming)
         self.over[batch.id] = judgement
 
     def vanished(self, batch: Batch, now: float) -> None:  # noqa: ARG002

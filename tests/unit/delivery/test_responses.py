@@ -328,3 +328,65 @@ def test_the_reason_of_a_refusal_holds_names_only() -> None:
     assert Refusal(400, "identifiers[0].id", "invalid_format", A, "1").reason == (
         "400 invalid_format identifiers[0].id"
     )
+
+
+# -- contact IDs -----------------------------------------------------------------------
+
+ID, OTHER_ID = "60a6170920d91c215e949b5c", "60a6170920d91c215e949b5d"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"id": ID, "email": A},
+        {"contactID": ID, "email": A},
+        {"id": None, "contactID": ID, "email": A.upper()},
+    ],
+    ids=repr,
+)
+def test_an_id_is_believed_that_stands_beside_the_email(response: Any) -> None:
+    assert verdicts(batch((), (item(A, 201, response),)), A).contact_ids == {A: ID}
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"id": ID},
+        {"id": ID, "email": None},
+        {"id": ID, "email": B},
+        {"id": None, "email": A},
+        {"id": 12, "email": A},
+        {"id": "", "email": A},
+        {"id": "undefined", "email": A},
+        {"id": {"id": ID}, "email": A},
+        {"id": ID.upper(), "email": A},
+        {"id": f"{ID}\n", "email": A},
+        {"id": A, "email": A},
+        {"email": A},
+        ID,
+        [ID],
+        None,
+    ],
+    ids=repr,
+)
+def test_an_odd_id_is_not_believed(response: Any) -> None:
+    told = verdicts(batch((), (item(A, 201, response),)), A)
+    assert (told.accepted, told.contact_ids) == ({A: True}, {})
+
+
+def test_an_id_that_two_have_is_believed_for_neither() -> None:
+    items = [item(one, 200, {"id": ID, "email": one}) for one in (A, B)]
+    items.append(item(C, 200, {"id": OTHER_ID, "email": C}))
+    assert verdicts(batch((), tuple(items))).contact_ids == {C: OTHER_ID}
+
+
+def test_of_two_ids_of_one_person_neither_is_believed() -> None:
+    items = [item(A, 200, {"id": one, "email": A}) for one in (ID, OTHER_ID)]
+    assert verdicts(batch((), tuple(items)), A).contact_ids == {}
+
+
+def test_a_rejected_item_has_no_id() -> None:
+    told = verdicts(batch((item(A, 400, {"id": ID, "email": A}),)), A)
+    assert told.contact_ids == {}
+    both = batch((item(A, 400),), (item(A, 201, {"id": ID, "email": A}),))
+    assert verdicts(both, A).contact_ids == {}

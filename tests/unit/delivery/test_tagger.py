@@ -13,10 +13,13 @@ from target_omnisend.api.scheduler import Scheduler
 from target_omnisend.delivery.checkpoint import Epoch
 from target_omnisend.delivery.model import MAX_TAG_EMAILS, Entry, Origin, Segment
 from target_omnisend.delivery.outcome import StreamCounts
-from target_omnisend.delivery.tagger import FULL_OR_AFTER, VISIBLE_AFTER, Tagger
+from target_omnisend.delivery.tag_calls import FULL_OR_AFTER
+from target_omnisend.delivery.tagger import VISIBLE_AFTER, Tagger
 from target_omnisend.errors import ExitCode, RunFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from target_omnisend.delivery.proof import Proof
 
 REFUSED = Answer(Kind.INVALID, 400, fault="400", fields=("emails.0",))
@@ -29,17 +32,22 @@ class TagApi:
     def __init__(self, bad: set[str]) -> None:
         self.bad = bad
         self.calls: list[tuple[list[str], tuple[str, ...]]] = []
+        self.by_id: list[list[str]] = []
+        self.to_ids = DONE
 
-    def add_tags(self, emails: list[str], tags: tuple[str, ...]) -> Answer:
+    def add_tags(self, emails: list[str], tags: tuple[str, ...], contact_ids: list[str]) -> Answer:
         self.calls.append((emails, tags))
+        self.by_id.append(contact_ids)
+        if contact_ids and self.to_ids.kind is not Kind.DONE:
+            return self.to_ids
         return REFUSED if self.bad & set(emails) else DONE
 
 
 class Enrolling:
     """A tagger, and what it hands on to the proof, whose place it takes."""
 
-    def __init__(self, *bad: str) -> None:
-        self.scheduler = Scheduler(0)
+    def __init__(self, *bad: str, share: float = 0) -> None:
+        self.scheduler = Scheduler(share)
         self.api = TagApi(set(bad))
         self.settled: list[str] = []
         self.refused: list[str] = []
@@ -52,11 +60,21 @@ class Enrolling:
     def reject(self, entry: Entry, *_: object) -> None:
         self.refused.append(entry.email)
 
-    def enrol(self, segment: Segment, count: int, now: float = 0.0, start: int = 0) -> None:
+    def enrol(
+        self,
+        segment: Segment,
+        count: int,
+        now: float = 0.0,
+        start: int = 0,
+        ids: Callable[[str], str] | None = None,
+    ) -> list[Entry]:
         names = (f"p{n}" for n in range(start, start + count))
         origin = Origin(segment.name, b"", StreamCounts(), item_of, segment)
         entries = [Entry(origin, name, b"", b"", Epoch(), None) for name in names]
+        for entry in entries:
+            entry.contact_id = ids(entry.email) if ids else None
         self.tagging.accept(segment, entries, now)
+        return entries
 
     def tick(self, now: float, *, quiet: bool = False) -> list[int]:
         """Let time pass and make the calls that are due; how many e-mails each had."""
@@ -158,3 +176,140 @@ def test_only_one_tag_call_waits_so_that_the_next_can_fill() -> None:
     for _ in range(5):
         enrolling.tagging.tick(SOON, quiet=False)
     assert len(enrolling.scheduler.lanes[Endpoint.ADD_TAGS].queue) == 1
+
+
+# -- contact IDs -----------------------------------------------------------------------
+
+
+def id_of(email: str) -> str:
+    return f"id of {email}"
+
+
+def sizes(enrolling: Enrolling) -> list[tuple[int, int]]:
+    """E-mails and contact IDs of each call."""
+    return [
+        (len(emails), len(ids))
+        for (emails, _), ids in zip(enrolling.api.calls, enrolling.api.by_id, strict=True)
+    ]
+
+
+def reached(enrolling: Enrolling) -> list[str]:
+    """Each person that a call named, by e-mail or by ID."""
+    by_id = [name.removeprefix("id of ") for ids in enrolling.api.by_id for name in ids]
+    return sorted([*(email for emails, _ in enrolling.api.calls for email in emails), *by_id])
+
+
+@pytest.mark.parametrize(
+    ("plain", "named", "calls"),
+    [
+        (250, 250, [(250, 250)]),
+        (500, 250, [(250, 250), (250, 0)]),
+        (0, 250, [(250, 0)]),
+        (0, 700, [(250, 250), (200, 0)]),
+        (100, 500, [(250, 250), (100, 0)]),
+        (10, 20, [(30, 0)]),
+    ],
+    ids=repr,
+)
+def test_a_call_takes_250_by_email_and_250_others_by_id(
+    plain: int, named: int, calls: list[tuple[int, int]]
+) -> None:
+    enrolling, vip = Enrolling(), segment("vip")
+    enrolling.enrol(vip, plain)
+    enrolling.enrol(vip, named, start=plain, ids=id_of)
+    enrolling.tick(SOON, quiet=True)
+    assert sizes(enrolling) == calls
+    assert reached(enrolling) == sorted(enrolling.settled)
+    assert len(enrolling.settled) == plain + named
+    assert enrolling.tagging.waiting == 0
+
+
+def test_an_id_that_two_people_have_is_not_used() -> None:
+    enrolling, vip = Enrolling(), segment("vip")
+    enrolling.enrol(vip, 250)
+    enrolling.enrol(vip, 100, start=250, ids=id_of)
+    enrolling.enrol(vip, 2, start=350, ids=lambda _: "shared")
+    enrolling.tick(SOON, quiet=True)
+    assert sizes(enrolling) == [(250, 100), (2, 0)]
+    assert reached(enrolling) == sorted(enrolling.settled)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(Kind.INVALID, 400, fault="400"),
+        Answer(Kind.TOO_LARGE, 413, fault="413"),
+        Answer(Kind.FORBIDDEN, 403, fault="403"),
+        Answer(Kind.GONE, 404, fault="404"),
+    ],
+    ids=lambda answer: answer.fault,
+)
+def test_after_a_rejected_call_with_ids_all_goes_by_email(answer: Answer) -> None:
+    enrolling, vip = Enrolling(), segment("vip")
+    enrolling.api.to_ids = answer
+    for start in (0, 1000):
+        enrolling.enrol(vip, 500, start=start)
+        enrolling.enrol(vip, 500, start=start + 500, ids=id_of)
+    enrolling.tick(SOON, quiet=True)
+    enrolling.enrol(vip, 600, now=SOON, start=2000, ids=id_of)
+    enrolling.tick(2 * SOON, quiet=True)
+    assert max(emails for emails, _ in sizes(enrolling)) == MAX_TAG_EMAILS
+    mixed = [n for n, (_, ids) in enumerate(sizes(enrolling)) if ids]
+    assert mixed == [0]
+    assert sorted(enrolling.settled) == sorted(f"p{n}" for n in range(2600))
+    assert enrolling.refused == []
+    assert enrolling.tagging.waiting == 0
+
+
+def test_people_whose_tags_do_not_show_get_them_by_email() -> None:
+    enrolling, vip = Enrolling(), segment("vip")
+    entries = enrolling.enrol(vip, 600, ids=id_of)
+    enrolling.tick(SOON, quiet=True)
+    enrolling.tagging.tag_again(vip, entries, SOON)
+    enrolling.tick(SOON, quiet=True)
+    assert sizes(enrolling) == [(250, 250), (100, 0), (250, 0), (250, 0), (100, 0)]
+
+
+def limited(*bad: str) -> Enrolling:
+    """With a tenth of Omnisend's limits: 6 tag calls a minute, so 1,500 people by e-mail."""
+    return Enrolling(*bad, share=0.1)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "coming", "wanted"),
+    [(1500, 0, False), (1501, 0, True), (250, 1300, True), (249, 9000, False)],
+    ids=repr,
+)
+def test_ids_are_wanted_while_more_wait_than_a_minute_takes(
+    waiting: int, coming: int, *, wanted: bool
+) -> None:
+    enrolling, vip = limited(), segment("vip")
+    enrolling.enrol(vip, waiting)
+    assert enrolling.tagging.adding.wants_ids(vip, coming) is wanted
+
+
+def test_ids_are_wanted_for_as_many_as_have_none() -> None:
+    enrolling, vip = limited(), segment("vip")
+    adding = enrolling.tagging.adding
+    enrolling.enrol(vip, 2000)
+    enrolling.enrol(vip, 1900, start=2000, ids=id_of)
+    assert adding.wants_ids(vip, 0)
+    adding.expect(vip, 100)
+    assert not adding.wants_ids(vip, 0)
+    adding.expect(vip, -100)
+    assert adding.wants_ids(vip, 0)
+    assert not adding.wants_ids(segment("other", stream="other"), 0)
+
+
+def test_a_call_waits_for_ids_that_come_soon_and_not_for_long() -> None:
+    enrolling, vip = limited(), segment("vip")
+    enrolling.enrol(vip, 2000)
+    enrolling.tagging.adding.expect(vip, 100)
+    assert enrolling.tick(SOON) == []
+    assert enrolling.tick(LATER) == [250] * 6
+
+
+def test_members_that_leave_lose_the_tag_by_email() -> None:
+    enrolling, vip = Enrolling(), segment("vip")
+    assert not enrolling.tagging.removing.takes_ids
+    assert not enrolling.tagging.removing.wants_ids(vip, 10**6)

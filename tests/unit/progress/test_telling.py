@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,18 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 from singer_sdk.metrics import METRICS_LOGGER_NAME
+from support.simulation import Member, Simulation, Wait, members
 
 from target_omnisend.output.terminal import NARROWEST
 from target_omnisend.progress.display import picture
 from target_omnisend.progress.lines import duration, fields, sentence
 from target_omnisend.progress.reporter import Progress
-from target_omnisend.progress.snapshot import Counts, Pace, Requests, Snapshot
+from target_omnisend.progress.snapshot import Counts, Pace, Requests, Snapshot, take
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from support.simulation import Message
 
 POST = "POST /batches"
 
@@ -103,6 +107,62 @@ def test_a_line_says_it_in_words_and_in_fields() -> None:
     told = fields(last, run)
     assert told["streams"]["vip"]["rejected"] == told["counts"]["rejected"] == 2
     assert (told["limit_share"], told["seconds_left"], told["read_share"]) == (0.25, 130, 0.5)
+
+
+def test_a_burst_at_the_start_promises_no_more_than_the_budget_allows() -> None:
+    first = snapshot(0.0)
+    last = replace(
+        snapshot(5.0, 0.1, received=100_000, sent=40_000, accepted=15_000), allowed=15_000.0
+    )
+    run = pace(first, last)
+    assert run.per_minute == 15_000
+    assert run.seconds_left == (1_000_000 - 15_000) / 15_000 * 60
+
+
+def test_a_tap_slower_than_the_budget_decides_the_time_left() -> None:
+    last = replace(snapshot(60.0, 0.5, received=1000, sent=1000, accepted=1000), allowed=15_000.0)
+    run = pace(snapshot(0.0), last)
+    assert run.per_minute == 1000
+    assert run.seconds_left == pytest.approx(60.0)
+
+
+def test_records_that_need_no_call_need_no_budget() -> None:
+    counts = {"received": 10_000, "sent": 100, "accepted": 100, "unchanged": 9_900}
+    last = replace(snapshot(60.0, 0.5, **counts), allowed=100.0)
+    assert pace(snapshot(0.0), last).seconds_left == pytest.approx(60.0)
+
+
+def test_at_the_limit_the_line_says_how_long_the_run_waits() -> None:
+    last = replace(snapshot(30.0, sent=30, accepted=10), wait=41.2)
+    run = pace(snapshot(0.0), last)
+    assert "; waiting 41 s for Omnisend's limit." in sentence(last, run)
+    assert fields(last, run)["limit_seconds"] == 41
+    console = Console(file=StringIO(), width=NARROWEST)
+    console.print(picture(last, run, 30.0))
+    assert "waiting 41 s for Omnisend's limit" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_moments_wait_is_not_worth_a_word() -> None:
+    last = replace(snapshot(30.0, sent=30, accepted=10), wait=0.4)
+    assert "waiting" not in sentence(last, pace(snapshot(0.0), last))
+
+
+@pytest.mark.parametrize(
+    ("tags", "allowed"), [((), 2000), (("vip",), 1500)], ids=["property", "tag"]
+)
+def test_the_budget_says_pace_and_wait(tags: tuple[str, ...], allowed: int) -> None:
+    run = Simulation(tags={"vip": tags}, quota_share=0.05, batch_latency=1.0, verify=False)
+    seen = []
+
+    def messages() -> Iterator[Message]:
+        yield from members(4000)
+        yield Wait(30.0)
+        yield Member("last@example.com")
+        seen.append(take(run.delivery, run.now))
+
+    run.run(messages())
+    assert seen[0].allowed == allowed
+    assert 25 < seen[0].wait < 60
 
 
 @pytest.mark.parametrize(

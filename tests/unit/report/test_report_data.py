@@ -34,7 +34,7 @@ def test_the_settings_show_no_key_and_no_password() -> None:
 
 @pytest.mark.parametrize(
     ("share", "tagged", "per_minute"),
-    [(0.9, 0, 36_000), (0.9, 900, 13_500), (0, 0, 40_000), (0, 900, 15_000)],
+    [(0.9, 0, 36_000), (0.9, 900, 27_000), (0, 0, 40_000), (0, 900, 30_000)],
 )
 def test_the_ceiling_is_what_the_budget_admits(
     share: float,
