@@ -8,10 +8,13 @@ import typing as t
 import msgspec
 
 from target_omnisend.api.answers import Answer, Kind
+from target_omnisend.api.budget import Endpoint
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_omnisend.api.protocol import Api
 
 BATCH_SECONDS: t.Final = 60.0
 """The duration of a batch. Omnisend promises none; the batches in its documentation took 1 to 9
@@ -33,11 +36,13 @@ class DryOmnisend:
 
     Attributes:
         samples: the first items that came.
+        read: makes a call that reads contacts at the real Omnisend; None if a dry run makes none.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """Know no batch yet."""
         self.samples: list[bytes] = []
+        self.read: Callable[[Endpoint, Callable[[Api], Answer]], Answer] | None = None
         self._clock = clock
         self._ids = itertools.count(1)
         self._contact_ids = itertools.count(1)
@@ -73,8 +78,16 @@ class DryOmnisend:
         return Answer(Kind.DONE, body={"batches": page})
 
     def find_contact(self, email: str) -> Answer:
-        """Have everybody."""
-        return Answer(Kind.DONE, body={"contacts": [{"email": email}]})
+        """Have everybody, or those that the real Omnisend has."""
+        if self.read is None:
+            return Answer(Kind.DONE, body={"contacts": [{"email": email}]})
+        return self.read(Endpoint.READ_CONTACTS, lambda api: api.find_contact(email))
+
+    def contacts(self, filters: Mapping[str, str], after: str | None = None) -> Answer:
+        """Have no contact, or those that the real Omnisend has."""
+        if self.read is None:
+            return Answer(Kind.DONE, body={"contacts": []})
+        return self.read(Endpoint.READ_CONTACTS, lambda api: api.contacts(filters, after))
 
     def _finish(self, name: str) -> None:
         if items := self._items.pop(name, None):

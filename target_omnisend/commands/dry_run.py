@@ -98,6 +98,8 @@ class DryRunner(VirtualRunner):
         asking = make_runner(self._session)
         asking.check()
         self._delivery.brand, self._delivery.checked = asking.brand, True
+        if self._session.outcome.new_people is not None:
+            self.omnisend.read = asking.ask  # in real time, because its limits are real
 
     def reject(self, *record: t.Any) -> None:
         """As in a run, which this can have ended."""
@@ -128,9 +130,23 @@ class DryRunner(VirtualRunner):
         super().finish(departures=departures if self._too_many is None else iter(()))
         if self._too_many is not None:
             raise self._too_many
+        self._check_growth()
 
-    def stop(self, hurried: Callable[[], bool]) -> None:
+    def _check_growth(self) -> None:
+        """End as a run that would make more new contacts than allowed, once all are counted."""
+        settings, new = self._session.settings, self._session.outcome.new_people or 0
+        limit = settings.max_new_contacts
+        if limit is not None and new > limit and settings.create_contacts:
+            raise RunFailed(
+                ExitCode.GUARD,
+                "A run would send nothing, because too many people are new to Omnisend "
+                f"({new} people, max_new_contacts allows {limit}). Check the source; if it is "
+                "right, raise max_new_contacts.",
+            )
+
+    def stop(self, hurried: Callable[[], bool]) -> None:  # noqa: ARG002 - it waits for nothing
         """Stop; nothing is open in truth."""
+        self._delivery.count_not_sent()
 
     @property
     def _limit(self) -> float:
@@ -211,6 +227,8 @@ def _tell(session: Session) -> None:
             sentence, segment, name, _would(counts), calls, extra=event("dry_run_stream", **about)
         )
     clauses = [f"{outcome.total().received} received, {_would(outcome.total())}"]
+    if outcome.new_people is not None:
+        clauses.append(f"Omnisend does not have {outcome.new_people} of the people")
     if session.began:
         clauses += _forecast(t.cast("DryRunner", session.runner), session.settings.quota_share)
     clauses += [f"exit code {outcome.exit_code}", *_why(outcome)]
@@ -282,6 +300,7 @@ def _would(counts: StreamCounts) -> str:
         "duplicates": counts.duplicates,
         "unchanged": counts.unchanged,
         "skipped": counts.skipped,
+        "not sent": counts.not_sent,
         "would be removed": counts.removed,
     }
     parts += [f"{number} {what}" for what, number in others.items() if number]

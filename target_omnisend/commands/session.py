@@ -18,6 +18,7 @@ from target_omnisend.delivery.change_filter import ChangeFilter
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
 from target_omnisend.delivery.mirror import Mirrors
+from target_omnisend.delivery.newcomers import Growth
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
@@ -202,6 +203,9 @@ class Session:
                 max_unconfirmed=settings.max_unconfirmed,
                 # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
                 since=(self.started_at - dt.timedelta(days=1)).date(),
+                growth=Growth.of(
+                    settings.create_contacts, settings.max_new_contacts, dry=self.parts.dry
+                ),
                 check_tags=not self.parts.dry,
             ),
             now=now,

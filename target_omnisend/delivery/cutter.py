@@ -11,12 +11,16 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.gate import Gate
     from target_omnisend.delivery.leaver_check import LeaverCheck
     from target_omnisend.delivery.model import Entry, Segment
+    from target_omnisend.delivery.newcomers import Newcomers
     from target_omnisend.delivery.settlement import Settlement
     from target_omnisend.delivery.tagger import Tagger
 
 
 class Cutter:
-    """Sorts a segment's pending entries: to gate, tagger or look-ups, or settled at once."""
+    """Sorts a segment's pending entries: to gate, tagger or look-ups, or settled at once.
+
+    Those that must wait until it is known how many people are new go to the newcomers.
+    """
 
     def __init__(
         self,
@@ -25,6 +29,7 @@ class Cutter:
         tagger: Tagger,
         settlement: Settlement,
         leaver_check: LeaverCheck,
+        newcomers: Newcomers,
     ) -> None:
         """Cut what `batcher` holds."""
         self._batcher = batcher
@@ -32,6 +37,7 @@ class Cutter:
         self._tagger = tagger
         self._settlement = settlement
         self._leaver_check = leaver_check
+        self._newcomers = newcomers
 
     def cut_full(self, now: float) -> None:
         """Cut the segments whose entries fill batches."""
@@ -58,6 +64,8 @@ class Cutter:
         staying, changed = changes.split_unchanged(segment, entries)
         unchanged = list(staying)
         self._batcher.take_out(segment, unchanged)
+        kept, changed = self._newcomers.sort(segment, changed)
+        self._batcher.take_out(segment, kept)
         leaving = [entry for entry in changed if entry.action is LEAVE]
         if segment.clear is not None:
             leaving = self._leaver_check.choose(leaving)

@@ -30,6 +30,7 @@ from target_omnisend.delivery.key_check import ask_for_brand
 from target_omnisend.delivery.leaver_check import LeaverCheck
 from target_omnisend.delivery.leavers import Leavers
 from target_omnisend.delivery.model import MAX_ITEMS, Entry, Origin, Segment
+from target_omnisend.delivery.newcomers import UNBOUNDED, Growth, Newcomers
 from target_omnisend.delivery.proof import Proof
 from target_omnisend.delivery.refusal_breaker import RefusalBreaker
 from target_omnisend.delivery.results import Results
@@ -63,6 +64,7 @@ class Limits:
     """The bounds of a run. Times in seconds; `quota_share` as in the setting.
 
     `check_tags`: see `TagCheck`.
+    `growth` says which people the run may make contacts of.
     """
 
     quota_share: float
@@ -70,6 +72,7 @@ class Limits:
     max_unconfirmed: int
     since: dt.date
     check_tags: bool = False
+    growth: Growth = UNBOUNDED
 
 
 class Delivery:
@@ -138,8 +141,16 @@ class Delivery:
         )
         self.gate = Gate(self.scheduler, self._submitter, self._proof, looking=looking)
         self._leaver_check = LeaverCheck(self.scheduler, self._batcher, self._settlement)
+        self._newcomers = Newcomers(
+            self.scheduler, self._batcher, self._settlement, outcome, limits.growth
+        )
         self._cutter = Cutter(
-            self._batcher, self.gate, self._tagger, self._settlement, self._leaver_check
+            self._batcher,
+            self.gate,
+            self._tagger,
+            self._settlement,
+            self._leaver_check,
+            self._newcomers,
         )
         self._leavers = Leavers(self._batcher, self._settlement, outcome)
         self.admit = self._batcher.admit
@@ -235,6 +246,7 @@ class Delivery:
         self._cancel()
 
     def _cancel(self) -> None:
+        self._newcomers.cancel()
         self.gate.cancel()
         self._leaver_check.cancel()
         self._submitter.cancel()
@@ -298,6 +310,7 @@ class Delivery:
             self._cancel()
         else:
             self._send_again(now)
+            self._let_newcomers_go(now)
             self._delete_early(now)
             self._let_leave(now)
             self._cut_due(now)
@@ -314,13 +327,25 @@ class Delivery:
         for batch in self._second_tries.due(now, quiet=self._submitter.idle):
             self._submitter.again(batch, now)
 
+    def _let_newcomers_go(self, now: float) -> None:
+        if not self._newcomers.looking:
+            return
+        batcher = self._batcher
+        self._newcomers.tick(
+            now,
+            room=READ_AHEAD - batcher.pending - self.gate.entries - self._submitter.entries,
+            everyone=self._ending.closing and not batcher.pending,
+            full=batcher.held + self._leavers.held >= self._max_unconfirmed,
+        )
+
     def _cut_due(self, now: float) -> None:
         segments = self._batcher.segments
         # At the end a batch that is not full waits for the entries that may still fill it. That
         # delays nothing, because those need a whole batch's time after it anyway.
         if self._ending.closing:
             for segment in list(segments.complete):
-                self._cutter.cut(segment, now, partial=True)
+                if segment not in self._newcomers.ready:
+                    self._cutter.cut(segment, now, partial=True)
         if segments.full and not self.has_room():
             self._cutter.cut_full(now)
         for segment in segments.older_than(now - waits.seconds(waits.IDLE)):
@@ -344,6 +369,8 @@ class Delivery:
 
     def _delete_early(self, now: float) -> None:
         """Carry deletions out before the end of an input that is long, or has many of them."""
+        if self._newcomers.counting:
+            return
         in_the_way = self._leavers.held and self._is_idle and not self.has_room()
         if not self._ending.closing and (in_the_way or self._leavers.are_due(now)):
             self._leavers.admit_deletions(now)

@@ -64,6 +64,37 @@ def too_many_leave(name: str, leaving: int, before: int, percent: float) -> RunF
     )
 
 
+def too_many_new(new: int, limit: int, *, ended: bool, wrote: bool) -> RunFailed:
+    """The run's failure when more people than allowed are not in Omnisend yet.
+
+    `ended`: all people of the input were looked up; `wrote`: something was sent before.
+    """
+    least = "" if ended else "at least "
+    done = "made no more than that" if wrote else "sent nothing"
+    return RunFailed(
+        ExitCode.GUARD,
+        f"Too many people are new to Omnisend ({least}{new} people, max_new_contacts allows "
+        f"{limit}); the run {done}. Check the source; if it is right, run again with a higher "
+        "max_new_contacts.",
+    )
+
+
+def not_readable(fault: str, *, forbidden: bool) -> RunFailed:
+    """The run's failure when Omnisend does not say which people it has."""
+    if forbidden:
+        return RunFailed(
+            ExitCode.SETTINGS,
+            f"The API key cannot read contacts ({fault}), so the run cannot know which people are "
+            "new. Give it the scope contacts.read, or remove 'create_contacts' and "
+            "'max_new_contacts'.",
+        )
+    return RunFailed(
+        ExitCode.FAULT,
+        f"Omnisend does not list its contacts ({fault}), so the run cannot know which people are "
+        "new. Run again later, or remove 'create_contacts' and 'max_new_contacts'.",
+    )
+
+
 def mixed_modes(name: str, first: str, second: str) -> RunFailed:
     """The run's failure when a segment is to be mirrored for one of its streams alone."""
     one, other = sorted((first, second))

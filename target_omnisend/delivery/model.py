@@ -64,6 +64,7 @@ class Entry:
         fingerprint: the ledger will know it by this; None without a ledger, and if it leaves.
         action: whether the person joins the segment or leaves it.
         member: the ledger says that the membership shows already.
+        known: whether Omnisend had the person before the run; None if that was not looked up.
         before: the fingerprint that the ledger has.
         merged: the item holds more than the line says, so `remake` could not make it.
         consented: an older entry of the person, if the item has its consent and not the line's.
@@ -73,7 +74,7 @@ class Entry:
 
     __slots__ = (
         *("action", "before", "consented", "contact_id", "email", "epoch", "fingerprint"),
-        *("item", "left_out", "line", "member", "merged", "origin"),
+        *("item", "known", "left_out", "line", "member", "merged", "origin"),
     )
 
     def __init__(
@@ -95,6 +96,7 @@ class Entry:
         self.fingerprint = fingerprint
         self.action = action
         self.member = False
+        self.known: bool | None = None
         self.before: bytes | None = None
         self.merged = False
         self.consented: Entry | None = None

@@ -123,7 +123,8 @@ NUMBERS: t.Final = (
 class Outcome:
     """Counts by stream, and what ended the run early, if anything did.
 
-    `verifications` has what looks at whole segments found, by segment.
+    `verifications` has what looks at whole segments found, by segment; `new_people` how many
+    people Omnisend does not have, None if the run did not look.
     """
 
     max_rejected_percent: float = 100.0
@@ -135,6 +136,7 @@ class Outcome:
     losses: list[str] = field(default_factory=list)
     looks: Looks = field(default_factory=Looks)
     verifications: dict[str, Verification] = field(default_factory=dict)
+    new_people: int | None = None
 
     def lose(self, sentence: str) -> None:
         """Keep for the report a loss and its cure; the log has it already."""

@@ -100,9 +100,10 @@ class Results:
             refusal = judgement.refused.get(entry.email)
             if entry.email in judgement.accepted:
                 created = judgement.accepted[entry.email]
-                if entry.from_record:
-                    entry.origin.counts.created += created is True
-                    entry.origin.counts.updated += created is False
+                if created is not None and entry.from_record:
+                    entry.origin.counts.created += created
+                    entry.origin.counts.updated += not created
+                    entry.known = None  # counted; it weighs more than a look before the batch
                 entry.contact_id = judgement.contact_ids.get(entry.email)
                 accepted.append(entry)
             elif refusal is None or refusal.transient:

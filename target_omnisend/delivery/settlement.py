@@ -54,6 +54,8 @@ class Settlement:
         self._breaker = breaker
         self._ending = ending
         self._started = started
+        self._created: set[int] = set()
+        """Hashes of people that were not in Omnisend before one of their entries was accepted."""
 
     def accept(
         self, segment: Segment, entries: list[Entry], now: float, *, tagged: bool = False
@@ -80,6 +82,13 @@ class Settlement:
         """Omnisend has these contacts already."""
         for origin, number in by_origin(entry for entry in entries if entry.from_record):
             origin.counts.unchanged += number
+        self._rejects.settled(entries)
+        self._close(entries, now)
+
+    def skip(self, entries: list[Entry], now: float) -> None:
+        """There is nothing to do for these contacts."""
+        for origin, number in by_origin(entry for entry in entries if entry.from_record):
+            origin.counts.skipped += number
         self._rejects.settled(entries)
         self._close(entries, now)
 
@@ -149,7 +158,7 @@ class Settlement:
             self._keep_for_next_run(entry, "unconfirmed")
             self._batcher.release(entry.email, now)
 
-    def _from_records(self, entries: list[Entry], *, leaving: bool = False) -> Iterable[Entry]:
+    def _from_records(self, entries: list[Entry], *, leaving: bool = False) -> list[Entry]:
         """The entries that are a record of this run's."""
         if leaving or self.changes.retries.sending:
             return [entry for entry in entries if entry.from_record]
@@ -171,9 +180,20 @@ class Settlement:
             stage="omnisend",
         )
 
-    def _count_accepted(self, entries: Iterable[Entry], now: float) -> None:
+    def _count_accepted(self, entries: list[Entry], now: float) -> None:
         for origin, number in by_origin(entries):
             self._outcome.accept(origin.counts, number, now - self._started)
+        for entry in entries:
+            if entry.known is not None:
+                self._count_created(entry)
+
+    def _count_created(self, entry: Entry) -> None:
+        person = hash(entry.email)
+        created = not entry.known and person not in self._created
+        if created:  # in a second segment it is an update
+            self._created.add(person)
+        entry.origin.counts.created += created
+        entry.origin.counts.updated += not created
 
     def _close(self, entries: list[Entry], now: float) -> None:
         self.changes.retries.close(entries)

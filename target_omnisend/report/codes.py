@@ -122,8 +122,9 @@ EXITS: t.Final[dict[str, Code]] = {
         "members need a run over all of the source.",
     ),
     "6": Code(
-        "More members than `max_removed_percent` would have left, so the run removed none.",
-        "Check the source; if it is right, run again with a higher `max_removed_percent`.",
+        "More members than `max_removed_percent` would have left, so the run removed none; or more "
+        "people than `max_new_contacts` are new, so it sent nothing.",
+        "Check the source; if it is right, run again with a higher value of that setting.",
     ),
     "7": Code(
         "Omnisend does not show what was asked for: a look at its contacts found another consent, "

@@ -46,7 +46,7 @@ class Verdict(t.NamedTuple):
 _ENDED_EARLY: t.Final = {
     ExitCode.REJECTED: (FAILED, "Too many records were rejected"),
     ExitCode.UNCONFIRMED: (ATTENTION, "Some records are not confirmed"),
-    ExitCode.GUARD: (ATTENTION, "A large removal was held back"),
+    ExitCode.GUARD: (ATTENTION, "A large change was held back"),
     ExitCode.READ_BACK: (FAILED, "Omnisend did something else than it was asked for"),
 }
 

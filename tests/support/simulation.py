@@ -23,6 +23,7 @@ from target_omnisend.api.client import OmnisendClient, _read
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery, Limits
 from target_omnisend.delivery.model import Origin, Segment
+from target_omnisend.delivery.newcomers import UNBOUNDED, Growth
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.virtual_runner import VirtualClock, VirtualLoop
 from target_omnisend.mapping.address import email_key
@@ -193,6 +194,7 @@ class Simulation:
         request_timeout: float = 60.0,
         verify: bool = True,
         looking: bool = False,
+        growth: Growth = UNBOUNDED,
         **store: Any,
     ) -> None:
         """Prepare a run.
@@ -208,6 +210,7 @@ class Simulation:
             max_rejected_percent: As the setting; here nothing is too much.
             request_timeout: As the setting.
             looking: As the setting `verify: sample`.
+            growth: As the settings `create_contacts` and `max_new_contacts`.
             verify: Check at each emitted state that it covers nothing unsettled.
             store: Options of `Store`.
         """
@@ -223,6 +226,7 @@ class Simulation:
                 confirm_timeout=confirm_timeout,
                 max_unconfirmed=max_unconfirmed,
                 since=datetime.fromtimestamp(NOON - 86_400, UTC).date(),
+                growth=growth,
             ),
             now=0.0,
             key=email_key,
@@ -246,6 +250,7 @@ class Simulation:
             moved=self.store.advance,
         )
         self._verify = verify
+        self._creates = growth.create
         self._read: list[Member] = []
         self._latest: dict[tuple[str, str], int] = {}
         self._marks: deque[tuple[Any, int]] = deque()
@@ -383,6 +388,8 @@ class Simulation:
         if self._latest[member.stream, member.email] > index or member.email in refused:
             return  # merged into a later record of the same person, or refused
         contact = self.store.contacts.get(member.email)
+        if contact is None and not self._creates:
+            return  # skipped
         tags = set(self.origins[member.stream].segment.tags)
         assert contact is not None, f"a state covers {member}, which is not there"
         assert tags <= set(contact.tags), f"a state covers {member}, which is not tagged"
