@@ -70,7 +70,7 @@ ENV_EXAMPLES = {
     "tags": '["source: warehouse"]',
     "ledger_url": "sqlite:///output/ledger.db",
     "report_path": "output/report.json",
-    "notify_url": "https://hooks.slack.com/services/…",
+    "notify_url": "https://hooks.example.com/T0/B0/x",
     "streams": '{"vip_customers": {"segment": "VIP customers"}}',
     "batch_config": '{"storage": {"root": "file:///data/batches"}}',
     "batch_size_rows": "10000",

@@ -5,7 +5,6 @@ It neither repeats a call nor waits: that is decided where the whole run is know
 
 from __future__ import annotations
 
-import logging
 import typing as t
 from urllib.parse import quote, urlencode
 
@@ -46,9 +45,6 @@ class OmnisendClient:
         Raises:
             RunFailed: if the environment names certificates that cannot be read.
         """
-        # At level DEBUG they log the path of each call, which names the person of a look-up.
-        for name in ("urllib3", "urllib3.connectionpool"):
-            logging.getLogger(name).setLevel(logging.WARNING)
         self._url = url
         self._timeout = timeout
         self._headers = {

@@ -129,7 +129,7 @@ def test_a_page_of_contacts_is_of_those_that_pass_the_filters(client: OmnisendCl
 def test_an_address_in_a_url_stays_out_of_the_log(
     client: OmnisendClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level("DEBUG"):
+    with caplog.at_level("DEBUG", logger="urllib3.connectionpool"):
         client.find_contact(EMAIL)
     assert '"GET /api/contacts HTTP/1.1" 200' in caplog.text
     assert "ada.private" not in caplog.text
