@@ -116,7 +116,8 @@ def soak(session: nox.Session) -> None:
     end = time.monotonic() + told.minutes * 60
     while time.monotonic() < end:
         session.log(f"seed {seed}")
-        session.run("pytest", "-p", "no:randomly", f"--hypothesis-seed={seed}", *MACHINES)
+        seeded = ("-p", "no:randomly", f"--hypothesis-seed={seed}")
+        session.run("pytest", *seeded, *MACHINES, env={"SOAK": "1"})
         seed += 1
 
 

@@ -233,4 +233,4 @@ class Nights(RuleBasedStateMachine):
 
 def test_whatever_happens_the_next_complete_run_puts_right() -> None:
     Nights.reached.clear()
-    try_sequences(Nights, Nights.reached, RARE, examples=40)
+    try_sequences(Nights, Nights.reached, RARE, examples=20)
