@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import typing as t
 
+import msgspec
+
 from target_omnisend.delivery.model import Action, Entry
 from target_omnisend.errors import RunFailed
 from target_omnisend.events import event
@@ -17,7 +19,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from target_omnisend.delivery.checkpoint import Epoch
-    from target_omnisend.delivery.model import Origin
+    from target_omnisend.delivery.model import Origin, Segment
     from target_omnisend.delivery.protocol import RetryRow, RetryStore
 
 logger = logging.getLogger("target-omnisend.delivery")
@@ -139,7 +141,21 @@ class Retries:
             action = Action.LEAVE if row.leaves else Action.JOIN
             mark = bytes.fromhex(row.fingerprint) or None
             # Without a line: it counts for no record of this run.
-            yield Entry(origin, email, None, row.item.encode(), epoch, mark, action)
+            yield Entry(origin, email, None, _item(origin.segment, email, row), epoch, mark, action)
+
+
+def _item(segment: Segment, email: str, row: RetryRow) -> bytes:
+    """The contact, which shows the membership as the segment does now.
+
+    The settings can have changed since the record came.
+    """
+    if row.leaves:
+        return segment.clear(email) if segment.clear else b""
+    if segment.property is None:
+        return row.item.encode()
+    body = msgspec.json.decode(row.item)
+    body.setdefault("customProperties", {})[segment.property] = True
+    return msgspec.json.encode(body)
 
 
 def _text(line: t.SupportsBytes | None) -> str:

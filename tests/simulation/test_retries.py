@@ -171,3 +171,27 @@ def test_without_a_ledger_nothing_is_sent_once_more(nights: Nights) -> None:
     nights.night(record("ann@example.com"), record("bob@example.com"))
     nights.store.faults.clear()
     assert nights.night(record("cid@example.com")).counts["retried"] == 0
+
+
+@pytest.mark.parametrize("verify", ["sample", "off"])
+def test_after_a_change_of_membership_a_contact_shows_it_the_new_way(
+    nights: Nights, verify: str
+) -> None:
+    nights.store.faults.add(DOWN)
+    nights.night(record("ann@example.com", name="Ann"), record("bob@example.com"))
+    nights.store.faults.clear()
+    second = nights.night(record("bob@example.com"), membership="property", verify=verify)
+    assert (second.code, second.counts["retried"]) == (0, 1), second.log
+    assert nights.marked() == {"ann", "bob"}
+    assert nights.store.contacts["ann@example.com"].first_name == "Ann"
+
+
+def test_after_a_change_of_membership_a_leaver_leaves_the_new_way(nights: Nights) -> None:
+    whole = {"sync_mode": "mirror", "mirror_on": "end_of_stream", "max_removed_percent": 50}
+    nights.night(*people(4), **whole)
+    nights.store.faults.add(Fault("status", "DELETE /contacts/tags", status=400))
+    assert nights.night(*people(2), **whole).counts["not_removed"] == 2
+    nights.store.faults.clear()
+    third = nights.night(*people(2), membership="property", **whole)
+    assert (third.code, third.counts["removed"]) == (0, 2), third.log
+    assert nights.marked() == {"member0", "member1"}
