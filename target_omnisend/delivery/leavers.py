@@ -47,7 +47,9 @@ class Leavers:
         self, origin: Origin, email: str, item: bytes, line: t.SupportsBytes, now: float
     ) -> None:
         """Hold a deletion."""
-        self._settlement.changes.mirrors.expect_deletions(origin.segment.name)
+        changes = self._settlement.changes
+        changes.mirrors.expect_deletions(origin.segment.name)
+        changes.retries.delete(origin.segment.name, email)
         alone = self._deletions.is_alone(origin)
         entry = self._batcher.set_aside(origin, email, item, line, now, alone=alone)
         if older := self._deletions.add(entry, now):

@@ -46,6 +46,13 @@ class NoRetries:
     def close(self, entries: Iterable[Entry]) -> None:
         """Note nothing."""
 
+    def delete(self, segment: str, email: str) -> None:
+        """Note nothing."""
+
+    def has(self, segment: str, email: str) -> bool:  # noqa: ARG002
+        """Nothing is kept."""
+        return False
+
     def due(self, epoch: Epoch) -> Iterator[Entry]:  # noqa: ARG002
         """Nothing is due."""
         return iter(())
@@ -67,6 +74,8 @@ class Retries:
         self._origins: dict[str, list[Origin]] = {}
         self._rows: dict[str, dict[str, RetryRow]] = {}
         """Those of the segments of this run, by segment and address."""
+        self._deleted: set[tuple[str, str]] = set()
+        """Those whose deletion the source has sent."""
 
     def open(self, origin: Origin) -> None:
         """Announce a stream under one of its schemas."""
@@ -108,6 +117,15 @@ class Retries:
         for entry in entries:
             self._store.drop(entry.origin.segment.name, entry.email)
 
+    def delete(self, segment: str, email: str) -> None:
+        """The source has deleted a person: nothing older of theirs is sent once more."""
+        if self.has(segment, email):
+            self._deleted.add((segment, email))
+
+    def has(self, segment: str, email: str) -> bool:
+        """Whether a contact of the person waits: they can be a member that no ledger knows."""
+        return (segment, email) in self._store.tries
+
     def due(self, epoch: Epoch) -> Iterator[Entry]:
         """The contacts to be sent once more, now that the input has ended.
 
@@ -137,6 +155,8 @@ class Retries:
         for email, row in rows.items():
             if hash(email) in sent or (origin.segment.mirrored and not row.leaves):
                 self._store.drop(name, email)
+                continue
+            if (name, email) in self._deleted:  # the deletion is carried out after these
                 continue
             action = Action.LEAVE if row.leaves else Action.JOIN
             mark = bytes.fromhex(row.fingerprint) or None

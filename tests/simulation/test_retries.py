@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.command import people, record, schema, state
+from support.command import LAW, people, record, schema, state
 from support.rehearsal import Rehearsal
 
 from omnisend_sandbox.faults import Fault
@@ -195,3 +195,29 @@ def test_after_a_change_of_membership_a_leaver_leaves_the_new_way(nights: Nights
     third = nights.night(*people(2), membership="property", **whole)
     assert (third.code, third.counts["removed"]) == (0, 2), third.log
     assert nights.marked() == {"member0", "member1"}
+
+
+def test_a_person_that_the_source_deleted_is_not_made_a_member_again(nights: Nights) -> None:
+    nights.store.faults.add(DOWN)
+    nights.night(record("ann@example.com"), record("bob@example.com"))
+    nights.store.faults.clear()
+    strangers = [record(f"s{n}@example.com", _sdc_deleted_at="2026-01-01") for n in range(120)]
+    gone = record("ann@example.com", _sdc_deleted_at="2026-01-01")
+    second = nights.night(gone, *strangers, max_unconfirmed=100)  # too many to hold them all
+    assert (second.code, second.counts["retried"]) == (0, 0), second.log
+    assert sum(second.counts[name] for name in LAW) == second.counts["received"] == 121
+    assert nights.tagged() == {"bob"}
+    assert nights.night(record("cid@example.com")).counts["retried"] == 0
+    assert nights.tagged() == {"bob", "cid"}
+
+
+def test_a_person_of_a_batch_that_was_given_up_leaves_when_the_source_deletes_them(
+    nights: Nights,
+) -> None:
+    nights.store.faults.add(Fault("stuck", seconds=90, times=1))
+    first = nights.night(record("ann@example.com"), membership="property", confirm_timeout=60)
+    assert (first.code, nights.marked()) == (5, {"ann"}), "Omnisend carried the batch out later"
+    gone = record("ann@example.com", _sdc_deleted_at="2026-01-01")
+    second = nights.night(gone, membership="property")
+    assert (second.counts["retried"], second.counts["removed"]) == (0, 1), second.log
+    assert nights.marked() == set()
