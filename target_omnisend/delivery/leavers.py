@@ -95,8 +95,10 @@ class Leavers:
         if page is None:
             return False
         origin, emails = page
-        clear = origin.segment.clear
+        clear, retries = origin.segment.clear, self._settlement.changes.retries
         for email in emails:
+            if retries.has_stayed(origin.segment.name, email):
+                continue
             self._batcher.admit_leaver(origin, email, clear(email) if clear else b"", now)
         return True
 

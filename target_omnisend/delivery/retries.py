@@ -53,6 +53,10 @@ class NoRetries:
         """Nothing is kept."""
         return False
 
+    def has_stayed(self, segment: str, email: str) -> bool:  # noqa: ARG002
+        """Nothing is kept."""
+        return False
+
     def due(self, epoch: Epoch) -> Iterator[Entry]:  # noqa: ARG002
         """Nothing is due."""
         return iter(())
@@ -76,6 +80,8 @@ class Retries:
         """Those of the segments of this run, by segment and address."""
         self._deleted: set[tuple[str, str]] = set()
         """Those whose deletion the source has sent."""
+        self._stayed: set[tuple[str, str]] = set()
+        """Members without a record of this run that Omnisend did not let go."""
 
     def open(self, origin: Origin) -> None:
         """Announce a stream under one of its schemas."""
@@ -89,6 +95,8 @@ class Retries:
         segment, email = entry.origin.segment.name, entry.email
         row = None if entry.from_record else self._rows.get(segment, {}).get(email)
         tries = self._store.tries.get((segment, email), 0) + 1
+        if entry.leaves and not entry.from_record:
+            self._stayed.add((segment, email))
         if tries >= MOST_TRIES:
             self._store.drop(segment, email)
             return row
@@ -125,6 +133,10 @@ class Retries:
     def has(self, segment: str, email: str) -> bool:
         """Whether a contact of the person waits: they can be a member that no ledger knows."""
         return (segment, email) in self._store.tries
+
+    def has_stayed(self, segment: str, email: str) -> bool:
+        """Whether Omnisend did not let a member go in this run, which tries once."""
+        return (segment, email) in self._stayed
 
     def due(self, epoch: Epoch) -> Iterator[Entry]:
         """The contacts to be sent once more, now that the input has ended.

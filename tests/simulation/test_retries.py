@@ -221,3 +221,13 @@ def test_a_person_of_a_batch_that_was_given_up_leaves_when_the_source_deletes_th
     second = nights.night(gone, membership="property")
     assert (second.counts["retried"], second.counts["removed"]) == (0, 1), second.log
     assert nights.marked() == set()
+
+
+def test_a_leaver_that_omnisend_will_not_let_go_is_tried_once_a_night(nights: Nights) -> None:
+    whole = {"sync_mode": "mirror", "mirror_on": "end_of_stream"}
+    nights.night(*people(6), **whole)
+    nights.store.faults.add(Fault("status", "DELETE /contacts/tags", status=400))
+    runs = [nights.night(*people(5), **whole) for _ in range(4)]
+    assert [ran.counts["not_removed"] for ran in runs] == [1, 1, 1, 1]
+    assert [ran.counts["retried"] for ran in runs] == [0, 1, 1, 1]
+    assert [ran.calls["DELETE /contacts/tags"] for ran in runs] == [1, 1, 1, 1]
