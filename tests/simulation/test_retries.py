@@ -231,3 +231,14 @@ def test_a_leaver_that_omnisend_will_not_let_go_is_tried_once_a_night(nights: Ni
     assert [ran.counts["not_removed"] for ran in runs] == [1, 1, 1, 1]
     assert [ran.counts["retried"] for ran in runs] == [0, 1, 1, 1]
     assert [ran.calls["DELETE /contacts/tags"] for ran in runs] == [1, 1, 1, 1]
+
+
+def test_to_retire_a_segment_sends_no_contact_and_none_later(nights: Nights) -> None:
+    nights.store.faults.add(DOWN)
+    nights.night(record("ann@example.com"), record("bob@example.com"))
+    nights.store.faults.clear()
+    retired = nights.retire("VIP", **nights.settings)
+    assert (retired.code, retired.counts["removed"]) == (0, 1), retired.log
+    assert retired.writes == {"DELETE /contacts/tags": 1}
+    assert nights.night(record("cid@example.com")).counts["retried"] == 0
+    assert nights.tagged() == {"cid"}
