@@ -41,6 +41,7 @@ def retire(session: Session, name: str) -> None:
         remake=lambda line, _: line,
         segment=make_segment(own),
     )
+    session.ledger.retries.drop_joining(name)
     session.runner.open(origin)
     pages = _members_to_retire(session, session.ledger, own)
     session.runner.finish(departures=((origin, emails) for emails in pages))

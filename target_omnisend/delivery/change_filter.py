@@ -128,7 +128,8 @@ class ChangeFilter:
 
     def _is_unchanged(self, entry: Entry, before: bytes | None) -> bool:
         if entry.leaves:
-            return before is None and entry.from_record
+            waits = self.retries.has(entry.origin.segment.name, entry.email)
+            return before is None and entry.from_record and not waits
         if before is None or self._full_refresh:
             return False
         entry.member = before[:MARK_BYTES] == (entry.fingerprint or b"")[:MARK_BYTES]

@@ -297,7 +297,7 @@ class Delivery:
         """Whether nothing is left to do, or no time to do it."""
         if self._ending.early:
             under_way = self._confirmer.open or self._tagger.waiting or self.scheduler.busy
-            return not under_way or self._ending.is_due(now)
+            return not (under_way or self._proof.is_due) or self._ending.is_due(now)
         return self._ended and not self._batcher.held and not self.maker.busy
 
     def _tick(self, now: float) -> None:

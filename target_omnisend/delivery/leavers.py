@@ -47,7 +47,9 @@ class Leavers:
         self, origin: Origin, email: str, item: bytes, line: t.SupportsBytes, now: float
     ) -> None:
         """Hold a deletion."""
-        self._settlement.changes.mirrors.expect_deletions(origin.segment.name)
+        changes = self._settlement.changes
+        changes.mirrors.expect_deletions(origin.segment.name)
+        changes.retries.delete(origin.segment.name, email)
         alone = self._deletions.is_alone(origin)
         entry = self._batcher.set_aside(origin, email, item, line, now, alone=alone)
         if older := self._deletions.add(entry, now):
@@ -93,8 +95,10 @@ class Leavers:
         if page is None:
             return False
         origin, emails = page
-        clear = origin.segment.clear
+        clear, retries = origin.segment.clear, self._settlement.changes.retries
         for email in emails:
+            if retries.has_stayed(origin.segment.name, email):
+                continue
             self._batcher.admit_leaver(origin, email, clear(email) if clear else b"", now)
         return True
 

@@ -54,6 +54,11 @@ class Proof:
         self._watches.append(watch)
         self._by_email.update(dict.fromkeys(watch.open, watch))
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the looks after a batch are done, and the batch has still to be judged."""
+        return any(watch.is_seen for watch in self._watches)
+
     def is_watching(self, watch: Watch) -> bool:
         """Whether a batch has still to be judged."""
         return watch in self._watches

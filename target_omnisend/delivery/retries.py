@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import typing as t
 
+import msgspec
+
 from target_omnisend.delivery.model import Action, Entry
 from target_omnisend.errors import RunFailed
 from target_omnisend.events import event
@@ -17,7 +19,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from target_omnisend.delivery.checkpoint import Epoch
-    from target_omnisend.delivery.model import Origin
+    from target_omnisend.delivery.model import Origin, Segment
     from target_omnisend.delivery.protocol import RetryRow, RetryStore
 
 logger = logging.getLogger("target-omnisend.delivery")
@@ -44,6 +46,17 @@ class NoRetries:
     def close(self, entries: Iterable[Entry]) -> None:
         """Note nothing."""
 
+    def delete(self, segment: str, email: str) -> None:
+        """Note nothing."""
+
+    def has(self, segment: str, email: str) -> bool:  # noqa: ARG002
+        """Nothing is kept."""
+        return False
+
+    def has_stayed(self, segment: str, email: str) -> bool:  # noqa: ARG002
+        """Nothing is kept."""
+        return False
+
     def due(self, epoch: Epoch) -> Iterator[Entry]:  # noqa: ARG002
         """Nothing is due."""
         return iter(())
@@ -65,6 +78,10 @@ class Retries:
         self._origins: dict[str, list[Origin]] = {}
         self._rows: dict[str, dict[str, RetryRow]] = {}
         """Those of the segments of this run, by segment and address."""
+        self._deleted: set[tuple[str, str]] = set()
+        """Those whose deletion the source has sent."""
+        self._stayed: set[tuple[str, str]] = set()
+        """Members without a record of this run that Omnisend did not let go."""
 
     def open(self, origin: Origin) -> None:
         """Announce a stream under one of its schemas."""
@@ -78,6 +95,8 @@ class Retries:
         segment, email = entry.origin.segment.name, entry.email
         row = None if entry.from_record else self._rows.get(segment, {}).get(email)
         tries = self._store.tries.get((segment, email), 0) + 1
+        if entry.leaves and not entry.from_record:
+            self._stayed.add((segment, email))
         if tries >= MOST_TRIES:
             self._store.drop(segment, email)
             return row
@@ -105,6 +124,19 @@ class Retries:
             return
         for entry in entries:
             self._store.drop(entry.origin.segment.name, entry.email)
+
+    def delete(self, segment: str, email: str) -> None:
+        """The source has deleted a person: nothing older of theirs is sent once more."""
+        if self.has(segment, email):
+            self._deleted.add((segment, email))
+
+    def has(self, segment: str, email: str) -> bool:
+        """Whether a contact of the person waits: they can be a member that no ledger knows."""
+        return (segment, email) in self._store.tries
+
+    def has_stayed(self, segment: str, email: str) -> bool:
+        """Whether Omnisend did not let a member go in this run, which tries once."""
+        return (segment, email) in self._stayed
 
     def due(self, epoch: Epoch) -> Iterator[Entry]:
         """The contacts to be sent once more, now that the input has ended.
@@ -136,10 +168,26 @@ class Retries:
             if hash(email) in sent or (origin.segment.mirrored and not row.leaves):
                 self._store.drop(name, email)
                 continue
+            if (name, email) in self._deleted:  # the deletion is carried out after these
+                continue
             action = Action.LEAVE if row.leaves else Action.JOIN
             mark = bytes.fromhex(row.fingerprint) or None
             # Without a line: it counts for no record of this run.
-            yield Entry(origin, email, None, row.item.encode(), epoch, mark, action)
+            yield Entry(origin, email, None, _item(origin.segment, email, row), epoch, mark, action)
+
+
+def _item(segment: Segment, email: str, row: RetryRow) -> bytes:
+    """The contact, which shows the membership as the segment does now.
+
+    The settings can have changed since the record came.
+    """
+    if row.leaves:
+        return segment.clear(email) if segment.clear else b""
+    if segment.property is None:
+        return row.item.encode()
+    body = msgspec.json.decode(row.item)
+    body.setdefault("customProperties", {})[segment.property] = True
+    return msgspec.json.encode(body)
 
 
 def _text(line: t.SupportsBytes | None) -> str:

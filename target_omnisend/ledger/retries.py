@@ -92,6 +92,12 @@ class RetryRows:
         if self.tries.pop((segment, email), None) is not None:
             self._unwritten[segment, email] = None
 
+    def drop_joining(self, segment: str) -> None:
+        """Have no contact of a segment sent once more that would make a person a member."""
+        for email, row in self.of_segment(segment):
+            if not row.leaves:
+                self.drop(segment, email)
+
     def write(self) -> None:
         """Write the changes, within a transaction of the caller's."""
         run = self._database.connection.execute

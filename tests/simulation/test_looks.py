@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -14,7 +15,13 @@ from target_omnisend.errors import ExitCode
 LOOK = "GET /contacts"
 
 
-def run_of(count: int = 450, *faults: Fault, known: int = 60, **options: Any) -> Simulation:
+def run_of(
+    count: int = 450,
+    *faults: Fault,
+    known: int = 60,
+    stop_at: float = math.inf,
+    **options: Any,
+) -> Simulation:
     """So many people, of whom Omnisend knows the first ones; each third of those is subscribed."""
     run = Simulation(looking=True, **{"batch_latency": 2.0, **options})
     for number in range(known):
@@ -29,7 +36,7 @@ def run_of(count: int = 450, *faults: Fault, known: int = 60, **options: Any) ->
             NOON - 1000,
         )
     run.store.faults.add(*faults)
-    return run.run(with_states(members(count), every=100))
+    return run.run(with_states(members(count), every=100), stop_at=stop_at)
 
 
 def test_an_omnisend_that_does_as_it_says_costs_few_looks_and_seconds() -> None:
@@ -77,6 +84,20 @@ def test_an_omnisend_that_does_otherwise_gets_one_batch(fault: Fault) -> None:
     assert (total.accepted, total.unconfirmed, total.not_sent) == (0, 100, total.received - 100)
     assert run.states == []
     assert "example.com" not in failure.sentence
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0, 4.0])
+def test_a_stop_while_people_are_looked_at_lets_their_batch_be_judged(seconds: float) -> None:
+    run = run_of(100, stop_at=seconds)
+    assert (run.outcome.total().accepted, run.outcome.total().verified) == (100, 20)
+    assert [state.value for state in run.states] == [{"read": 100}]
+    assert run.outcome.exit_code == 143
+
+
+def test_harm_that_the_looks_show_after_a_stop_is_said() -> None:
+    run = run_of(100, WRONG["consent is downgraded"], stop_at=3.0)
+    assert (failure_of(run).exit_code, run.outcome.total().accepted) == (ExitCode.READ_BACK, 0)
+    assert run.states == []
 
 
 def test_the_number_of_people_and_the_change_are_said() -> None:

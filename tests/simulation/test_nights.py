@@ -44,6 +44,7 @@ RARE = (
         "the source was empty",
     ),
     "a mirror removed no member",
+    "a person was skipped",
 )
 """What a series of sequences must have reached, or it has tried too little."""
 
@@ -73,16 +74,30 @@ class Nights(RuleBasedStateMachine):
         people=PEOPLE,
         membership=st.sampled_from(["tag", "property"]),
         mirror_on=st.sampled_from(["activate_version", "end_of_stream"]),
+        verify=st.sampled_from(["off", "sample", "all"]),
+        create_contacts=st.sampled_from([True, True, False]),
     )
-    def begin(self, people: list[int], membership: str, mirror_on: str) -> None:
+    def begin(
+        self,
+        people: list[int],
+        membership: str,
+        mirror_on: str,
+        verify: str,
+        create_contacts: bool,  # noqa: FBT001
+    ) -> None:
         self.night = Rehearsal(self.folder)
         self.night.store.seed([THEIRS])
+        half = (f"p{person}@example.com" for person in range(0, 31, 2))
+        self.night.store.seed({"email": email, "status": "subscribed"} for email in half)
         self.membership = membership
+        self.create_contacts = create_contacts
         self.settings = {
             "ledger_url": f"sqlite:///{self.folder}/ledger.db",
             "membership": membership,
             "sync_mode": "mirror",
             "mirror_on": mirror_on,
+            "verify": verify,
+            "create_contacts": create_contacts,
             "max_removed_percent": 100,
             "max_rejected_percent": 100,
             "mapping": {"email": "email", "first_name": "name"},
@@ -190,6 +205,11 @@ class Nights(RuleBasedStateMachine):
 
     def assert_complete(self, ran: Ran, known: set[str]) -> None:
         here, there = set(self.source), self.members()
+        if not self.create_contacts:  # the others are skipped
+            contacts = self.night.store.contacts
+            skipped = {person for person in here if f"{person}@example.com" not in contacts}
+            self.happened("a person was skipped", when=skipped)
+            here -= skipped
         rejected, self.rejected = self.rejected, set()
         assert (there & rejected) == (known & rejected), "a rejected record changes no membership"
         if ran.code == 4:  # all of them were rejected
@@ -206,7 +226,7 @@ class Nights(RuleBasedStateMachine):
             )
         self.happened("a member left", when=known - there)
         self.happened("a rejected member stayed", when=rejected & known & here)
-        self.happened("the source was empty", when=not here)
+        self.happened("the source was empty", when=not self.source)
         self.happened("a mirror removed no member", when=kept)
 
     @invariant()

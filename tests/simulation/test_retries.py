@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.command import people, record, schema, state
+from support.command import LAW, people, record, schema, state
 from support.rehearsal import Rehearsal
 
 from omnisend_sandbox.faults import Fault
@@ -171,3 +171,74 @@ def test_without_a_ledger_nothing_is_sent_once_more(nights: Nights) -> None:
     nights.night(record("ann@example.com"), record("bob@example.com"))
     nights.store.faults.clear()
     assert nights.night(record("cid@example.com")).counts["retried"] == 0
+
+
+@pytest.mark.parametrize("verify", ["sample", "off"])
+def test_after_a_change_of_membership_a_contact_shows_it_the_new_way(
+    nights: Nights, verify: str
+) -> None:
+    nights.store.faults.add(DOWN)
+    nights.night(record("ann@example.com", name="Ann"), record("bob@example.com"))
+    nights.store.faults.clear()
+    second = nights.night(record("bob@example.com"), membership="property", verify=verify)
+    assert (second.code, second.counts["retried"]) == (0, 1), second.log
+    assert nights.marked() == {"ann", "bob"}
+    assert nights.store.contacts["ann@example.com"].first_name == "Ann"
+
+
+def test_after_a_change_of_membership_a_leaver_leaves_the_new_way(nights: Nights) -> None:
+    whole = {"sync_mode": "mirror", "mirror_on": "end_of_stream", "max_removed_percent": 50}
+    nights.night(*people(4), **whole)
+    nights.store.faults.add(Fault("status", "DELETE /contacts/tags", status=400))
+    assert nights.night(*people(2), **whole).counts["not_removed"] == 2
+    nights.store.faults.clear()
+    third = nights.night(*people(2), membership="property", **whole)
+    assert (third.code, third.counts["removed"]) == (0, 2), third.log
+    assert nights.marked() == {"member0", "member1"}
+
+
+def test_a_person_that_the_source_deleted_is_not_made_a_member_again(nights: Nights) -> None:
+    nights.store.faults.add(DOWN)
+    nights.night(record("ann@example.com"), record("bob@example.com"))
+    nights.store.faults.clear()
+    strangers = [record(f"s{n}@example.com", _sdc_deleted_at="2026-01-01") for n in range(120)]
+    gone = record("ann@example.com", _sdc_deleted_at="2026-01-01")
+    second = nights.night(gone, *strangers, max_unconfirmed=100)  # too many to hold them all
+    assert (second.code, second.counts["retried"]) == (0, 0), second.log
+    assert sum(second.counts[name] for name in LAW) == second.counts["received"] == 121
+    assert nights.tagged() == {"bob"}
+    assert nights.night(record("cid@example.com")).counts["retried"] == 0
+    assert nights.tagged() == {"bob", "cid"}
+
+
+def test_a_person_of_a_batch_that_was_given_up_leaves_when_the_source_deletes_them(
+    nights: Nights,
+) -> None:
+    nights.store.faults.add(Fault("stuck", seconds=90, times=1))
+    first = nights.night(record("ann@example.com"), membership="property", confirm_timeout=60)
+    assert (first.code, nights.marked()) == (5, {"ann"}), "Omnisend carried the batch out later"
+    gone = record("ann@example.com", _sdc_deleted_at="2026-01-01")
+    second = nights.night(gone, membership="property")
+    assert (second.counts["retried"], second.counts["removed"]) == (0, 1), second.log
+    assert nights.marked() == set()
+
+
+def test_a_leaver_that_omnisend_will_not_let_go_is_tried_once_a_night(nights: Nights) -> None:
+    whole = {"sync_mode": "mirror", "mirror_on": "end_of_stream"}
+    nights.night(*people(6), **whole)
+    nights.store.faults.add(Fault("status", "DELETE /contacts/tags", status=400))
+    runs = [nights.night(*people(5), **whole) for _ in range(4)]
+    assert [ran.counts["not_removed"] for ran in runs] == [1, 1, 1, 1]
+    assert [ran.counts["retried"] for ran in runs] == [0, 1, 1, 1]
+    assert [ran.calls["DELETE /contacts/tags"] for ran in runs] == [1, 1, 1, 1]
+
+
+def test_to_retire_a_segment_sends_no_contact_and_none_later(nights: Nights) -> None:
+    nights.store.faults.add(DOWN)
+    nights.night(record("ann@example.com"), record("bob@example.com"))
+    nights.store.faults.clear()
+    retired = nights.retire("VIP", **nights.settings)
+    assert (retired.code, retired.counts["removed"]) == (0, 1), retired.log
+    assert retired.writes == {"DELETE /contacts/tags": 1}
+    assert nights.night(record("cid@example.com")).counts["retried"] == 0
+    assert nights.tagged() == {"cid"}
