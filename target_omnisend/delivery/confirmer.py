@@ -127,7 +127,9 @@ class Confirmer:
                 self._ask(batch, now)
         self._listing = None
         oldest = next((batch.submitted_at for batch in self.open.values()), now)
-        gap = min(max((now - oldest) * GAP_SHARE, SHORTEST_GAP), LONGEST_GAP)
+        # A small budget that is spent at once would leave a minute without a listing.
+        pace = WINDOW_SECONDS / self._scheduler.lanes[Endpoint.LIST_BATCHES].budget.per_minute
+        gap = min(max((now - oldest) * GAP_SHARE, SHORTEST_GAP, pace), LONGEST_GAP)
         self._next_listing = now + gap
 
     def _learn(self, batch: Batch, info: Mapping[str, t.Any], now: float) -> None:

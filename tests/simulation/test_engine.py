@@ -185,6 +185,12 @@ def test_a_refused_item_is_kept_and_the_others_arrive(shape: Any) -> None:
     assert (post_calls(run), run.states[-1].value) == (5, {"read": 500})
 
 
+def test_a_small_budget_shows_a_batch_that_is_done_before_it_is_given_up() -> None:
+    run = simulation(quota_share=0.01, confirm_timeout=60.0, batch_latency=5.0)
+    run.run(with_states(members(50), 50))
+    assert (run.outcome.exit_code, run.outcome.total().accepted) == (0, 50)
+
+
 def test_a_refusal_keeps_what_omnisend_said() -> None:
     run = simulation(Fault("item_refused", email="^p3@")).run(members(10))
     (reject,) = run.rejects.all
