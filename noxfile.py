@@ -1,4 +1,4 @@
-"""Sessions of work on target-omnisend; `nox` runs lint, tests and e2e, and CI all of them."""
+"""Sessions of work on target-omnisend; `nox` runs lint and tests, and CI all of them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ MANY = ("-n", "4", "--dist", "worksteal")
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "tests", "e2e"]
+nox.options.sessions = ["lint", "tests"]
 
 
 def install(session: nox.Session, *groups: str) -> None:

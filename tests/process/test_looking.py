@@ -28,6 +28,8 @@ WRONG: dict[str, tuple[Fault, dict[str, Any], str]] = {
     "tags ignored": (Fault("ignores_tags"), {}, "accepted the tags of segment 'VIP', sent twice"),
 }
 
+OFTEN = ("consent downgraded", "tags ignored")
+
 
 def _run(command: Command, sandbox: Sandbox, *faults: Fault, **settings: Any) -> Ran:
     for number in range(KNOWN):
@@ -51,7 +53,14 @@ def _run(command: Command, sandbox: Sandbox, *faults: Fault, **settings: Any) ->
     )
 
 
-@pytest.mark.parametrize(("fault", "settings", "words"), WRONG.values(), ids=list(WRONG))
+@pytest.mark.parametrize(
+    ("fault", "settings", "words"),
+    [
+        # The simulation has each of them without a process.
+        pytest.param(*case, id=name, marks=[] if name in OFTEN else pytest.mark.slow)
+        for name, case in WRONG.items()
+    ],
+)
 def test_it_is_seen_before_a_second_batch_goes_out(
     command: Command, sandbox: Sandbox, fault: Fault, settings: dict[str, Any], words: str
 ) -> None:
@@ -81,6 +90,7 @@ def test_what_is_proven_is_said_and_reported(command: Command, sandbox: Sandbox)
     assert sandbox.store.requests.counts["GET /contacts"] <= 45
 
 
+@pytest.mark.slow  # several runs, each with its looks
 def test_a_ledger_remembers_it_for_these_settings(command: Command, sandbox: Sandbox) -> None:
     ledger = {"ledger_url": f"sqlite:///{command.folder}/ledger.db"}
     assert not _looks(command, _run(command, sandbox, **ledger))["remembered"]
@@ -93,6 +103,7 @@ def test_a_ledger_remembers_it_for_these_settings(command: Command, sandbox: San
     assert not _looks(command, _run(command, sandbox, full_refresh=True, **ledger))["remembered"]
 
 
+@pytest.mark.slow  # several runs, each with its looks
 def test_people_of_a_batch_whose_tags_did_not_arrive_are_not_in_the_ledger(
     command: Command, sandbox: Sandbox
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_run_beyond_the_limit_sends_nothing(command: Command, sandbox: Sandbox
     assert (command.folder / "report.json").exists()
 
 
+@pytest.mark.slow  # the simulation has the same without processes
 def test_members_of_the_ledger_are_not_looked_up(command: Command, sandbox: Sandbox) -> None:
     ledger = {"ledger_url": f"sqlite:///{command.folder}/ledger.db", "mapping": {"email": "email"}}
     assert _run(command, **ledger).code == 0
@@ -73,6 +74,7 @@ def test_members_of_the_ledger_are_not_looked_up(command: Command, sandbox: Sand
     assert sandbox.store.requests.counts["GET /contacts"] == before
 
 
+@pytest.mark.slow  # the simulation has the same without processes
 def test_members_of_the_ledger_wait_for_the_count_too(command: Command, sandbox: Sandbox) -> None:
     ledger = {"ledger_url": f"sqlite:///{command.folder}/ledger.db"}
     assert command(schema(), *people(KNOWN), **ledger).code == 0
@@ -110,6 +112,7 @@ def test_a_key_that_cannot_read_contacts_ends_it(
     assert "scope contacts.read" in ran.errors[0]
 
 
+@pytest.mark.slow  # the simulation has the same without processes
 def test_a_deletion_makes_no_contact(command: Command, sandbox: Sandbox) -> None:
     deleted = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
     ran = command(

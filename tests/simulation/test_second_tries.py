@@ -9,7 +9,9 @@ from omnisend_sandbox.faults import Fault
 from target_omnisend.delivery.second_tries import PATIENCE
 
 
-@pytest.mark.parametrize(("share", "most"), [(0.01, 1.03), (0.05, 1.07)])
+@pytest.mark.parametrize(
+    ("share", "most"), [pytest.param(0.01, 1.03, marks=pytest.mark.slow), (0.05, 1.07)]
+)
 def test_few_items_that_fail_once_cost_few_calls(share: float, most: float) -> None:
     run = Simulation(batch_latency=20.0, max_unconfirmed=20_000)
     run.store.faults.add(Fault("item_flaky", code=503, probability=share, seed=7))

@@ -94,6 +94,7 @@ def test_a_person_who_is_nowhere_is_no_failure(nowhere: Command, address: str) -
 
 
 @pytest.mark.parametrize("address", ["ann", "-"])
+@pytest.mark.slow  # a process for each
 def test_what_is_not_an_address_is_wrong_use(nowhere: Command, address: str) -> None:
     kept = rejects_of(nowhere.rejects_path, *MENTIONS)
     ran = forget(nowhere, address)

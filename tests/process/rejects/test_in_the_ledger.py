@@ -189,6 +189,7 @@ def test_a_number_beyond_all_limits_is_kept_too(nights: Nights) -> None:
 # -- the command ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # processes for what a session shows as well
 def test_it_is_printed_and_nothing_else_is(command: Command) -> None:
     place = {"rejects_path": "ledger", "ledger_url": f"sqlite:///{command.folder}/ledger.db"}
     config = command.config(**place)
@@ -213,6 +214,7 @@ def test_it_needs_a_ledger(command: Command) -> None:
 
 
 @pytest.mark.parametrize("other", ["--check", "--dry-run", "--retire=VIP", "--forget=a@b.c"])
+@pytest.mark.slow  # processes for what a session shows as well
 def test_it_goes_with_no_other_command(command: Command, other: str) -> None:
     ran = command.run("--rejects", other, "--config", command.config())
     assert ran.code == 2

@@ -103,8 +103,15 @@ class Story:
         return found - {"theirs"}
 
 
-@pytest.mark.parametrize("mirror_on", ["activate_version", "end_of_stream"])
-@pytest.mark.parametrize("membership", ["tag", "property"])
+@pytest.mark.parametrize(
+    ("membership", "mirror_on"),
+    [
+        ("tag", "activate_version"),
+        ("property", "end_of_stream"),
+        pytest.param("tag", "end_of_stream", marks=pytest.mark.slow),
+        pytest.param("property", "activate_version", marks=pytest.mark.slow),
+    ],
+)
 def test_thirty_days(tmp_path: Path, membership: str, mirror_on: str) -> None:
     story = Story(tmp_path, 7, membership, mirror_on)
     for _ in range(DAYS):

@@ -293,6 +293,7 @@ def test_the_command(command: Command, sandbox: Sandbox, ledger: dict[str, Any])
 
 
 @pytest.mark.parametrize("other", [["--check"], ["--dry-run"], ["--retire", "VIP"]])
+@pytest.mark.slow  # a process for each
 def test_options_that_do_not_go_together(command: Command, other: list[str]) -> None:
     ran = command.run("--config", command.config(), "--verify", "VIP", *other)
     assert (ran.code, "do not go together" in ran.log) == (2, True)

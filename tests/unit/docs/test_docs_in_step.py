@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 FILES = {
     "docs/settings.md": "Seconds that one HTTP call",
@@ -33,6 +35,7 @@ def test_they_are_in_step() -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 
 
+@pytest.mark.slow  # it makes each generated file twice
 def test_differences_are_told_and_mended(tmp_path: Path) -> None:
     for folder in ("scripts", "docs", "target_omnisend"):
         (tmp_path / folder).mkdir()

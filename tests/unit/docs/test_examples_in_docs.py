@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -28,6 +30,7 @@ def test_every_example_is_shown() -> None:
     assert [name for name in shown if pages.count(f"<!-- {name} -->") != 1] == []
 
 
+@pytest.mark.slow  # it makes each generated file twice
 def test_an_example_that_was_changed_is_told_and_shown_anew(tmp_path: Path) -> None:
     for name in (
         "scripts/sync_docs.py",
