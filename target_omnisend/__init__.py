@@ -13,22 +13,23 @@ if TYPE_CHECKING:
 
 __all__ = ["ExitCode", "TargetOmnisend"]
 
+if not TYPE_CHECKING:  # or a type checker takes every name for one of ours
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is asked for: the SDK takes half a second.
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is asked for: the SDK takes half a second.
 
-    Raises:
-        AttributeError: any other name.
-    """
-    if name == "ExitCode":
-        from target_omnisend.errors import ExitCode  # noqa: PLC0415
+        Raises:
+            AttributeError: any other name.
+        """
+        if name == "ExitCode":
+            from target_omnisend.errors import ExitCode  # noqa: PLC0415
 
-        return ExitCode
-    if name == "TargetOmnisend":
-        from target_omnisend.target import TargetOmnisend  # noqa: PLC0415
+            return ExitCode
+        if name == "TargetOmnisend":
+            from target_omnisend.target import TargetOmnisend  # noqa: PLC0415
 
-        return TargetOmnisend
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return TargetOmnisend
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
