@@ -35,7 +35,7 @@ def test_the_public_names_are_there_and_on_the_page(module: str) -> None:
 
 def test_another_name_is_not_there() -> None:
     with pytest.raises(ImportError, match="nothing"):
-        from target_omnisend import nothing  # noqa: F401, PLC0415  # type: ignore[attr-defined]
+        from target_omnisend import nothing  # type: ignore[attr-defined]  # noqa: F401, PLC0415
 
 
 def test_the_package_alone_does_not_import_the_sdk() -> None:
