@@ -54,7 +54,7 @@ Item: t.TypeAlias = dict[str, t.Any]
 def trim(entry: Entry, refusal: Refusal, segment: Segment) -> bool:
     """Take the rejected values out of an entry's contact; False if it can have no less."""
     item = msgspec.json.decode(entry.make_item())
-    present = optional_fields(item, keep=_membership(segment, entry.email))
+    present = optional_fields(item, keep={segment.property or ""})
     named = named_fields(refusal, item)
     if not (present and named) or EMAIL in named:
         return False
@@ -106,13 +106,6 @@ def column_of(field: str, columns: Mapping[str, str]) -> str:
     """The column that a field's value came from, or else its setting."""
     setting = SETTINGS.get(field) or field.replace(PROPERTIES, "custom_properties")
     return columns.get(setting) or columns.get(f"{setting}.0") or setting
-
-
-def _membership(segment: Segment, email: str) -> set[str]:
-    """The property that shows membership, which no contact goes without."""
-    if segment.clear is None:
-        return set()
-    return set(msgspec.json.decode(segment.clear(email)).get(PROPERTIES, ()))
 
 
 def _field_of(path: str, item: Item) -> Iterator[str]:

@@ -24,8 +24,16 @@ class StoredRejects:
     A file goes to the store before a state passes its records. It is Singer input by itself.
     """
 
-    def __init__(self, store: ObjectStore, run_id: str, utc_now: Callable[[], dt.datetime]) -> None:
-        """Name the files; nothing is written yet."""
+    def __init__(
+        self,
+        store: ObjectStore,
+        run_id: str,
+        utc_now: Callable[[], dt.datetime],
+        *,
+        large: int = LARGE,
+    ) -> None:
+        """Name the files; nothing is written yet. `large` bytes do not wait for a state."""
+        self._large = large
         self._store = store
         self._name = f"{utc_now():%Y%m%dT%H%M%SZ}-{run_id}"
         self._utc_now = utc_now
@@ -68,7 +76,7 @@ class StoredRejects:
         self._schemas.wrote(schema)
         self._lines += lines
         self._size += sum(map(len, lines))
-        if self._size >= LARGE:
+        if self._size >= self._large:
             self.sync()
 
     def sync(self) -> None:

@@ -38,12 +38,6 @@ ITEM: dict[str, Any] = {
 PROPERTIES = {f"customProperties.{name}" for name in ITEM["customProperties"]}
 
 
-def clear(email: str) -> bytes:
-    return msgspec.json.encode(
-        {"identifiers": [{"type": "email", "id": email}], "customProperties": {"segment_vip": None}}
-    )
-
-
 def refusal(*fields: str, message: str = "") -> Refusal:
     return Refusal(400, None, "", message, "1", fields)
 
@@ -54,7 +48,7 @@ def entry_of(item: dict[str, Any]) -> Entry:
 
 
 def segment(*, by_property: bool = True) -> Segment:
-    return Segment("vip", clear=clear if by_property else None)
+    return Segment("vip", property="segment_vip" if by_property else None)
 
 
 @pytest.mark.parametrize(

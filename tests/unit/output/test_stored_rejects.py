@@ -11,7 +11,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from target_omnisend.errors import ExitCode, RunFailed
-from target_omnisend.output import object_store, stored_rejects
+from target_omnisend.output import object_store
 from target_omnisend.output.object_store import ObjectStore
 from target_omnisend.output.stored_rejects import StoredRejects
 
@@ -68,9 +68,10 @@ def test_each_sync_makes_a_complete_file(rejects: StoredRejects, files: dict[str
 
 
 def test_many_records_do_not_wait_in_memory_for_a_state(
-    rejects: StoredRejects, files: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    files: dict[str, Any],
 ) -> None:
-    monkeypatch.setattr(stored_rejects, "LARGE", 1000)
+    store = ObjectStore("memory://rejects/")
+    rejects = StoredRejects(store, "5eed1234", lambda: NOW, large=1000)
     for _ in range(20):
         rejects.add(SCHEMA, LINE, **REASON)
     assert len(files) > 1
