@@ -230,6 +230,8 @@ class Session:
             would=self.parts.dry,
         )
         self.runner.remember_by(ChangeFilter(ledger, mirrors, full_refresh=settings.full_refresh))
+        if settings.full_refresh:
+            ledger.contacts.drop()
         if ledger.proofs.has(proof_key(settings)):
             self.runner.trust()
 

@@ -12,6 +12,7 @@ from target_omnisend.delivery.retries import NoRetries, Retries
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
+    from array import array
     from collections.abc import Collection, Iterable, Sequence
 
     from target_omnisend.delivery.model import Batch, Entry, Origin, Segment
@@ -23,11 +24,23 @@ UNKNOWN: t.Final = b""
 """In place of a fingerprint: the ledger knows a member, and nothing of its contact."""
 
 
+class NoContacts:
+    """Without a ledger all contacts have to be read."""
+
+    def begin(self, *, whole: bool = False) -> tuple[None, list[array[int]]]:  # noqa: ARG002
+        """All of them."""
+        return None, []
+
+    def keep(self, parts: Sequence[array[int]]) -> None:
+        """Remember nothing."""
+
+
 class NoChangeFilter:
     """Without a ledger each contact counts as changed."""
 
     def __init__(self) -> None:
         """Know nothing."""
+        self.contacts = NoContacts()
         self.mirrors = NoMirrors()
         self.retries = NoRetries()
 
@@ -63,11 +76,13 @@ class ChangeFilter:
 
     Attributes:
         mirrors: the members in the source of each segment.
+        contacts: those that Omnisend had when a run last read them.
         retries: contacts that earlier runs could not deliver.
     """
 
     def __init__(self, ledger: Ledger, mirrors: Mirrors, *, full_refresh: bool) -> None:
         """Remember by `ledger`; with `full_refresh` no contact counts as unchanged."""
+        self.contacts = ledger.contacts
         self.mirrors = mirrors
         self.retries = Retries(ledger.retries)
         self._ledger = ledger

@@ -80,7 +80,7 @@ class Newcomers:
         self._settlement = settlement
         self._outcome = outcome
         self._growth = growth
-        self._presence = Presence(scheduler, growth.max_look_ups)
+        self._presence = Presence(scheduler, settlement, growth.max_look_ups)
         self._new: set[int] = set()
         """Hashes of the addresses of people that Omnisend does not have."""
         self._absent: list[Entry] = []

@@ -1,4 +1,7 @@
-"""Whether Omnisend has people: a few are looked up, for many the whole store is read once."""
+"""Whether Omnisend has people: a few are looked up, for many all contacts are read once.
+
+With a ledger later runs read only the contacts that changed since.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,19 @@ from target_omnisend.delivery.failures import not_readable
 from target_omnisend.delivery.lookup import read_finding
 from target_omnisend.delivery.paging import FORBIDDEN_WAITS, Pages, email_of
 from target_omnisend.events import event
+from target_omnisend.mapping.address import email_number
+from target_omnisend.mapping.dates import rfc3339
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable
+    import datetime as dt
+    from collections.abc import Iterable, Sequence
 
+    from target_omnisend.api.answers import Answer
     from target_omnisend.api.scheduler import Scheduler
     from target_omnisend.delivery.exchange import Exchange
     from target_omnisend.delivery.lookup import Finding
     from target_omnisend.delivery.model import Entry
+    from target_omnisend.delivery.settlement import Settlement
     from target_omnisend.errors import RunFailed
 
 logger = logging.getLogger("target-omnisend.delivery")
@@ -37,39 +45,47 @@ TELLING_SECONDS: t.Final = 30.0
 """Seconds between two lines that say how many contacts were read."""
 
 PART: t.Final = 250_000
-"""Hashes that are sorted at once: each costs 40 bytes while it is."""
+"""Numbers that are sorted at once: each costs 40 bytes while it is."""
 
 
 class Addresses:
-    """Addresses by their hashes, 8 bytes each.
+    """Addresses by their numbers, 8 bytes each.
 
     It has an address that it did not get with a chance of one in 18 million million, for a store
     of a million.
     """
 
-    def __init__(self, part: int = PART) -> None:
-        """Have none; sort so many hashes at once."""
-        self.count = 0
-        self._part = part
+    def __init__(self, parts: Iterable[array[int]] = (), size: int = PART) -> None:
+        """Have what these sorted parts have; sort so many numbers at once."""
+        self.parts = list(parts)
+        self._size = size
         self._unsorted = array("q")
-        self._parts: list[array[int]] = []
+
+    @property
+    def count(self) -> int:
+        """How many addresses it has."""
+        return sum(map(len, self.parts)) + len(self._unsorted)
 
     def add(self, emails: Iterable[str]) -> None:
         """Take addresses in."""
-        self._unsorted.extend(map(hash, emails))
-        if len(self._unsorted) >= self._part:
+        numbers = map(email_number, emails)
+        self._unsorted.extend(one for one in numbers if not self._has(one))
+        if len(self._unsorted) >= self._size:
             self.close()
 
     def close(self) -> None:
-        """Have all of them found."""
-        self.count += len(self._unsorted)
-        self._parts.append(array("q", sorted(self._unsorted)))
+        """Have all of them found; a last part that is small grows."""
+        if self.parts and len(self.parts[-1]) < self._size:
+            self._unsorted.extend(self.parts.pop())
+        self.parts.append(array("q", sorted(self._unsorted)))
         self._unsorted = array("q")
 
     def has(self, email: str) -> bool:
         """Whether the address is one of those that were there at the last `close`."""
-        number = hash(email)
-        return any(_holds(part, number) for part in self._parts)
+        return self._has(email_number(email))
+
+    def _has(self, number: int) -> bool:
+        return any(_holds(part, number) for part in self.parts)
 
 
 def _holds(part: array[int], number: int) -> bool:
@@ -87,17 +103,22 @@ class Presence:
         failure: why it cannot be found out; None as long as it can.
     """
 
-    def __init__(self, scheduler: Scheduler, max_look_ups: int) -> None:
-        """Know no person; look so many up by address before the whole store is read."""
+    def __init__(self, scheduler: Scheduler, settlement: Settlement, max_look_ups: int) -> None:
+        """Know no person; look so many up by address before contacts are read.
+
+        The ledger of `settlement` knows which ones an earlier run read.
+        """
         self.waiting: dict[Entry, None] = {}
         self.failure: RunFailed | None = None
         self._exchanges = Exchanges(scheduler)
+        self._settlement = settlement
         self._queue: deque[Entry] = deque()
         self._max_look_ups = max_look_ups
         self._asked = 0
         self._found: dict[str, bool] = {}
         self._decided: list[tuple[Entry, bool]] = []
         self._store = Addresses()
+        self._count = 0
         self._reading = False
         self._is_read = False
         self._cancelled = False
@@ -135,9 +156,9 @@ class Presence:
         if self._told_at:
             logger.info(
                 "%d contacts of the store read so far, %d people wait for it.",
-                self._store.count,
+                self._count,
                 len(self.waiting),
-                extra=event("store_read", contacts=self._store.count, waiting=len(self.waiting)),
+                extra=event("store_read", contacts=self._count, waiting=len(self.waiting)),
             )
         self._told_at = now
 
@@ -176,25 +197,41 @@ class Presence:
             return
         self._reading = True
         self._queue.clear()
-        logger.info(
-            "The target reads all contacts of the store once, 250 a call, because it needs to know "
-            "which people Omnisend has.",
-            extra=event("reading_store", waiting=len(self.waiting)),
-        )
         self._exchanges.start(self._read())
 
     def _read(self) -> Exchange[None]:
-        pages = Pages({})
-        while (page := (yield from pages.next_page())) is not None:
-            if self._cancelled:
-                return
-            self._store.add(email for email in map(email_of, page) if email)
-        if (answer := pages.kept_back) is not None:
-            self._fail(answer.fault, forbidden=answer.kind is Kind.FORBIDDEN)
+        memory = self._settlement.changes.contacts
+        since, known = memory.begin()
+        kept_back = yield from self._read_pages(since, known)
+        if since and kept_back is not None and kept_back.kind is Kind.INVALID:
+            # The filter is documented, and no user was seen to use it.
+            kept_back = yield from self._read_pages(*memory.begin(whole=True))
+        if self._cancelled:
+            return
+        if kept_back is not None:
+            self._fail(kept_back.fault, forbidden=kept_back.kind is Kind.FORBIDDEN)
             return
         self._store.close()
+        memory.keep(self._store.parts)
         self._is_read = True
         self._decide_known(list(self.waiting))
+
+    def _read_pages(
+        self, since: dt.datetime | None, known: Sequence[array[int]]
+    ) -> Exchange[Answer | None]:
+        """Read the contacts that changed since then, or all; the answer that kept a page back."""
+        self._store = Addresses(known)
+        which = "the contacts that changed lately" if since else "all contacts of the store once"
+        logger.info(
+            "The target reads %s, 250 a call, because it needs to know which people Omnisend has.",
+            which,
+            extra=event("reading_store", waiting=len(self.waiting), known=self._store.count),
+        )
+        pages = Pages({"updatedAtFrom": rfc3339(since)} if since else {})
+        while not self._cancelled and (page := (yield from pages.next_page())) is not None:
+            self._count += len(page)
+            self._store.add(email for email in map(email_of, page) if email)
+        return pages.kept_back
 
     def _decide_known(self, entries: list[Entry]) -> None:
         for entry in entries:

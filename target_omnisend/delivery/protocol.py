@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing as t
 
 if t.TYPE_CHECKING:
+    import datetime as dt
+    from array import array
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from target_omnisend.delivery.model import Entry
@@ -92,8 +94,22 @@ class RetryStore(t.Protocol):
         """Have it sent no more."""
 
 
+class ReadContacts(t.Protocol):
+    """The contacts that a run last read, as numbers; `ledger.contacts.ReadContacts` is one."""
+
+    def begin(self, *, whole: bool = False) -> tuple[dt.datetime | None, list[array[int]]]:
+        """Begin to read contacts: since when they have to be read, and those known from before."""
+
+    def keep(self, parts: Sequence[array[int]]) -> None:
+        """Remember what the reading found."""
+
+
 class Ledger(t.Protocol):
     """The memory of earlier runs, by segment and normalised e-mail; `ledger.Ledger` is one."""
+
+    @property
+    def contacts(self) -> ReadContacts:
+        """The contacts that Omnisend had when a run last read them."""
 
     @property
     def retries(self) -> RetryStore:

@@ -55,6 +55,7 @@ class ErasingLedger(Ledger):
                 "memberships": self._erase_members(email),
                 "open batches": self._erase_from_batches(email),
                 "contacts to be sent once more": self._erase_retries(email, is_about),
+                "contacts read from Omnisend": self.contacts.erase(email),
                 "rejected records": self._erase_rejects(is_about),
             }
         )

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import members as table
 from target_omnisend.ledger.changes import Change, Segment, decode, encode
+from target_omnisend.ledger.contacts import ReadContacts
 from target_omnisend.ledger.database import Database
 from target_omnisend.ledger.kept import KeptRows
 from target_omnisend.ledger.proofs import Proofs
@@ -76,6 +77,7 @@ class Ledger:
         kept: the rejected records, if they are kept here.
         runs: the history.
         proofs: what earlier runs proved by looking at Omnisend's contacts.
+        contacts: those that Omnisend had when a run last read them.
         retries: the contacts that are to be sent once more.
     """
 
@@ -110,6 +112,7 @@ class Ledger:
         self.kept = KeptRows(self._database, brand)
         self.runs = Runs(self._database, RUNS, brand=brand, dry=dry)
         self.proofs = Proofs(self._database, brand, utc_now)
+        self.contacts = ReadContacts(self._database, brand, utc_now, dry=dry)
         self.retries = RetryRows(self._database, brand)
         with self._database.guard():
             self._segments = self._load()

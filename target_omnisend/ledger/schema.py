@@ -82,9 +82,19 @@ UPGRADES: dict[int, Sequence[str]] = {
             PRIMARY KEY (brand, segment, email)
         )
         """,
+        """
+        CREATE TABLE target_omnisend_contacts (
+            brand TEXT NOT NULL,
+            part INTEGER NOT NULL,
+            numbers {binary} NOT NULL,
+            whole_at BIGINT NOT NULL,
+            read_at BIGINT NOT NULL,
+            PRIMARY KEY (brand, part)
+        )
+        """,
     ),
 }
-"""By version, the statements that make the next version of it."""
+"""By version, the statements that make the next version of it; `binary` is a type's name."""
 
 _METADATA: t.Final = sa.MetaData()
 
@@ -160,6 +170,16 @@ RETRIES: t.Final = sa.Table(
     sa.Column("code", sa.Text, nullable=False, comment="why the latest of them failed"),
 )
 
+CONTACTS: t.Final = sa.Table(
+    "target_omnisend_contacts",
+    _METADATA,
+    sa.Column("brand", sa.Text, primary_key=True),
+    sa.Column("part", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("numbers", sa.LargeBinary, nullable=False, comment="of addresses, 8 bytes, sorted"),
+    sa.Column("whole_at", sa.BigInteger, nullable=False, comment="when all contacts were read"),
+    sa.Column("read_at", sa.BigInteger, nullable=False, comment="when the changed ones were"),
+)
+
 JOURNAL: t.Final = sa.Table(
     "target_omnisend_journal",
     _METADATA,
@@ -223,8 +243,9 @@ def prepare(connection: sa.Connection) -> None:
             f"The ledger has version {version}, which a newer target-omnisend made; this one "
             f"knows version {VERSION}. Upgrade target-omnisend, or name another 'ledger_url'.",
         )
+    binary = "BYTEA" if connection.dialect.name == "postgresql" else "BLOB"
     for statement in (one for old in range(version, VERSION) for one in UPGRADES[old]):
-        connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(statement.format(binary=binary))
     if version < VERSION:
         connection.execute(LEDGER.update().values(version=VERSION))
     _check_columns(connection, _METADATA.sorted_tables)

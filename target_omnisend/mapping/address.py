@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from typing import Final
@@ -46,6 +47,15 @@ def email_key(text: str) -> str:
     if text.startswith("'"):
         text = _MARKS.sub("", text, count=1)
     return text.lower() if text.isascii() else _beyond_ascii(text)
+
+
+def email_number(key: str) -> int:
+    """A number of 64 bits that stands for an address, the same in each run.
+
+    Two addresses of a million have one number with a chance of 1 in 37 million.
+    """
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
 
 
 def email(text: str) -> str:

@@ -216,7 +216,7 @@ def test_a_look_up_without_sense_has_the_store_read(monkeypatch: pytest.MonkeyPa
 
 
 def test_addresses_are_found_in_each_part() -> None:
-    addresses = Addresses(part=3)
+    addresses = Addresses(size=3)
     for part in (["a", "b"], ["c", "d"], ["e"]):
         addresses.add(part)
     addresses.close()
