@@ -98,7 +98,7 @@ class ReadContacts(t.Protocol):
     """The contacts that a run last read, as numbers; `ledger.contacts.ReadContacts` is one."""
 
     def begin(self, *, whole: bool = False) -> tuple[dt.datetime | None, list[array[int]]]:
-        """Begin to read contacts: since when they have to be read, and those known from before."""
+        """Begin to read contacts: the moment from which on to read, and those known from before."""
 
     def keep(self, parts: Sequence[array[int]]) -> None:
         """Remember what the reading found."""

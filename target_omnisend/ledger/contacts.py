@@ -41,7 +41,7 @@ class ReadContacts:
         self._began = self._whole = 0
 
     def begin(self, *, whole: bool = False) -> tuple[dt.datetime | None, list[array[int]]]:
-        """Begin to read contacts: since when they have to be read, and those known from before.
+        """Begin to read contacts: the moment from which on to read, and those known from before.
 
         With None all of them have to be: with `whole`, or if the last whole reading is old.
         """
