@@ -55,6 +55,9 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.outcome import Outcome
     from target_omnisend.delivery.protocol import Rejects
 
+SOON: t.Final = 0.5
+"""Seconds after which the entries that fill a batch go out, if no other batch waits."""
+
 READ_AHEAD: t.Final = 20_000
 """Entries that may wait for their submission: more would only cost memory."""
 
@@ -317,7 +320,8 @@ class Delivery:
             self.gate.tick()
             self._submitter.tick(now, any_accepted=self._results.any_accepted)
         quiet = self._submitter.idle and not self._ids.reading
-        self._tagger.tick(now, quiet=self._ending.early or quiet)
+        quiet = quiet or self._ending.early
+        self._tagger.tick(now, quiet=quiet, soon=not self._ending.closing)
 
     def _send_again(self, now: float) -> None:
         while self._results.again:
@@ -348,11 +352,24 @@ class Delivery:
                     self._cutter.cut(segment, now, partial=True)
         if segments.full and not self.has_room():
             self._cutter.cut_full(now)
+        if segments.full and self._submitter.is_free and not self.gate.entries:
+            self._cut_soon(now)
         for segment in segments.older_than(now - waits.seconds(waits.IDLE)):
             self._cutter.cut(segment, now, partial=len(segment.pending) < MAX_ITEMS)
             segments.put_off(segment, now)
         while segments.all and self._is_stuck():
             self._cutter.cut(next(iter(segments.all)), now, partial=True)
+
+    def _cut_soon(self, now: float) -> None:
+        """Cut the full batches of a slow tap: the next drain can be minutes away.
+
+        A segment is cut once in `SOON` at most: a fast tap's records of a person still become
+        one, and the ledger is asked about many members at once.
+        """
+        due = [one for one in self._batcher.segments.full if one.pending_since <= now - SOON]
+        for segment in due:
+            self._cutter.cut(segment, now, partial=False)
+            self._batcher.segments.put_off(segment, now)
 
     def _is_stuck(self) -> bool:
         if self._ending.closing:

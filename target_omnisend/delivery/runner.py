@@ -33,10 +33,12 @@ MAX_CALLS_AT_ONCE: t.Final = 64
 """Threads that make calls; 400 calls a minute of up to 9 s each need no more."""
 
 FIRST_CALLERS: t.Final = 4
-"""So many of them start at once; then one more every `_TICK` while calls are overdue."""
+"""So many of them start at once; then one more every `_GROWTH` seconds while calls are overdue."""
 
-_TICK: t.Final = 0.25
-"""Seconds after which time alone may have changed something."""
+_GROWTH: t.Final = 0.25
+
+_TICK: t.Final = 0.1
+"""Seconds after which time alone may have changed something: a batch has several such waits."""
 
 
 class Runner:
@@ -356,7 +358,7 @@ class Runner:
             return True
         if self._callers >= self._most_callers:
             return False
-        return self._callers < FIRST_CALLERS or now >= self._grown_at + _TICK
+        return self._callers < FIRST_CALLERS or now >= self._grown_at + _GROWTH
 
     def _start(self, call: Call, now: float) -> None:
         self._calling += 1

@@ -69,6 +69,11 @@ class Submitter:
         """Whether no batch is under way, here or at Omnisend."""
         return not self.entries and not self._confirmer.open
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a further batch would go out at once."""
+        return not self._ready and not self._lane.queue
+
     def add(self, batch: Batch) -> None:
         """Queue a batch."""
         self.entries += len(batch.entries)

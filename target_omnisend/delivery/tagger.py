@@ -66,7 +66,10 @@ class Tagger:
         """Take people whose tag shows a membership that they lose."""
         self.removing.add(segment, entries, now)
 
-    def tick(self, now: float, *, quiet: bool) -> None:
-        """Queue the next calls; `quiet` says that no more entries will come soon."""
-        self.adding.tick(now, quiet=quiet)
-        self.removing.tick(now, quiet=quiet)
+    def tick(self, now: float, *, quiet: bool, soon: bool = False) -> None:
+        """Queue the next calls.
+
+        `quiet` says that no more entries will come soon, and `soon` that states wait for each.
+        """
+        self.adding.tick(now, quiet=quiet, soon=soon)
+        self.removing.tick(now, quiet=quiet, soon=soon)

@@ -103,15 +103,19 @@ def test_stopped_or_failed_the_terminal_is_as_before(
         assert "received, " in terminal.text.rpartition("METRIC")[2], "said when it was down"
 
 
-def test_an_end_by_force_leaves_the_cursor_to_be_seen(command: Command, tmp_path: Path) -> None:
+def test_an_end_by_force_leaves_the_cursor_to_be_seen(
+    command: Command, sandbox: Sandbox, tmp_path: Path
+) -> None:
     text = tmp_path / "input.jsonl"
     messages = [schema(), *people(2), state(bookmark="x" * 200_000)]
     text.write_text("\n".join(map(json.dumps, messages)))
     nobody_reads, out = os.pipe()
+    sandbox.store.faults.add(Fault("status", "POST /batches", status=503))
     with at_terminal(
         *("--config", command.config(membership="none")), folder=tmp_path, text=text, out=out
     ) as terminal:
         terminal.wait_for_display()
+        sandbox.store.faults.clear()  # then comes the state that the pipe has no room for
         wait_for(lambda: unread(nobody_reads) == PIPE_BYTES)
         terminal.interrupt()
         terminal.process.send_signal(signal.SIGTERM)
