@@ -11,6 +11,7 @@ from typing import Any
 from bench import scale as scaling
 from bench import tools
 from bench.simulate import simulate
+from bench.soon import delays
 
 LEDGERS = {"SQLite": "sqlite:///{folder}/ledger.db"}
 MILLION = 1_000_000
@@ -26,8 +27,9 @@ def main() -> None:
         "ceiling": ceiling,
         "ledger": ledger,
         "dry": dry,
-        "batch": batch,
-        "parquet": parquet,
+        "files": files,
+        "soon": soon,
+        "flaky": flaky,
         # Last: a process is said to have needed what the one that started it did.
         "simulation": simulation,
     }
@@ -121,23 +123,54 @@ def memory(folder: Path, _runs: int) -> None:
 def ceiling(folder: Path, _runs: int) -> None:
     """Real time at Omnisend's real limits."""
     lines = tools.write_members(folder / "60k", 60_000)
-    report = folder / "report.json"
-    with tools.sandbox("--latency", "0.08", "--batch-latency", "60") as url:
-        config = tools.write_config(
-            folder / "config.json",
-            url,
-            quota_share=1,
-            membership="property",
-            report_path=str(report),
+    # Batch calls a minute, or calls with the tags of 500 people.
+    for membership, a_minute, latency in (("property", 40_000, 60), ("tag", 30_000, 1)):
+        report = folder / f"{membership}.json"
+        with tools.sandbox("--latency", "0.08", "--batch-latency", str(latency)) as url:
+            config = tools.write_config(
+                folder / "config.json",
+                url,
+                quota_share=1,
+                membership=membership,
+                report_path=str(report),
+            )
+            cost = tools.run([*OURS, str(config)], lines)
+        ideal = 60_000 / a_minute * 60 + latency
+        _table(
+            f"Ceiling: 60,000 members, `membership: {membership}`, 80 ms a call, batches of "
+            f"{latency} s, real limits, `quota_share: 1`",
+            ["ideal s", "took s", "ratio"],
+            [[f"{ideal:.0f}", f"{cost.wall:.1f}", f"{cost.wall / ideal:.3f}"]],
         )
-        cost = tools.run([*OURS, str(config)], lines)
-    ideal = 60_000 / 40_000 * 60 + 60
+        _requests(json.loads(report.read_text(encoding="utf-8"))["requests"])
+
+
+def soon(folder: Path, _runs: int) -> None:
+    """Seconds from a state to the one that covers it, while a slow tap goes on."""
+    rows = []
+    for latency in (0.5, 2.0):
+        with tools.sandbox("--latency", "0.08", "--batch-latency", str(latency)) as url:
+            found = delays(tools.write_config(folder / "config.json", url), seconds=60)
+        # The first batch is looked at alone.
+        rows.append([f"{latency:g}", f"{tools.median(found):.1f}", f"{max(found[100:]):.1f}"])
     _table(
-        "Ceiling: 60,000 members, 80 ms a call, batches of 60 s, real limits, `quota_share: 1`",
-        ["ideal s", "took s", "ratio"],
-        [[f"{ideal:.0f}", f"{cost.wall:.1f}", f"{cost.wall / ideal:.3f}"]],
+        "Soon there: 100 records and 10 states a second for a minute, real limits",
+        ["batch latency s", "s from a state to its emission (median)", "most, after 10 s"],
+        rows,
     )
-    _requests(json.loads(report.read_text(encoding="utf-8"))["requests"])
+
+
+def flaky(_folder: Path, _runs: int) -> None:
+    """Batch calls if some items fail once, on a simulated clock."""
+    rows = []
+    for share in (0.0, 0.01, 0.05):
+        result = simulate(20_000, batch_latency=20, call_latency=0.08, failing_once=share)
+        rows.append([f"{share:.0%}", f"{result.batches}", f"{result.seconds:.0f}"])
+    _table(
+        "20,000 members of which some items fail once, batches of 20 s, simulated clock",
+        ["items that fail once", "batch calls", "s"],
+        rows,
+    )
 
 
 def simulation(_folder: Path, _runs: int) -> None:
@@ -209,26 +242,14 @@ def ledger(folder: Path, runs: int) -> None:
     )
 
 
-def batch(folder: Path, runs: int) -> None:
+def files(folder: Path, runs: int) -> None:
     """A million members from one BATCH file, beside the SDK's target and ours on RECORD lines."""
-    message = tools.write_batch(folder / f"{MILLION}-batch", MILLION)
-    _from_files(folder, runs, {"target-omnisend, BATCH, JSON lines with gzip": message})
-
-
-def parquet(folder: Path, runs: int) -> None:
-    """The same from files of columns."""
-    forms = {"parquet": "Parquet", "arrow": "Arrow IPC"}
-    messages = {
-        f"target-omnisend, BATCH, {name}": tools.write_columns(
-            folder / f"{MILLION}-{form}", MILLION, form
-        )
-        for form, name in forms.items()
-    }
-    _from_files(folder, runs, messages)
-
-
-def _from_files(folder: Path, runs: int, messages: dict[str, Path]) -> None:
     lines = tools.write_members(folder / str(MILLION), MILLION)
+    messages = {
+        "JSON lines with gzip": tools.write_batch(folder / f"{MILLION}-batch", MILLION),
+        "Parquet": tools.write_columns(folder / f"{MILLION}-parquet", MILLION, "parquet"),
+        "Arrow IPC": tools.write_columns(folder / f"{MILLION}-arrow", MILLION, "arrow"),
+    }
     costs: dict[str, list[tools.Cost]] = {}
     with tools.sandbox("--limits", "off") as url:
         config = tools.write_config(folder / "config.json", url, quota_share=0)
@@ -236,7 +257,7 @@ def _from_files(folder: Path, runs: int, messages: dict[str, Path]) -> None:
         rows = [
             ("SDK's target, `BatchSink` that does nothing, RECORD lines", NOTHING, lines),
             ("target-omnisend, RECORD lines", ours, lines),
-            *((what, ours, message) for what, message in messages.items()),
+            *((f"target-omnisend, BATCH, {what}", ours, one) for what, one in messages.items()),
         ]
         for _ in range(runs):
             for what, command, source in rows:

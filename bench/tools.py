@@ -70,7 +70,7 @@ def write_members(
         return path
     pick = pick or member
     with path.open("w", encoding="utf-8") as file:
-        file.write(_line("SCHEMA", schema=_SCHEMA, key_properties=["id"]))
+        file.write(schema_line())
         for number in range(members):
             if record := pick(number):
                 file.write(_line("RECORD", record=record))
@@ -78,6 +78,11 @@ def write_members(
                 state = {"type": "STATE", "value": {"bookmarks": {"vip": {"id": number}}}}
                 file.write(json.dumps(state) + "\n")
     return path
+
+
+def schema_line() -> str:
+    """The SCHEMA message of the members."""
+    return _line("SCHEMA", schema=_SCHEMA, key_properties=["id"])
 
 
 def write_batch(path: Path, members: int) -> Path:
@@ -89,7 +94,7 @@ def write_batch(path: Path, members: int) -> Path:
         lines.writelines(json.dumps(member(number)) + "\n" for number in range(members))
     encoding = {"format": "jsonl", "compression": "gzip"}
     path.write_text(
-        _line("SCHEMA", schema=_SCHEMA, key_properties=["id"])
+        schema_line()
         + _line("BATCH", encoding=encoding, manifest=[file.as_uri()])
         + json.dumps({"type": "STATE", "value": {"bookmarks": {"vip": {"id": members}}}}),
         encoding="utf-8",
@@ -107,7 +112,7 @@ def write_columns(path: Path, members: int, form: str) -> Path:
             numbers = range(first, min(first + _ROWS, members))
             writer.write_table(pa.Table.from_pylist([member(number) for number in numbers]))
     path.write_text(
-        _line("SCHEMA", schema=_SCHEMA, key_properties=["id"])
+        schema_line()
         + _line("BATCH", encoding={"format": form}, manifest=[file.as_uri()])
         + json.dumps({"type": "STATE", "value": {"bookmarks": {"vip": {"id": members}}}}),
         encoding="utf-8",
