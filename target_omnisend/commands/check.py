@@ -11,7 +11,7 @@ from target_omnisend.api import clock
 from target_omnisend.api.answers import Kind
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.commands.closing import write_report
-from target_omnisend.commands.parts import Parts, open_dry_ledger
+from target_omnisend.commands.parts import Parts, open_dry_ledger, start_delivery
 from target_omnisend.commands.session import Session
 from target_omnisend.delivery.runner import Runner
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
@@ -59,11 +59,7 @@ class CheckRunner(Runner):
         self._host = urlsplit(session.settings.api_url).netloc.rpartition("@")[2]
         self._interrupt = session.interrupt
         super().__init__(
-            session.make_delivery(clock.monotonic()),
-            session.client,
-            clock=clock.monotonic,
-            check_stopped=self._check_time,
-            failed=session.interrupt.fail,
+            *start_delivery(session), clock=clock.monotonic, check_stopped=self._check_time
         )
 
     def _check_time(self) -> None:

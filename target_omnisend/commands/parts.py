@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from target_omnisend.api import clock as real_time
 from target_omnisend.api.client import OmnisendClient
 from target_omnisend.commands.kept_rejects import make_rejects
+from target_omnisend.delivery.call_threads import MAX_CALLS_AT_ONCE, CallThreads
 from target_omnisend.delivery.protocol import Rejects
-from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
+from target_omnisend.delivery.runner import Runner
 from target_omnisend.progress.reporter import progress_of
 from target_omnisend.report.data import write
 
@@ -22,6 +23,7 @@ if t.TYPE_CHECKING:
     from target_omnisend.api.protocol import Api
     from target_omnisend.commands.session import Session
     from target_omnisend.config.settings import Settings
+    from target_omnisend.delivery.engine import Delivery
     from target_omnisend.ledger import Ledger
     from target_omnisend.output.rejected import Where
 
@@ -71,14 +73,22 @@ def make_runner(session: Session) -> Runner:
     Raises:
         RunFailed: if the system has no room for a thread.
     """
-    clock = real_time.monotonic
     return Runner(
-        session.make_delivery(clock()),
-        session.client,
-        clock=clock,
+        *start_delivery(session),
+        clock=real_time.monotonic,
         check_stopped=session.interrupt.check,
-        failed=session.interrupt.fail,
     )
+
+
+def start_delivery(session: Session) -> tuple[Delivery, CallThreads]:
+    """A delivery, and the threads that move it in real time.
+
+    Raises:
+        RunFailed: if the system has no room for a thread.
+    """
+    clock, failed = real_time.monotonic, session.interrupt.fail
+    delivery = session.make_delivery(clock())
+    return delivery, CallThreads(delivery, session.client, clock=clock, failed=failed)
 
 
 def open_ledger(url: str, *, brand: str, utc_now: Callable[[], dt.datetime]) -> Ledger:

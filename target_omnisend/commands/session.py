@@ -14,9 +14,10 @@ from target_omnisend.commands.closing import named
 from target_omnisend.commands.history import keep
 from target_omnisend.commands.parts import Parts
 from target_omnisend.delivery import doubts
+from target_omnisend.delivery.chain import Limits
 from target_omnisend.delivery.change_filter import ChangeFilter
 from target_omnisend.delivery.checkpoint import Checkpoint
-from target_omnisend.delivery.engine import Delivery, Limits
+from target_omnisend.delivery.engine import Delivery
 from target_omnisend.delivery.mirror import Mirrors
 from target_omnisend.delivery.newcomers import Growth
 from target_omnisend.delivery.outcome import Outcome

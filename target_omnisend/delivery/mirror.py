@@ -4,90 +4,23 @@ from __future__ import annotations
 
 import logging
 import typing as t
-from dataclasses import dataclass, field
 
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.failures import mixed_modes, too_many_leave
+from target_omnisend.delivery.source import Feeding, Source, stream_key
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from target_omnisend.delivery.model import Origin
-    from target_omnisend.delivery.protocol import Feed, Ledger
+    from target_omnisend.delivery.protocol import Ledger
 
 logger = logging.getLogger("target-omnisend.delivery")
 
 _SEVERAL: t.Final = "several streams"
 _WHOLE_RUNS: t.Final = "whole runs"
 """In place of a stream's version, where the end of the input completes a segment."""
-
-
-@dataclass(slots=True)
-class _Stream:
-    """How much of its segment one stream has sent.
-
-    Attributes:
-        loader: as `Origin.loader`.
-        present: as `Origin.present`.
-        version: of its records.
-        announced: a version was activated before its records came.
-        complete: the version of its records was activated.
-        left: versions that its records had before; they may be of any type.
-        noted: the ledger knows that it feeds the segment.
-    """
-
-    loader: str
-    present: array[int]
-    version: t.Any = None
-    announced: bool = False
-    complete: bool = False
-    left: list[t.Any] = field(default_factory=list)
-    noted: bool = False
-
-
-@dataclass(slots=True)
-class _Source:
-    """All that feeds a segment.
-
-    Attributes:
-        origin: the stream, under its schema, that came last.
-        feeds: the streams that fed it in earlier runs.
-        begun: each member that comes is seen from here on.
-        doubt: why this run cannot have received it whole, if it cannot.
-        before: members before this run; None until they are counted.
-        deleted: members whose deletion the source sent.
-        streams: those of this run.
-    """
-
-    origin: Origin
-    feeds: set[Feed]
-    begun: bool = False
-    doubt: str = ""
-    before: int | None = None
-    deleted: int = 0
-    streams: dict[str, _Stream] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The segment's."""
-        return self.origin.segment.name
-
-    @property
-    def is_mirrored(self) -> bool:
-        """Whether members that left it lose the membership."""
-        return self.origin.segment.mirrored
-
-    @property
-    def bringing(self) -> dict[str, _Stream]:
-        """The streams that sent a member."""
-        return {name: stream for name, stream in self.streams.items() if stream.present}
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether no more than one stream ever fed it."""
-        return len({*self.streams, *(stream for stream, _ in self.feeds)}) == 1
 
 
 class NoMirrors:
@@ -153,7 +86,7 @@ class Mirrors:
         self._shared = shared
         self._lose = lose
         self._removed = "would remove" if would else "removed"
-        self._sources: dict[str, _Source] = {}
+        self._sources: dict[str, Source] = {}
 
     # -- the members that are there ----------------------------------------------------
 
@@ -166,14 +99,14 @@ class Mirrors:
         segment = origin.segment
         source = self._sources.get(segment.name)
         if source is None:
-            source = _Source(origin, self._ledger.feeds(segment.name))
+            source = Source(origin, self._ledger.feeds(segment.name))
             self._sources[segment.name] = source
         elif source.is_mirrored != segment.mirrored:
             raise mixed_modes(segment.name, source.origin.stream, origin.stream)
         source.origin = origin
-        name = _key(origin.stream)
+        name = stream_key(origin.stream)
         if name not in source.streams:
-            source.streams[name] = _Stream(origin.loader, origin.present)
+            source.streams[name] = Feeding(origin.loader, origin.present)
             if segment.mirrored:
                 self._begin_or_widen(source)
 
@@ -195,7 +128,7 @@ class Mirrors:
         source = self._sources.get(origin.segment.name)
         if source is None or self._whole_runs or not origin.segment.mirrored:
             return
-        stream = source.streams[_key(origin.stream)]
+        stream = source.streams[stream_key(origin.stream)]
         if source.begun and stream.version == version:  # its schema has changed, no more
             return
         first = stream.version is None
@@ -215,7 +148,7 @@ class Mirrors:
     def activate(self, origin: Origin, version: t.Any) -> None:
         """The stream says that this version is whole."""
         if (source := self._sources.get(origin.segment.name)) and origin.segment.mirrored:
-            stream = source.streams[_key(origin.stream)]
+            stream = source.streams[stream_key(origin.stream)]
             stream.announced |= stream.version is None
             stream.complete = stream.version is not None and stream.version == version
 
@@ -257,7 +190,7 @@ class Mirrors:
         return self._leavers(whole, deleted)
 
     def _leavers(
-        self, whole: Iterable[_Source], deleted: Mapping[str, Collection[str]]
+        self, whole: Iterable[Source], deleted: Mapping[str, Collection[str]]
     ) -> Iterator[tuple[Origin, list[str]]]:
         for source in whole:
             known = deleted.get(source.name, ())
@@ -266,7 +199,7 @@ class Mirrors:
         for source in whole:
             self._ledger.end_seen(source.name)
 
-    def _guard(self, source: _Source, deleted: Collection[str], *, mirrored: bool) -> None:
+    def _guard(self, source: Source, deleted: Collection[str], *, mirrored: bool) -> None:
         name = source.name
         source.deleted += len(deleted)
         leaving = source.deleted
@@ -280,16 +213,16 @@ class Mirrors:
 
     # -- whether it was whole ----------------------------------------------------------
 
-    def _is_alone(self, source: _Source) -> bool:
+    def _is_alone(self, source: Source) -> bool:
         return source.is_alone and source.name not in self._shared
 
-    def _begin_or_widen(self, source: _Source) -> None:
+    def _begin_or_widen(self, source: Source) -> None:
         if self._whole_runs and not source.begun:
             self._begin(source, _WHOLE_RUNS)
         elif source.begun and not self._whole_runs:
             self._widen(source)
 
-    def _widen(self, source: _Source) -> None:
+    def _widen(self, source: Source) -> None:
         """Several streams feed the segment from here on, and not the first one alone.
 
         The ledger knows the version of the first stream alone, and would not notice that an
@@ -298,7 +231,7 @@ class Mirrors:
         if not self._ledger.set_version(source.name, _SEVERAL):
             source.doubt = source.doubt or doubts.RESUMED
 
-    def _begin(self, source: _Source, version: str) -> None:
+    def _begin(self, source: Source, version: str) -> None:
         name = source.name
         if source.before is None:
             source.before = self._ledger.count(name)
@@ -308,7 +241,7 @@ class Mirrors:
             source.doubt = source.doubt or doubts.NO_HISTORY
         source.begun = True
 
-    def _is_whole(self, source: _Source) -> bool:
+    def _is_whole(self, source: Source) -> bool:
         name = source.name
         brought = self._is_brought(source)
         reason = self._doubt(source, brought=brought)
@@ -323,10 +256,10 @@ class Mirrors:
             self._ledger.end_seen(name)
         return False
 
-    def _is_brought(self, source: _Source) -> bool:
+    def _is_brought(self, source: Source) -> bool:
         return self._whole_runs or all(one.complete for one in source.bringing.values())
 
-    def _doubt(self, source: _Source, *, brought: bool) -> str:
+    def _doubt(self, source: Source, *, brought: bool) -> str:
         if not source.begun:
             return doubts.NO_VERSION
         if not source.bringing:
@@ -337,7 +270,7 @@ class Mirrors:
         incomplete = self._incomplete.get(source.name)
         return incomplete or self._doubt_of_feeds(source) or source.doubt
 
-    def _doubt_of_feeds(self, source: _Source) -> str:
+    def _doubt_of_feeds(self, source: Source) -> str:
         """Why a stream that fed the segment before did not in this run, if one did not."""
         here = {(name, one.loader) for name, one in source.bringing.items()}
         absent = sorted(source.feeds - here)
@@ -347,8 +280,3 @@ class Mirrors:
             self._ledger.set_feeds(source.name, here)
         others = [stream for stream, _ in absent if stream in source.bringing]
         return doubts.other_loader(others[0]) if others else doubts.not_brought(absent[0][0])
-
-
-def _key(stream: str) -> str:
-    """A stream's name as every database can hold it."""
-    return stream.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")

@@ -1,21 +1,17 @@
-"""Moves a `Delivery` with threads and real time."""
+"""A `Delivery` as a session uses it: what it takes in, and what it waits for."""
 
 from __future__ import annotations
 
-import queue
-import threading
 import typing as t
-from contextlib import contextmanager
 
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Call
 from target_omnisend.delivery.left_open import LeftOpen
-from target_omnisend.errors import ExitCode, RunFailed, unexpected
 from target_omnisend.mapping.contact import UNDATED
-from target_omnisend.threads import start_thread
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from target_omnisend.api.answers import Answer
     from target_omnisend.api.protocol import Api
@@ -24,68 +20,45 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.engine import Delivery
     from target_omnisend.delivery.exchange import Exchange
     from target_omnisend.delivery.model import Origin
-    from target_omnisend.threads import Start
 
 _Seen = t.TypeVar("_Seen")
 _Result = t.TypeVar("_Result")
 
-MAX_CALLS_AT_ONCE: t.Final = 64
-"""Threads that make calls; 400 calls a minute of up to 9 s each need no more."""
 
-FIRST_CALLERS: t.Final = 4
-"""So many of them start at once; then one more every `_GROWTH` seconds while calls are overdue."""
+class Mover(t.Protocol):
+    """What makes a delivery's calls; `CallThreads` in real time."""
 
-_GROWTH: t.Final = 0.25
+    @property
+    def lock(self) -> AbstractContextManager[t.Any]:
+        """To be held by each access to the delivery."""
 
-_TICK: t.Final = 0.1
-"""Seconds after which time alone may have changed something: a batch has several such waits."""
+    def wake(self) -> None:
+        """Look at once which calls are due."""
+
+    def pause(self) -> None:
+        """Let go of the lock until something can have changed."""
+
+    def end(self) -> None:
+        """Take no answer any more."""
 
 
 class Runner:
-    """The only place where threads meet: every access to the delivery is under one lock.
-
-    One thread hands out the calls that are due; up to `MAX_CALLS_AT_ONCE` make them. All
-    are daemons, so that a call that hangs cannot keep a stopped process alive.
-    """
+    """A delivery as its commands use it, each access under one lock."""
 
     def __init__(
         self,
         delivery: Delivery,
-        api: Api,
+        mover: Mover,
         *,
         clock: Callable[[], float],
         check_stopped: Callable[[], None],
-        failed: Callable[[RunFailed], None],
-        start: Start = start_thread,
     ) -> None:
-        """`check_stopped` raises, in the thread that reads, when the run must stop.
-
-        `failed` gets, in any thread, the failure that ends the run: the reader can be waiting
-        for input.
-
-        Raises:
-            RunFailed: if the system has no room for a thread.
-        """
+        """`mover` moves `delivery`; `check_stopped` raises when the run must stop."""
         self._delivery = delivery
-        self._api = api
+        self._mover = mover
+        self._lock = mover.lock
         self._clock = clock
         self._check_stopped = check_stopped
-        self._failed = failed
-        self._start_thread = start
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)  # a call may have become due
-        self._progress = threading.Condition(self._lock)  # a call has been answered
-        self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
-        self._callers = 0
-        self._most_callers = MAX_CALLS_AT_ONCE
-        self._calling = 0
-        self._grown_at = 0.0
-        self._over = False
-        self._begin()
-
-    def _begin(self) -> None:
-        if not self._start_thread(lambda: self._guard(self._hand_out), "delivery"):
-            raise _no_thread()
 
     @property
     def lanes(self) -> Mapping[Endpoint, Lane]:
@@ -161,7 +134,7 @@ class Runner:
         """Send what fills batches."""
         with self._lock:
             self._delivery.flush(self._clock())
-            self._changed.notify()
+            self._mover.wake()
 
     def check(self) -> None:
         """Ask Omnisend whether the key is good, before anything is written.
@@ -172,7 +145,7 @@ class Runner:
         """
         with self._lock:
             self._delivery.check()
-            self._changed.notify()
+            self._mover.wake()
             self._wait(lambda: self._delivery.checked)
 
     def ask(self, endpoint: Endpoint, run: Callable[[Api], Answer]) -> Answer:
@@ -186,7 +159,7 @@ class Runner:
         call = Call(endpoint, run, lambda answer, _: answers.append(answer), may_be_forbidden=True)
         with self._lock:
             self._delivery.scheduler.add(call)
-            self._changed.notify()
+            self._mover.wake()
             self._wait(lambda: bool(answers))
         return answers[0]
 
@@ -206,7 +179,7 @@ class Runner:
         with self._lock:
             try:
                 self._delivery.start(collecting)
-                self._changed.notify()
+                self._mover.wake()
                 self._wait(lambda: bool(results))
             except BaseException:
                 collecting.close()  # an answer that is still to come leads to no other call
@@ -239,7 +212,7 @@ class Runner:
 
     def _ask_about(self, left_open: LeftOpen) -> None:
         left_open.ask()
-        self._changed.notify()
+        self._mover.wake()
         self._wait(lambda: not left_open.asking)
 
     def bring(self, origin: Origin, version: t.Any) -> None:
@@ -274,7 +247,7 @@ class Runner:
         """
         with self._lock:
             self._delivery.close(self._clock(), segments=segments, departures=departures)
-            self._changed.notify()
+            self._mover.wake()
             self._wait(lambda: self._delivery.is_over(self._clock()))
 
     def stop(self, hurried: Callable[[], bool]) -> None:
@@ -284,131 +257,24 @@ class Runner:
         """
         with self._lock:
             self._delivery.stop(self._clock())
-            self._changed.notify()
+            self._mover.wake()
             while not self._delivery.is_over(self._clock()) and not hurried():
-                self._pause()
-            self._over = True
+                self._mover.pause()
+            self._mover.end()
             self._delivery.count_not_sent()
 
     def _make_room(self) -> None:
         if not self._delivery.has_room() or self._delivery.outcome.failure:
-            self._changed.notify()
+            self._mover.wake()
             self._wait(self._delivery.has_room)
 
     def _wait(self, until: Callable[[], bool]) -> None:
         self._check()
         while not until():
-            self._pause()
+            self._mover.pause()
             self._check()
-
-    def _pause(self) -> None:
-        """Wait until an answer has come, or for a moment."""
-        self._progress.wait(_TICK)
 
     def _check(self) -> None:
         self._check_stopped()
         if self._delivery.outcome.failure is not None:
             raise self._delivery.outcome.failure
-
-    def _guard(self, work: Callable[[], None]) -> None:
-        """The whole body of a thread: a fault outside of a call must end the run too."""
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - a silent end would hang the run
-            with self._lock:
-                self._fail(error)
-
-    def _hand_out(self) -> None:
-        with self._lock:
-            while True:
-                pause = _TICK
-                with self._no_way_on():
-                    pause = self._hand_out_one()
-                if pause:
-                    self._changed.wait(pause)
-
-    def _hand_out_one(self) -> float:
-        """Hand out one call that is due; else the seconds until one can be due."""
-        now = self._clock()
-        call = self._delivery.next_call(now) if self._has_caller(now) else None
-        if call:
-            self._start(call, now)
-            return 0
-        due_in = self._delivery.scheduler.wake_at(now) - now
-        return due_in if 0 < due_in < _TICK else _TICK
-
-    @contextmanager
-    def _no_way_on(self) -> Iterator[None]:
-        """A fault of our own in a thread ends the run; otherwise it would wait for ever."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - whatever it is
-            self._fail(error)
-        if self._delivery.outcome.failure is not None:
-            self._failed(self._delivery.outcome.failure)
-
-    def _fail(self, error: BaseException) -> None:
-        failure = error if isinstance(error, RunFailed) else unexpected(error)
-        self._failed(failure)
-        self._delivery.fail(failure, self._clock())
-        self._progress.notify_all()
-
-    def _has_caller(self, now: float) -> bool:
-        if self._calling < self._callers:
-            return True
-        if self._callers >= self._most_callers:
-            return False
-        return self._callers < FIRST_CALLERS or now >= self._grown_at + _GROWTH
-
-    def _start(self, call: Call, now: float) -> None:
-        self._calling += 1
-        self._calls.put(call)
-        if self._calling > self._callers:
-            self._add_caller(now)
-
-    def _add_caller(self, now: float) -> None:
-        """Start one more thread that makes calls; without room for it, those there are make do."""
-        if self._start_thread(lambda: self._guard(self._make_calls), f"call-{self._callers + 1}"):
-            self._callers += 1
-            self._grown_at = now
-        elif self._callers:
-            self._most_callers = self._callers
-        else:
-            raise _no_thread()
-
-    def _make_calls(self) -> None:
-        while True:
-            call: Call | None = self._calls.get()
-            while call:
-                call = self._make(call)
-
-    def _make(self, call: Call) -> Call | None:
-        """Make a call, take its answer, and give the next one, if one is due.
-
-        The next call in the same thread: handing it over costs as much as making it.
-        """
-        try:
-            answer: Answer | Exception = call.run(self._api)
-        except Exception as error:  # noqa: BLE001 - raised again under the lock
-            answer = error
-        upcoming = None
-        with self._lock:
-            with self._no_way_on():
-                if isinstance(answer, Exception):
-                    raise answer
-                if self._over:  # the outcome is being reported: it must not change any more
-                    return None
-                now = self._clock()
-                self._delivery.answered(call, answer, now)
-                upcoming = self._delivery.next_call(now)
-            self._calling -= upcoming is None
-            self._progress.notify_all()
-        return upcoming
-
-
-def _no_thread() -> RunFailed:
-    return RunFailed(
-        ExitCode.FAULT,
-        "The system does not let the run start a thread. Raise the limit (ulimit -u, or the "
-        "container's limit of processes), then run again.",
-    )

@@ -10,8 +10,10 @@ import heapq
 import itertools
 import math
 import typing as t
+from contextlib import nullcontext
 
-from target_omnisend.delivery.runner import MAX_CALLS_AT_ONCE, Runner
+from target_omnisend.delivery.call_threads import MAX_CALLS_AT_ONCE
+from target_omnisend.delivery.runner import Runner
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +58,7 @@ class VirtualLoop:
 
     Attributes:
         in_flight: calls that have no answer yet.
+        lock: nothing, because there is one thread.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class VirtualLoop:
             moved: called whenever the clock has been set forward.
         """
         self.in_flight = 0
+        self.lock = nullcontext()
         self._delivery = delivery
         self._api = api
         self._clock = clock
@@ -92,10 +96,16 @@ class VirtualLoop:
         """Have something happen once the clock has reached a moment."""
         heapq.heappush(self._events, (moment, next(self._numbers), happen))
 
-    def step(self) -> None:
+    def wake(self) -> None:
+        """Nothing: `pause` starts the calls that are due."""
+
+    def pause(self) -> None:
         """Start the calls that are due, then let time pass until something can have changed."""
         self.start_calls()
         self.move_on()
+
+    def end(self) -> None:
+        """Nothing: an answer comes in `pause` alone."""
 
     def start_calls(self) -> None:
         """Start the calls that are due, as many at once as a run with threads makes."""
@@ -149,16 +159,4 @@ class VirtualRunner(Runner):
     ) -> None:
         """As `Runner`; `timing` goes to `VirtualLoop`."""
         self.loop = VirtualLoop(delivery, api, clock, **timing)
-        super().__init__(
-            delivery,
-            api,
-            clock=clock.monotonic,
-            check_stopped=check_stopped,
-            failed=lambda failure: None,  # noqa: ARG005 - the caller's wait raises it
-        )
-
-    def _begin(self) -> None:
-        """Start no thread."""
-
-    def _pause(self) -> None:
-        self.loop.step()
+        super().__init__(delivery, self.loop, clock=clock.monotonic, check_stopped=check_stopped)

@@ -204,7 +204,7 @@ class Watched(Simulation):
     def _jump(self, until: float) -> None:
         """As `move_on`, with larger steps while nothing is open: silence is long."""
         delivery = self.delivery
-        if self.loop.in_flight or delivery._confirmer.open or delivery._tagger.waiting:
+        if self.loop.in_flight or delivery.chain.confirmer.open or delivery.chain.tagger.waiting:
             self.loop.move_on(until)
         else:
             self.now = min(until, self.now + 2, max(self.now, delivery.scheduler.wake_at(self.now)))
@@ -213,7 +213,7 @@ class Watched(Simulation):
     def drain(self) -> None:
         """Cut everything pending, also into batches that are not full."""
         for origin in self.origins.values():
-            self.delivery._cutter.cut(origin.segment, self.now, partial=True)
+            self.delivery.chain.cutter.cut(origin.segment, self.now, partial=True)
 
     def see_it_through(self, seconds: float) -> None:
         """Let time pass until nothing is left to do."""
@@ -378,8 +378,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         total = self.run.outcome.total()
         assert total.received == len(self.run.records) + self.run.bad
         assert min(total.numbers().values()) >= 0
-        held = self.run.delivery._batcher.held
-        held_back = self.run.delivery._batcher.held_back
+        held = self.run.delivery.chain.batcher.held
+        held_back = self.run.delivery.chain.batcher.held_back
         assert total.unconfirmed == held + held_back + self.run.lost_contacts()
 
     @invariant()
@@ -430,7 +430,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         self._happened("Omnisend rejected a record", when=total.rejected > run.bad)
         self._happened("people were looked at", when=run.outcome.looks.looked_at)
         self._happened("a tag call had contact IDs", when=cast("_Noting", run.api).ids_used)
-        given_up = not run.delivery._tagger.adding.takes_ids
+        given_up = not run.delivery.chain.tagger.adding.takes_ids
         self._happened("contact IDs were given up", when=given_up)
         self._happened("a call was throttled", when=hits["throttle"])
         self._happened("a call was sent again", when=hits["status"] or hits["cut"])
@@ -454,8 +454,8 @@ class DeliveryMachine(RuleBasedStateMachine):
     def _everything_is_settled_or_named(self) -> None:
         run = self.run
         assert run.outcome.failure is None
-        assert run.delivery._batcher.held == 0
-        held_back = run.delivery._batcher.held_back
+        assert run.delivery.chain.batcher.held == 0
+        held_back = run.delivery.chain.batcher.held_back
         assert run.outcome.total().unconfirmed == held_back + run.lost_contacts()
         unclear = run.outcome.lost_batches or run.outcome.nothing_arrived or held_back
         if run.said and not unclear:

@@ -20,8 +20,9 @@ from omnisend_sandbox.model import DEFAULT_KEY, Store
 from support.calls import NOON, OLD
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.client import OmnisendClient, _read
+from target_omnisend.delivery.chain import Limits
 from target_omnisend.delivery.checkpoint import Checkpoint
-from target_omnisend.delivery.engine import Delivery, Limits
+from target_omnisend.delivery.engine import Delivery
 from target_omnisend.delivery.model import Origin, Segment
 from target_omnisend.delivery.newcomers import UNBOUNDED, Growth
 from target_omnisend.delivery.outcome import Outcome

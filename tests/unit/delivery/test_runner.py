@@ -10,8 +10,10 @@ from support.simulation import Rejects, StoreClient, item_of
 
 from omnisend_sandbox.faults import Fault
 from omnisend_sandbox.model import Store
+from target_omnisend.delivery.call_threads import CallThreads
+from target_omnisend.delivery.chain import Limits
 from target_omnisend.delivery.checkpoint import Checkpoint
-from target_omnisend.delivery.engine import Delivery, Limits
+from target_omnisend.delivery.engine import Delivery
 from target_omnisend.delivery.model import Origin, Segment
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.delivery.runner import Runner
@@ -50,16 +52,13 @@ class Running:
             rejects=Rejects(),
             outcome=self.outcome,
         )
-        api = StoreClient(self.store)
+        self.api = StoreClient(self.store)
         self.failures: list[RunFailed] = []
-        self.runner = Runner(
-            self.delivery,
-            api,
-            clock=time.monotonic,
-            check_stopped=stopped,
-            failed=self.failures.append,
-            start=start,
+        clock = time.monotonic
+        threads = CallThreads(
+            self.delivery, self.api, clock=clock, failed=self.failures.append, start=start
         )
+        self.runner = Runner(self.delivery, threads, clock=clock, check_stopped=stopped)
         counts = self.outcome.stream("vip")
         self.origin = Origin("vip", b'{"stream":"vip"}', counts, item_of, Segment("vip"))
         self.runner.open(self.origin)
@@ -132,7 +131,7 @@ def test_a_stop_is_noticed_while_waiting_for_room() -> None:
 
     running = Running(stopped=stopped)
     running.runner.check()
-    running.delivery.has_room = lambda: False  # type: ignore[method-assign]
+    running.delivery.has_room = lambda: False
     wanted.append(True)
     with pytest.raises(Stop):
         running.admit()
@@ -186,7 +185,7 @@ def test_a_fault_anywhere_in_a_thread_ends_the_run(place: str) -> None:
         raise Unheard
 
     if place == "a call":
-        api: Any = running.runner._api
+        api: Any = running.api
         api.post_batch = broken
     elif place == "its answer":
         delivery.answered = broken
