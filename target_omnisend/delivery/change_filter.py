@@ -183,15 +183,15 @@ class ChangeFilter:
 
     def begin_batch(self, batch: Batch) -> None:
         """Omnisend took a batch, and can carry it out whatever becomes of this run."""
-        self._ledger.begin_batch(batch.id, [entry.email for entry in batch.entries])
+        self._ledger.batches.begin(batch.id, [entry.email for entry in batch.entries])
 
     def end_batch(self, batch: Batch) -> None:
         """It is over."""
-        self._ledger.end_batches([batch.id])
+        self._ledger.batches.end([batch.id])
 
     def open_batches(self) -> Sequence[OpenBatch]:
         """Those of earlier runs that are not known to be over."""
-        return self._ledger.open_batches()
+        return self._ledger.batches.all()
 
     def settle_batches(self, people: Collection[str], over: Collection[str]) -> None:
         """Take these people for changed, and forget the batches that are over.
@@ -202,7 +202,7 @@ class ChangeFilter:
             known = self._ledger.known(segment, people)
             rows = [(e, mark[:MARK_BYTES]) for e, mark in known.items() if len(mark) > MARK_BYTES]
             self._ledger.confirm(segment, rows, given=False)
-        self._ledger.end_batches(over)
+        self._ledger.batches.end(over)
         self._ledger.flush()
 
 

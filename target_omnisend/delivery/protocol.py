@@ -53,6 +53,19 @@ class OpenBatch(t.Protocol):
         """Seconds since Omnisend took it."""
 
 
+class OpenBatches(t.Protocol):
+    """The batches that are not known to be over; `ledger.open_batches.OpenBatches` is one."""
+
+    def begin(self, batch: str, emails: Iterable[str]) -> None:
+        """Remember that Omnisend took a batch of these people."""
+
+    def end(self, batches: Iterable[str]) -> None:
+        """These are over."""
+
+    def all(self) -> Sequence[OpenBatch]:
+        """Those of earlier runs too."""
+
+
 class RetryRow(t.Protocol):
     """A contact that is to be sent once more; `ledger.retries.RetryRow` is one."""
 
@@ -106,6 +119,10 @@ class ReadContacts(t.Protocol):
 
 class Ledger(t.Protocol):
     """The memory of earlier runs, by segment and normalised e-mail; `ledger.Ledger` is one."""
+
+    @property
+    def batches(self) -> OpenBatches:
+        """The batches that are not known to be over."""
 
     @property
     def contacts(self) -> ReadContacts:
@@ -170,12 +187,3 @@ class Ledger(t.Protocol):
 
     def names(self) -> list[str]:
         """The segments that it knows."""
-
-    def begin_batch(self, batch: str, emails: Iterable[str]) -> None:
-        """Remember that Omnisend took a batch of these people."""
-
-    def end_batches(self, batches: Iterable[str]) -> None:
-        """These are over."""
-
-    def open_batches(self) -> Sequence[OpenBatch]:
-        """Those that are not known to be over."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from dataclasses import dataclass, field
 
 import msgspec
 
 if t.TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
     from target_omnisend.ledger.seen import Seen
 
 
@@ -60,3 +63,10 @@ class Segment:
                 changes[email] = after._replace(anew=True)
         self.unmerged.update(changes)
         return changes
+
+
+def chunks(items: Collection[str], size: int) -> Iterator[list[str]]:
+    """Lists of at most so many of the items."""
+    rest = iter(items)
+    while chunk := list(itertools.islice(rest, size)):
+        yield chunk

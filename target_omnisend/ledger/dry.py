@@ -5,10 +5,11 @@ from __future__ import annotations
 import typing as t
 
 from target_omnisend.ledger import members as table
-from target_omnisend.ledger.ledger import Ledger, chunks
+from target_omnisend.ledger.changes import chunks
+from target_omnisend.ledger.ledger import Ledger
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from target_omnisend.ledger.changes import Changes, Segment
 
@@ -27,9 +28,6 @@ class DryLedger(Ledger):
 
     def flush(self) -> None:
         """Write nothing."""
-
-    def begin_batch(self, batch: str, emails: Iterable[str]) -> None:
-        """Write nothing: it is not a batch of Omnisend's."""
 
     def count(self, segment: str) -> int:
         """How many members this target would have made by now."""

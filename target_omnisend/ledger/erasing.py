@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from collections import Counter
 from contextlib import closing
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 
 from target_omnisend.ledger.database import Database
 from target_omnisend.ledger.ledger import Ledger
-from target_omnisend.ledger.schema import BATCHES, REJECTS, RETRIES, tables
+from target_omnisend.ledger.schema import REJECTS, RETRIES, tables
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +52,7 @@ class ErasingLedger(Ledger):
         found = Counter(
             {
                 "memberships": self._erase_members(email),
-                "open batches": self._erase_from_batches(email),
+                "open batches": self.batches.erase(email),
                 "contacts to be sent once more": self._erase_retries(email, is_about),
                 "contacts read from Omnisend": self.contacts.erase(email),
                 "rejected records": self._erase_rejects(is_about),
@@ -79,20 +78,6 @@ class ErasingLedger(Ledger):
             self.forget(name, [email])  # also where the journal alone still names the person
         self._merge()
         return len(names)
-
-    def _erase_from_batches(self, email: str) -> int:
-        found = [batch for batch in self.open_batches() if email in batch.emails]
-        run = self._database.connection.execute
-        with self._database.guard(), self._database.transaction():
-            for batch in found:
-                others = [one for one in batch.emails if one != email]
-                this = sa.and_(BATCHES.c.brand == self._brand, BATCHES.c.batch == batch.id)
-                run(
-                    BATCHES.update().where(this).values(emails=json.dumps(others))
-                    if others
-                    else BATCHES.delete().where(this)
-                )
-        return len(found)
 
     def _erase_retries(self, email: str, is_about: Callable[[str], bool]) -> int:
         columns = (RETRIES.c.segment, RETRIES.c.email, RETRIES.c.line)

@@ -3,70 +3,31 @@
 from __future__ import annotations
 
 import itertools
-import json
 import typing as t
 from contextlib import suppress
-from dataclasses import dataclass
-
-import sqlalchemy as sa
 
 from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import members as table
-from target_omnisend.ledger.changes import Change, Segment, decode, encode
+from target_omnisend.ledger.changes import Change, Segment, encode
 from target_omnisend.ledger.contacts import ReadContacts
 from target_omnisend.ledger.database import Database
+from target_omnisend.ledger.journal import SIZES, JournaledMembers, Sizes
 from target_omnisend.ledger.kept import KeptRows
+from target_omnisend.ledger.open_batches import OpenBatches
 from target_omnisend.ledger.proofs import Proofs
 from target_omnisend.ledger.retries import RetryRows
 from target_omnisend.ledger.runs import Runs
-from target_omnisend.ledger.schema import BATCHES, FEEDS, JOURNAL, RUNS, SEGMENTS
+from target_omnisend.ledger.schema import JOURNAL, RUNS
 from target_omnisend.ledger.seen import Seen
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from target_omnisend.ledger.changes import Changes
-    from target_omnisend.ledger.members import Row
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """How much the ledger does at once.
-
-    Attributes:
-        keys: e-mails that one statement looks up.
-        page: rows that are read at once, if a whole segment is.
-        unwritten: changes that are kept before they are written, asked for or not.
-        unmerged: changes that are kept before members get them. E-mails come in no order, and
-            each lies on another page: writing so many at once, sorted, writes a page for several
-            of them.
-    """
-
-    keys: int = 1_000
-    page: int = 5_000
-    unwritten: int = 5_000
-    unmerged: int = 50_000
-
-
-SIZES: t.Final = Sizes()
-
-
-_BEGIN_BATCH: t.Final = sa.text(
-    "INSERT INTO target_omnisend_batches (brand, batch, emails, sent_at)"
-    " VALUES (:brand, :batch, :emails, :sent_at) ON CONFLICT DO NOTHING"
-)
-
-
-class OpenBatch(t.NamedTuple):
-    """A batch that Omnisend took and that is not known to be over; `age` is in seconds."""
-
-    id: str
-    emails: list[str]
-    age: float
-
-
-class Ledger:
+class Ledger(JournaledMembers):
     """What Omnisend already has, and by this target.
 
     Use it from any thread, but never from two at once. All its methods raise RunFailed when
@@ -74,6 +35,7 @@ class Ledger:
     E-mails are normalised by the caller.
 
     Attributes:
+        batches: those that Omnisend took and that are not known to be over.
         kept: the rejected records, if they are kept here.
         runs: the history.
         proofs: what earlier runs proved by looking at Omnisend's contacts.
@@ -104,19 +66,14 @@ class Ledger:
         Raises:
             RunFailed: when it cannot be used; the sentence says why.
         """
-        self._brand = brand
-        self._sizes = sizes
+        super().__init__(Database(url, brand=brand, wait=wait, dry=dry), brand, sizes)
         self._utc_now = utc_now
-        self._over: set[str] = set()
-        self._database = Database(url, brand=brand, wait=wait, dry=dry)
+        self.batches = OpenBatches(self._database, brand, utc_now, dry=dry)
         self.kept = KeptRows(self._database, brand)
         self.runs = Runs(self._database, RUNS, brand=brand, dry=dry)
         self.proofs = Proofs(self._database, brand, utc_now)
         self.contacts = ReadContacts(self._database, brand, utc_now, dry=dry)
         self.retries = RetryRows(self._database, brand)
-        with self._database.guard():
-            self._segments = self._load()
-            self._replay()
 
     def close(self) -> None:
         """Let go of the database. Flush before: what was not flushed may be lost."""
@@ -178,7 +135,7 @@ class Ledger:
     def set_mapping_fingerprint(self, segment: str, text: str) -> None:
         """Remember, durably, under which settings members are written from here on."""
         place = self._place(segment)
-        self._update(place, mapping=text)
+        self._table.update(place, mapping=text)
         place.mapping = text
 
     def confirm(
@@ -204,41 +161,16 @@ class Ledger:
         """
         places = self._segments.values()
         changes = [(place.id, place.unwritten) for place in places if place.unwritten]
-        if changes or self._over or self.retries.unwritten:
+        if changes or self.batches.unwritten or self.retries.unwritten:
             with self._database.guard(), self._database.transaction():
                 self._write(changes)
             for place in places:
                 place.unwritten.clear()
-            self._over.clear()
+            self.batches.written()
             self.retries.written()
         if sum(len(place.unmerged) for place in places) >= self._sizes.unmerged:
             self._merge()
         self._database.check_is_there()
-
-    # -- batches under way -------------------------------------------------------------
-
-    def begin_batch(self, batch: str, emails: Iterable[str]) -> None:
-        """Remember, durably, that Omnisend took a batch of these people."""
-        row = {
-            "brand": self._brand,
-            "batch": batch,
-            "emails": json.dumps(list(emails)),
-            "sent_at": int(self._utc_now().timestamp()),
-        }
-        with self._database.guard():
-            self._database.connection.execute(_BEGIN_BATCH, row)
-
-    def end_batches(self, batches: Iterable[str]) -> None:
-        """These are over; forget them with the next `flush`."""
-        self._over.update(batches)
-
-    def open_batches(self) -> list[OpenBatch]:
-        """Those that are not known to be over, the oldest first."""
-        now = self._utc_now().timestamp()
-        query = sa.select(BATCHES).where(BATCHES.c.brand == self._brand)
-        with self._database.guard():
-            rows = self._database.connection.execute(query.order_by(BATCHES.c.sent_at)).all()
-        return [OpenBatch(one.batch, json.loads(one.emails), now - one.sent_at) for one in rows]
 
     # -- who left ----------------------------------------------------------------------
 
@@ -285,7 +217,7 @@ class Ledger:
         False if an earlier run began to read the same version and did not end.
         """
         place = self._segments[segment]
-        self._update(place, bringing=version)
+        self._table.update(place, bringing=version)
         return version is None or version != place.brought_before
 
     def leavers(self, segment: str, size: int = 250) -> Iterator[list[str]]:
@@ -300,7 +232,7 @@ class Ledger:
     def end_seen(self, segment: str) -> None:
         """End what `begin_seen` began: the members that left are dealt with."""
         place = self._segments[segment]
-        self._update(place, bringing=None)
+        self._table.update(place, bringing=None)
         place.brought_before = place.seen = None
 
     # -- what feeds it -----------------------------------------------------------------
@@ -312,123 +244,26 @@ class Ledger:
 
     def add_feed(self, segment: str, stream: str, loader: str) -> None:
         """Remember, durably, what feeds the segment."""
-        place = self._place(segment)
-        place.feeds.add((stream, loader))
-        self._write_feeds(place, [(stream, loader)])
+        self._table.add_feeds(self._place(segment), {(stream, loader)})
 
     def set_feeds(self, segment: str, feeds: Iterable[tuple[str, str]]) -> None:
         """Remember these, and no others."""
-        place = self._place(segment)
-        place.feeds = set(feeds)
-        with self._database.guard(), self._database.transaction():
-            self._database.connection.execute(FEEDS.delete().where(FEEDS.c.segment == place.id))
-            self._write_feeds(place, place.feeds)
+        self._table.set_feeds(self._place(segment), set(feeds))
 
     # -- inside ------------------------------------------------------------------------
 
-    def _load(self) -> dict[str, Segment]:
-        query = sa.select(
-            SEGMENTS.c.name, SEGMENTS.c.id, SEGMENTS.c.mapping, SEGMENTS.c.bringing
-        ).where(SEGMENTS.c.brand == self._brand)
-        found = self._database.connection.execute(query).all()
-        places = {row.name: Segment(row.id, row.mapping, row.bringing) for row in found}
-        by_number = {place.id: place for place in places.values()}
-        for number, stream, loader in self._database.connection.execute(sa.select(FEEDS)):
-            if number in by_number:  # those of other brands are not
-                by_number[number].feeds.add((stream, loader))
-        return places
-
-    def _place(self, name: str) -> Segment:
-        if name not in self._segments:
-            insert = SEGMENTS.insert().values(brand=self._brand, name=name).returning(SEGMENTS.c.id)
-            with self._database.guard():
-                self._segments[name] = Segment(self._database.connection.scalars(insert).one())
-        return self._segments[name]
-
-    def _update(self, place: Segment, **values: str | None) -> None:
-        with self._database.guard():
-            self._database.connection.execute(
-                SEGMENTS.update().where(SEGMENTS.c.id == place.id).values(**values)
-            )
-
     def _write(self, changes: list[tuple[int, Changes]]) -> None:
-        run = self._database.connection.execute
         if changes:
-            run(JOURNAL.insert(), {"brand": self._brand, "changes": encode(changes)})
-        for chunk in chunks(self._over, self._sizes.keys):
-            named = BATCHES.c.batch.in_(chunk)
-            run(BATCHES.delete().where(BATCHES.c.brand == self._brand, named))
+            row = {"brand": self._brand, "changes": encode(changes)}
+            self._database.connection.execute(JOURNAL.insert(), row)
+        self.batches.write()
         self.retries.write()
-
-    def _write_feeds(self, place: Segment, feeds: Collection[tuple[str, str]]) -> None:
-        rows = [{"segment": place.id, "stream": one, "loader": other} for one, other in feeds]
-        if rows:
-            with self._database.guard():
-                self._database.connection.execute(FEEDS.insert(), rows)
-
-    def _find(self, place: Segment, emails: Collection[str]) -> Iterator[tuple[str, bytes, int]]:
-        for chunk in chunks(emails, self._sizes.keys):
-            with self._database.guard():
-                found = self._database.members.find(place.id, chunk)
-            yield from found
 
     def _change(self, segment: str, changes: Changes) -> None:
         place = self._place(segment)
         place.unwritten.update(place.change(changes))
         if sum(len(place.unwritten) for place in self._segments.values()) >= self._sizes.unwritten:
             self.flush()
-
-    def _replay(self) -> None:
-        """Read the changes that an earlier run left in the journal."""
-        places = {place.id: place for place in self._segments.values()}
-        query = sa.select(JOURNAL.c.changes).where(JOURNAL.c.brand == self._brand)
-        for text in self._database.connection.scalars(query.order_by(JOURNAL.c.id)):
-            for number, changes in decode(text):
-                places[number].change(changes)
-
-    def _merge(self) -> None:
-        """Move the changes from the journal into the table of members."""
-        changed = [place for place in self._segments.values() if place.unmerged]
-        if not changed:
-            return
-        with self._database.guard(), self._database.transaction():
-            for place in changed:
-                self._merge_segment(place)
-            self._database.connection.execute(
-                JOURNAL.delete().where(JOURNAL.c.brand == self._brand)
-            )
-        for place in changed:
-            place.unmerged.clear()
-            place.unwritten.clear()
-            place.looked_up.clear()
-
-    def _merge_segment(self, place: Segment) -> None:
-        changes = place.unmerged
-        gone = [email for email, change in changes.items() if change is None or change.anew]
-        for chunk in chunks(gone, self._sizes.keys):
-            self._database.members.remove(place.id, chunk)
-        kept = sorted(email for email, change in changes.items() if change)
-        for chunk in chunks(kept, self._sizes.keys):
-            self._database.members.put(place.id, list(self._rows(place, chunk)))
-
-    def _rows(self, place: Segment, emails: list[str]) -> Iterator[Row]:
-        numbers = {email: number for email, _, number in self._find(place, emails)}
-        for email in emails:
-            number = numbers.get(email)
-            if number is None:
-                # Not used again while the run lasts, even when its owner is forgotten.
-                number = self._next_number(place)
-                place.next_number = number + 1
-            elif place.seen:
-                place.seen.add(number)
-            if change := place.unmerged[email]:
-                yield email, number, *change[:3]
-
-    def _next_number(self, place: Segment) -> int:
-        if place.next_number is None:
-            with self._database.guard():
-                place.next_number = table.next_number(self._database.connection, place.id)
-        return place.next_number
 
     def _unseen(self, segment: str) -> Iterator[list[str]]:
         self._merge()
@@ -441,19 +276,3 @@ class Ledger:
         if place.seen is None:
             raise RuntimeError("begin_seen comes first")
         return place.seen
-
-    def _pages(self, place: Segment, size: int) -> Iterator[Sequence[tuple[str, int]]]:
-        pages = table.pages(self._database.connection, place.id, size)
-        while True:
-            with self._database.guard():
-                page = next(pages, None)
-            if page is None:
-                return
-            yield page
-
-
-def chunks(items: Collection[str], size: int) -> Iterator[list[str]]:
-    """Lists of at most so many of the items."""
-    rest = iter(items)
-    while chunk := list(itertools.islice(rest, size)):
-        yield chunk

@@ -17,7 +17,7 @@ from support.s3 import BUCKET, running_s3
 
 from target_omnisend.errors import RunFailed
 from target_omnisend.ledger import ErasingLedger, brands_of
-from target_omnisend.ledger.ledger import Sizes
+from target_omnisend.ledger.journal import Sizes
 from target_omnisend.mapping.person import Person
 from target_omnisend.output.erasing import Folder, erase
 from target_omnisend.output.rejected import read
@@ -158,8 +158,8 @@ def test_journal_batches_and_every_brand(url: str, opened: Opener) -> None:
         ledger = opened(url, brand=brand, sizes=Sizes(unmerged=10**9))
         ledger.confirm("VIP", [(ANN, ONE), (BOB, ONE)])
         ledger.confirm("Lapsed", [(ANN, ONE)])
-        ledger.begin_batch(f"{brand}-both", [ANN, BOB])
-        ledger.begin_batch(f"{brand}-alone", [ANN])
+        ledger.batches.begin(f"{brand}-both", [ANN, BOB])
+        ledger.batches.begin(f"{brand}-alone", [ANN])
         row = {"item": "{}", "schema": "{}", "fingerprint": "", "leaves": False, "tries": 1}
         for email in (ANN, BOB):
             ledger.retries.put("VIP", email, line="{}", code="unconfirmed", **row)
@@ -176,7 +176,7 @@ def test_journal_batches_and_every_brand(url: str, opened: Opener) -> None:
     for brand in ("north", "south"):
         ledger = opened(url, brand=brand)
         assert ledger.known("VIP", [ANN, BOB]) == {BOB: ONE}
-        assert [(one.id, one.emails) for one in ledger.open_batches()] == [(f"{brand}-both", [BOB])]
+        assert [(one.id, one.emails) for one in ledger.batches.all()] == [(f"{brand}-both", [BOB])]
         assert list(ledger.retries.tries) == [("VIP", BOB)]
         ledger.close()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from target_omnisend.ledger import changes
-from target_omnisend.ledger.ledger import Sizes
+from target_omnisend.ledger.journal import Sizes
 
 if TYPE_CHECKING:
     from conftest import Opener

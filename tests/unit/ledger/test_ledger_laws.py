@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from target_omnisend.ledger import Ledger
-from target_omnisend.ledger.ledger import Sizes
+from target_omnisend.ledger.journal import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
