@@ -132,6 +132,8 @@ def ceiling(folder: Path, _runs: int) -> None:
                 url,
                 quota_share=1,
                 membership=membership,
+                # Looking makes the first batch go alone: one batch's time more, once in 30 days.
+                verify="off" if membership == "property" else "sample",
                 report_path=str(report),
             )
             cost = tools.run([*OURS, str(config)], lines)

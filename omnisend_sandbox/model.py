@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .batches import Batches
 from .directory import Directory
-from .faults import Faults, instead, spoil
+from .faults import Faults
 from .limits import Called, Gate, Keys, Requests, Route
 from .people import People
 from .schedule import Schedule
 from .segments import Segments
+from .spoiling import instead, spoil
 from .wire import PROBLEM_HEADERS, Problem, Reply, Request, encode, ok
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import hub_definition
 import messages
 
-from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CONTACT_FIELDS, CREDENTIALS
+from target_omnisend.config.parts import CONTACT_FIELDS
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CREDENTIALS
 from target_omnisend.report.codes import EXITS, REJECTIONS, WARNINGS, Code
 from target_omnisend.target import TargetOmnisend
 

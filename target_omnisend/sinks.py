@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import typing as t
-from fnmatch import fnmatch
 
 import msgspec
 from singer_sdk import BatchSink, metrics
 from singer_sdk.exceptions import MissingKeyPropertiesError
-from singer_sdk.mapper import CustomStreamMap
 
 from target_omnisend.delivery import doubts
 from target_omnisend.delivery.model import Origin, fingerprint
@@ -22,22 +19,20 @@ from target_omnisend.mapping.mapper import missing_columns
 from target_omnisend.mapping.normalize import is_encodable
 from target_omnisend.singer.column_check import ColumnCheck
 from target_omnisend.singer.column_watch import ColumnWatch
-from target_omnisend.singer.reader import decode
+from target_omnisend.singer.decoding import decode
 from target_omnisend.singer.rows import Row
 from target_omnisend.singer.schemas import declared
+from target_omnisend.singer.stream_maps import one_at_a_time, own_maps, stream_map_of
+from target_omnisend.stream_problems import hopeless, hopeless_without_dates
 from target_omnisend.streams import (
     compile_leaver,
     compile_mapping,
-    hopeless,
-    hopeless_without_dates,
     loader_of,
     settings_mark,
 )
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from singer_sdk.mapper import StreamMap
+    from collections.abc import Mapping, Sequence
 
     from target_omnisend.mapping.properties import Declared
     from target_omnisend.target import TargetOmnisend
@@ -67,7 +62,7 @@ class SegmentSink(BatchSink):
         self._lose = target.session.outcome.lose
         self._sent_again = target.session.rejects.sent_again
         types = declared(self.schema)
-        stream_maps = _own_maps(target, {self._reader.stream or stream_name, stream_name})
+        stream_maps = own_maps(target, {self._reader.stream or stream_name, stream_name})
         try:
             segment = target.session.segments.of_stream(stream_name)
             mapper = compile_mapping(target.settings, settings, target.session.utc_now, types)
@@ -92,7 +87,7 @@ class SegmentSink(BatchSink):
         self._leaver = compile_leaver(settings)
         self._email_column = str(settings.mapping["email"])
         self._version: t.Any = None
-        self._transform = _one_at_a_time(_stream_map(target, self._reader.stream, stream_name))
+        self._transform = one_at_a_time(stream_map_of(target, self._reader.stream, stream_name))
         self._counts = target.session.outcome.stream(stream_name)
         if any(own.get("__filter__") for own in stream_maps):
             # A filter can keep some of the stream's people back.
@@ -286,39 +281,3 @@ def _costly_columns(mapping: Mapping[str, str | list[str]]) -> frozenset[str]:
     """Columns whose value costs the record if it does not fit: e-mail and consent."""
     fields = ("email", "subscription_status", "subscription_changed_at")
     return frozenset(str(mapping[field]) for field in fields if field in mapping)
-
-
-def _one_at_a_time(stream_map: StreamMap) -> Callable[[dict[str, t.Any]], dict[str, t.Any] | None]:
-    """The map's `transform`, from now on for one thread at a time.
-
-    An expression finds the record under way in an attribute of its map. While the main thread
-    maps, a thread of the delivery may map again what is to be sent again: without the lock one
-    person's values, e-mail included, ended up in another's contact.
-    """
-    if isinstance(stream_map, CustomStreamMap):
-        transform, lock = stream_map.transform, threading.Lock()
-
-        def guarded(record: dict[str, t.Any]) -> dict[str, t.Any] | None:
-            with lock:
-                return transform(record)
-
-        stream_map.transform = guarded  # type: ignore[method-assign]
-    return stream_map.transform
-
-
-def _own_maps(target: TargetOmnisend, names: set[str]) -> list[dict[str, t.Any]]:
-    """The settings of stream maps that concern a stream.
-
-    A map has the name of the stream that the tap sends or, with `__source__`, the name it makes.
-    """
-    maps = target.config.get("stream_maps") or {}
-    return [
-        own
-        for pattern, own in maps.items()
-        if isinstance(own, dict) and any(fnmatch(name, pattern) for name in names)
-    ]
-
-
-def _stream_map(target: TargetOmnisend, stream: str | None, alias: str) -> StreamMap:
-    maps = target.mapper.stream_maps[stream or alias]
-    return next(stream_map for stream_map in maps if stream_map.stream_alias == alias)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import typing as t
+from collections import Counter
 from functools import cached_property
 from hashlib import blake2b
 from types import MappingProxyType
 
 import msgspec
 
-from target_omnisend.config.schema import MEMBERSHIPS
+from target_omnisend.config.parts import MEMBERSHIPS
 from target_omnisend.delivery.model import MARK_BYTES, Segment
 from target_omnisend.delivery.segment_creator import has_property, has_tag
 from target_omnisend.errors import ExitCode, RunFailed
@@ -24,7 +25,7 @@ from target_omnisend.marks import Earlier, Marks, shown_by
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Collection, Container, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from target_omnisend.config.settings import Settings, StreamSettings
 
@@ -143,6 +144,12 @@ class Segments:
         return marks
 
 
+def shared_segments(settings: Settings) -> set[str]:
+    """The segments that the settings give to several streams."""
+    names = Counter(settings.for_stream(stream).segment for stream in settings.streams)
+    return {name for name, streams in names.items() if streams > 1}
+
+
 def proof_key(settings: Settings) -> str:
     """The settings under which a look at Omnisend's contacts proves something, as a hash."""
     names = (
@@ -185,42 +192,6 @@ def conditions(stream: StreamSettings) -> list[t.Any]:
     return has_tag(tag(stream.segment))
 
 
-def mapping_problems(settings: Settings, now: Callable[[], dt.datetime]) -> list[str]:
-    """A sentence for each mapping and each segment that no run can use.
-
-    `now` is the present moment.
-    """
-    # A stream that names its own segment is not known yet; any name serves for it.
-    for stream in ("", *settings.streams):
-        own = settings.for_stream(stream or "stream")
-        try:
-            if own.mapping:  # else the stream may never come
-                compile_mapping(settings, own, now)
-            member_tags(own)
-        except ValueError as error:
-            where = f"In 'streams.{stream}': " if stream else ""
-            return [f"{where}{error}"]
-    return mixed_segments(settings)
-
-
-def mixed_segments(settings: Settings) -> list[str]:
-    """A sentence for each named stream whose segment shows in Omnisend as another one does.
-
-    Likewise for streams of one segment that show it in different ways.
-    """
-    marks = Marks()
-    modes: dict[str, bool] = {}
-    problems: list[str] = []
-    for stream in settings.streams:
-        own = settings.for_stream(stream)
-        problems += marks.add(own, stream)
-        if modes.setdefault(own.segment, own.mirrored) != own.mirrored:
-            problems.append(
-                f"The streams of segment '{own.segment}' should all have the same 'sync_mode'."
-            )
-    return problems
-
-
 def settings_hashes(run: Settings, stream: StreamSettings) -> dict[str, str]:
     """A short hash of each setting that decides what is sent for a record, by its name."""
     deciding = {
@@ -240,25 +211,6 @@ def settings_hashes(run: Settings, stream: StreamSettings) -> dict[str, str]:
 def loader_of(hashes: Mapping[str, str]) -> str:
     """A hash that differs between loaders with other sources: it says where columns go."""
     return _digest([hashes[name] for name in ("mapping", "custom_properties")], 8).hexdigest()
-
-
-def hopeless(stream: StreamSettings, columns: Container[str]) -> list[str]:
-    """Why every record of a stream that has these columns is rejected, if it is."""
-    if stream.mapping["email"] in columns:
-        return []
-    return ["every record is rejected, because mapping.email names a column that no record has."]
-
-
-def hopeless_without_dates(run: Settings, stream: StreamSettings) -> list[str]:
-    """Why records without a status of their own are rejected, if they are."""
-    dated = "subscription_changed_at" in stream.mapping
-    if run.subscription_status == "nonSubscribed" or dated:
-        return []
-    sentence = (
-        "records without a status of their own are rejected: 'subscription_status: "
-        f"{run.subscription_status}' needs mapping.subscription_changed_at."
-    )
-    return [sentence]
 
 
 def settings_mark(hashes: Mapping[str, str]) -> bytes:

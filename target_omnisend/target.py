@@ -30,20 +30,18 @@ from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
 from target_omnisend.singer.batch_messages import records_of
 from target_omnisend.singer.completeness import LastState
+from target_omnisend.singer.decoding import raw_value
 from target_omnisend.singer.noise import keep_out, quotes_no_value
-from target_omnisend.singer.reader import MessageReader, raw_value
+from target_omnisend.singer.reader import MessageReader
 from target_omnisend.singer.schemas import make_readable
 from target_omnisend.sinks import SegmentSink
-from target_omnisend.streams import mapping_problems
+from target_omnisend.stream_problems import mapping_problems
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
     from target_omnisend.singer.column_watch import ColumnWatch
-
-UNREADABLE: t.Final = "target_omnisend.unreadable"
-"""Where the command line's context keeps why the config files cannot be read."""
 
 
 class TargetOmnisend(Target):
@@ -111,13 +109,10 @@ class TargetOmnisend(Target):
         self._config = environment.tidied(self._config)
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
-        validator = JSONSchemaValidator(schema)
-        unfit = validation.unfit_values(validator, self._config)
-        problems = [*unfit, *validation.missing_mapping(self._config)]
+        problems = validation.unfit_values(JSONSchemaValidator(schema), self._config)
         if problems and raise_errors:
             raise SettingsError(problems)
-        for name in sorted(set(self._config) - set(schema["properties"])):
-            sentence = validation.no_setting(name, schema["properties"])
+        for sentence in validation.no_settings(self._config, schema["properties"]):
             self.logger.warning("%s", sentence, extra=event("setting_unknown"))
         return problems
 
@@ -194,11 +189,10 @@ class TargetOmnisend(Target):
 
     def _process_activate_version_message(self, message_dict: dict[str, t.Any]) -> None:
         self._assert_line_requires(message_dict, requires={"stream", "version"})
-        for stream_map in self.mapper.stream_maps.get(message_dict["stream"], ()):
-            if self.sink_exists(stream_map.stream_alias):
-                sink = self.get_sink(stream_map.stream_alias)
-                if sink.process_activate_version_messages:
-                    sink.activate_version(message_dict["version"])
+        for name in filter(self.sink_exists, self._aliases(message_dict["stream"])):
+            sink = self.get_sink(name)
+            if sink.process_activate_version_messages:
+                sink.activate_version(message_dict["version"])
 
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Have the records take the way of all: the SDK maps and validates none from a file."""
@@ -228,12 +222,15 @@ class TargetOmnisend(Target):
             for name in self.session.outcome.streams:
                 self.session.doubt(name, why)
         for source, why in self._last_state.unfinished():
-            for stream_map in self.mapper.stream_maps.get(source, ()):
-                self.session.doubt(stream_map.stream_alias, why)
+            for name in self._aliases(source):
+                self.session.doubt(name, why)
 
     def _has_records(self, stream: str) -> bool:
-        names = [stream_map.stream_alias for stream_map in self.mapper.stream_maps[stream]]
-        return any(self.session.outcome.stream(name).received for name in names)
+        return any(self.session.outcome.stream(one).received for one in self._aliases(stream))
+
+    def _aliases(self, stream: str) -> list[str]:
+        """The streams that the tap's stream becomes by stream maps."""
+        return [one.stream_alias for one in self.mapper.stream_maps.get(stream, ())]
 
     # -- command line ------------------------------------------------------------------
 
@@ -263,7 +260,7 @@ class TargetOmnisend(Target):
         try:
             return super().cb_config(ctx, param, value)
         except (OSError, ValueError, TypeError, RecursionError):
-            ctx.meta[UNREADABLE] = environment.unreadable(value)
+            ctx.meta[environment.UNREADABLE] = environment.unreadable(value)
             return environment.readable(value)
 
     @classmethod
@@ -291,7 +288,7 @@ class TargetOmnisend(Target):
         Raises:
             SettingsError: for settings that cannot be used.
         """
-        if error := click.get_current_context().meta.get(UNREADABLE):
+        if error := click.get_current_context().meta.get(environment.UNREADABLE):
             raise error
         cls.append_builtin_config(cls.config_jsonschema)
         environment.check_environment(config, cls.config_jsonschema)

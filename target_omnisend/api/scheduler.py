@@ -7,23 +7,20 @@ import itertools
 import logging
 import math
 import typing as t
-from collections import defaultdict
 
 import backoff
 
 from target_omnisend.api.answers import Answer, Kind
-from target_omnisend.api.budget import WINDOW_SECONDS, Budget, Endpoint, allowance
-from target_omnisend.api.call import Call, Tally, waits
+from target_omnisend.api.budget import WINDOW_SECONDS, Endpoint
+from target_omnisend.api.call import Call, waits
 from target_omnisend.api.failures import fatal, out_of_reach, throttled_for_long
+from target_omnisend.api.lane import MARGIN, MAX_FAULTS, Lane
 from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
     from target_omnisend.errors import RunFailed
 
 logger = logging.getLogger("target-omnisend.delivery")
-
-MAX_FAULTS: t.Final = 6
-"""Faults of one call, while others succeed, after which it is given up as it is."""
 
 OUTAGE_SECONDS: t.Final = 600.0
 """When an endpoint only fails for so long, Omnisend is out of reach and the run ends."""
@@ -49,89 +46,11 @@ MAX_STRAYS: t.Final = 2
 """401, or 404 for an endpoint, that one call can get after successes before they are believed:
 a load balancer with one bad machine answers so."""
 
-FIRST_CALLS: t.Final = 4
-"""Calls of one endpoint under way before its first success: what finding out may cost."""
-
 _OF_A_NAME: t.Final = {Endpoint.GET_BATCH, Endpoint.GET_ITEMS, Endpoint.COUNT_SEGMENT}
 """Where 404 can be about the ID in the path; elsewhere it is about the endpoint."""
 
 _TELLING: t.Final = frozenset({1, 10, 100, 1000})
 """Faults in a row that are worth a line in the log."""
-
-_MARGIN: t.Final = 1.0
-"""Seconds on top of `retryAfter`, which is a whole number."""
-
-
-class Lane:
-    """The calls of one endpoint.
-
-    Attributes:
-        tallies: its requests by stream; None has those that are about no single one.
-        proven: a call has succeeded.
-        failing: faults since the last success.
-        troubled_since: when the first call started that got a fault or a 429 since then.
-        last_success: when a call last got an answer of Omnisend's own.
-        last_passed: when the latest call started that got one.
-        forbidden: 403 since then, one after the other.
-        forbidden_at: when the last of them came.
-    """
-
-    def __init__(self, endpoint: Endpoint, share: float) -> None:
-        """Start with an unused budget."""
-        self.endpoint = endpoint
-        self.budget = Budget(allowance(endpoint, share))
-        self.tallies: defaultdict[str | None, Tally] = defaultdict(Tally)
-        self.queue: list[tuple[float, int, Call]] = []
-        self.paused_until = -math.inf
-        self.proven = False
-        self.failing = 0
-        self.troubled_since = math.inf
-        self.last_success = -math.inf
-        self.last_passed = -math.inf
-        self.forbidden = 0
-        self.forbidden_at = -math.inf
-        self._waiting_since: float | None = None
-
-    @property
-    def tally(self) -> Tally:
-        """Its requests in all."""
-        return sum(self.tallies.values(), Tally())
-
-    def share_in_use(self, now: float) -> float:
-        """This run's calls in the minute before `now`, as a share of Omnisend's own limit."""
-        return self.budget.in_use(now) / self.endpoint.per_minute
-
-    def ready_at(self, now: float) -> float:
-        """When its next call may start; infinity while none may or none is there."""
-        if not self.queue or self.budget.in_flight >= self._most_at_once():
-            return math.inf
-        return max(self.queue[0][0], self.paused_until, self.budget.ready_at(now))
-
-    def take(self, now: float) -> Call:
-        """Start the next call."""
-        call = heapq.heappop(self.queue)[2]
-        tally = self.tallies[call.stream]
-        if self._waiting_since is not None:
-            tally.seconds_waited += now - self._waiting_since
-            self._waiting_since = None
-        self.budget.start()
-        tally.sent += 1
-        call.started_at = now
-        return call
-
-    def passes_since(self, moment: float) -> bool:
-        """Whether a call that started since then has got an answer of Omnisend's own."""
-        return self.last_passed >= moment
-
-    def note_waiting(self, now: float) -> None:
-        """Remember since when a call is held back by the budget or a pause."""
-        if self._waiting_since is None and self.queue and self.queue[0][0] <= now:
-            self._waiting_since = now
-
-    def _most_at_once(self) -> float:
-        if self.failing >= MAX_FAULTS or self.forbidden:
-            return 1
-        return math.inf if self.proven else FIRST_CALLS
 
 
 class Scheduler:
@@ -243,7 +162,7 @@ class Scheduler:
                 answer.retry_after,
                 extra=event("throttled", **_about(call), seconds=answer.retry_after),
             )
-        until = now + answer.retry_after + _MARGIN
+        until = now + answer.retry_after + MARGIN
         if lane.paused_until <= now:
             lane.budget.narrow(now, until + WINDOW_SECONDS)
         lane.paused_until = max(lane.paused_until, until)

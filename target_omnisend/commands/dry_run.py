@@ -8,8 +8,6 @@ import typing as t
 from contextlib import nullcontext
 from dataclasses import replace
 
-import msgspec
-
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.commands.closing import (
     conclude,
@@ -19,12 +17,12 @@ from target_omnisend.commands.closing import (
 )
 from target_omnisend.commands.dry_omnisend import DryOmnisend
 from target_omnisend.commands.kept_rejects import make_rejects
+from target_omnisend.commands.masking import masked
 from target_omnisend.commands.parts import Parts, make_runner, open_dry_ledger
 from target_omnisend.commands.session import Session
 from target_omnisend.delivery.virtual_runner import VirtualClock, VirtualRunner
 from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
-from target_omnisend.mapping.contact import NEVER_NEWER
 from target_omnisend.report.summary import by_code
 
 if t.TYPE_CHECKING:
@@ -36,9 +34,6 @@ if t.TYPE_CHECKING:
     from target_omnisend.delivery.runner import Runner
 
 logger = logging.getLogger("target-omnisend")
-
-_OMNISENDS_OWN: t.Final = frozenset({"type", "status"})
-"""Keys of a contact whose texts are Omnisend's own words and not personal data."""
 
 
 def dry_session(settings: Settings, **options: t.Any) -> Session:
@@ -268,28 +263,6 @@ def _sent(runner: Runner, stream: str | None) -> tuple[int, int]:
     sent = {endpoint: lane.tallies[stream].sent for endpoint, lane in runner.lanes.items()}
     tagging = sent[Endpoint.ADD_TAGS] + sent[Endpoint.REMOVE_TAGS]
     return sent[Endpoint.POST_BATCH], tagging
-
-
-def masked(item: bytes) -> str:
-    """A contact's JSON that shows its shape and no personal data."""
-    return msgspec.json.encode(_masked(msgspec.json.decode(item))).decode()
-
-
-def _masked(value: t.Any, key: str = "") -> t.Any:
-    match value:
-        case dict():
-            own = key == "customProperties"  # they may have any name
-            return {name: _masked(one, "" if own else name) for name, one in value.items()}
-        case list():
-            return [_masked(one) for one in value]
-        case bool() | None:
-            return value
-        case str():
-            if key in _OMNISENDS_OWN or value == NEVER_NEWER:
-                return value
-            return "".join(one if one in " .,@+-:" else "x" for one in value)
-        case _:
-            return 0
 
 
 def _would(counts: StreamCounts) -> str:

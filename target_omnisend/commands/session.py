@@ -6,7 +6,6 @@ import datetime as dt
 import logging
 import typing as t
 import uuid
-from collections import Counter
 from contextlib import ExitStack
 from hashlib import blake2b
 
@@ -25,7 +24,7 @@ from target_omnisend.errors import ExitCode, RunFailed
 from target_omnisend.events import event
 from target_omnisend.mapping.address import email_key
 from target_omnisend.report.data import check_writable
-from target_omnisend.streams import Segments, conditions, proof_key
+from target_omnisend.streams import Segments, conditions, proof_key, shared_segments
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -226,7 +225,7 @@ class Session:
             whole_runs=settings.mirror_on == "end_of_stream",
             max_removed_percent=settings.max_removed_percent,
             incomplete=self.incomplete,
-            shared=_shared_segments(settings),
+            shared=shared_segments(settings),
             lose=self.outcome.lose,
             would=self.parts.dry,
         )
@@ -295,8 +294,3 @@ class Session:
     def segment_of(self, stream: str) -> str:
         """The segment that a stream of the outcome is about; `retired` stands for its own."""
         return stream if stream == self.retired else self.settings.for_stream(stream).segment
-
-
-def _shared_segments(settings: Settings) -> set[str]:
-    names = Counter(settings.for_stream(stream).segment for stream in settings.streams)
-    return {name for name, streams in names.items() if streams > 1}

@@ -15,11 +15,15 @@ from singer_sdk.plugin_base import _ConfigInput
 
 from target_omnisend.config.address import webhook_problems
 from target_omnisend.config.blanks import not_blank_in_environment, without_blanks
-from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CONTACT_FIELDS, STREAM_SETTINGS
+from target_omnisend.config.parts import CONTACT_FIELDS
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA, STREAM_SETTINGS
 from target_omnisend.config.stream_names import join_stream_names
 from target_omnisend.config.validation import SettingsError, can_be_path
 
 ENVIRONMENT_PREFIX: t.Final = "TARGET_OMNISEND_"
+
+UNREADABLE: t.Final = "target_omnisend.unreadable"
+"""Where the command line's context keeps why the config files cannot be read."""
 
 
 def tidied(config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -14,7 +14,7 @@ from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CREDENTIALS, STREAM
 from target_omnisend.names import did_you_mean, nearest
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
@@ -34,9 +34,10 @@ class SettingsError(ValueError):
 
 
 def unfit_values(validator: Validator, config: Mapping[str, t.Any]) -> list[str]:
-    """A sentence for each value that does not fit the JSON schema."""
+    """A sentence for each value that does not fit the JSON schema, and for a missing mapping."""
     try:
-        return [describe(error) for error in validator.iter_errors(config)]
+        unfit = [describe(error) for error in validator.iter_errors(config)]
+        return [*unfit, *_missing_mapping(config)]
     except AttributeError:  # the SDK's own schema of `__else__` is not valid
         return ["Setting 'stream_maps.__else__' should be null or '__NULL__'."]
 
@@ -56,11 +57,14 @@ def problems_of(config: Mapping[str, t.Any]) -> list[str]:
     ]
 
 
-def no_setting(name: str, known: Iterable[str]) -> str:
-    """What to say of a name among the settings that is not a setting's.
+def no_settings(config: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    """A sentence for each name among the settings that is not a setting's."""
+    for name in sorted(set(config) - set(known)):
+        yield _no_setting(name, known)
 
-    It is shown only if it is a slip for one that is: any other can be a key in the wrong place.
-    """
+
+def _no_setting(name: str, known: Iterable[str]) -> str:
+    """The name is shown only if it is a slip for a setting's: others can be misplaced keys."""
     if nearest(name, known):
         return f"The setting '{name}' is not known{did_you_mean(name, known)}"
     return (
@@ -96,7 +100,7 @@ def describe(error: ValidationError) -> str:
     return f"Setting '{path}' is not usable. {error.schema.get('description', '')}".rstrip()
 
 
-def missing_mapping(config: Mapping[str, t.Any]) -> list[str]:
+def _missing_mapping(config: Mapping[str, t.Any]) -> list[str]:
     """A sentence if no stream can have a mapping."""
     streams = config.get("streams")
     own = streams.values() if isinstance(streams, dict) else ()

@@ -60,6 +60,8 @@ class Gate:
         self._looked_at: list[Watch] = []
         """Batches whose people are being looked at before they go out."""
         self._number = 0
+        self._planned = 0
+        """Look-ups before and after the batches that were chosen so far."""
 
     @property
     def is_empty(self) -> bool:
@@ -125,13 +127,14 @@ class Gate:
             return 0
         if looks.remembered:
             return PEOPLE if self._number == 1 else 0
-        if looks.subscribed or looks.calls + 2 * ALONGSIDE > MOST_CALLS:
+        if looks.subscribed or max(looks.calls, self._planned) + 2 * ALONGSIDE > MOST_CALLS:
             return 0
         return 0 if self._number % EVERY else ALONGSIDE
 
     def _look_at(self, batch: Batch, people: int) -> Watch:
         watch = Watch(batch, people)
         watch.asking = len(watch.people)
+        self._planned += 2 * len(watch.people)
         self._looked_at.append(watch)
         for person in watch.people:
             self._exchanges.start(self._look(watch, person))

@@ -14,8 +14,8 @@ if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from target_omnisend.api.answers import Answer
+    from target_omnisend.api.lane import Lane
     from target_omnisend.api.protocol import Api
-    from target_omnisend.api.scheduler import Lane
     from target_omnisend.delivery.change_filter import ChangeFilter
     from target_omnisend.delivery.engine import Delivery
     from target_omnisend.delivery.exchange import Exchange

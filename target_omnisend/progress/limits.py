@@ -9,7 +9,7 @@ from target_omnisend.api.budget import Endpoint
 from target_omnisend.delivery.model import MAX_ITEMS, MAX_TAG_EMAILS, MAX_TAG_IDS
 
 if t.TYPE_CHECKING:
-    from target_omnisend.api.scheduler import Lane
+    from target_omnisend.api.lane import Lane
     from target_omnisend.delivery.engine import Delivery
 
 TIGHT: t.Final = (Endpoint.POST_BATCH, Endpoint.ADD_TAGS, Endpoint.REMOVE_TAGS)

@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from target_omnisend.api.scheduler import Lane
+    from target_omnisend.api.lane import Lane
     from target_omnisend.config.settings import Settings
     from target_omnisend.delivery.outcome import Outcome, StreamCounts
     from target_omnisend.output.rejected import Where

@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_omnisend.errors import ExitCode, RunFailed
-from target_omnisend.singer.reader import split_lines
+from target_omnisend.singer.decoding import split_lines
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

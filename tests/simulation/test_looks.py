@@ -173,6 +173,8 @@ def test_without_a_subscribed_person_later_batches_are_looked_at() -> None:
     run = run_of(4_000, known=0)
     assert run.outcome.exit_code == 0
     assert 40 + 2 * 5 < run.calls[LOOK] <= 200
+    slow = run_of(40_000, known=0, batch_latency=60.0)  # all of them are under way at once
+    assert 150 < slow.calls[LOOK] <= 200
     later = run_of(4_000, known=4_000)
     assert later.calls[LOOK] <= 45
 

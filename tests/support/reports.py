@@ -10,7 +10,7 @@ from typing import Any
 
 from target_omnisend.api.budget import Endpoint
 from target_omnisend.api.call import Tally
-from target_omnisend.api.scheduler import Lane
+from target_omnisend.api.lane import Lane
 from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
 from target_omnisend.delivery.outcome import Outcome

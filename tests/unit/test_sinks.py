@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.mapper import CustomStreamMap
 
-from target_omnisend.sinks import _one_at_a_time
+from target_omnisend.singer.stream_maps import one_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def test_a_record_that_is_mapped_while_another_is_keeps_its_own_values() -> None
         map_transform={f"copy{n}": "email" for n in range(5)},
         flattening_options=None,
     )
-    _one_at_a_time(stream_map)
+    one_at_a_time(stream_map)
     mixed: list[Any] = []
 
     def map_many(name: str) -> None:

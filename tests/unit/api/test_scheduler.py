@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from target_omnisend.api.answers import Answer, Kind, read_problem
 from target_omnisend.api.budget import WINDOW_SECONDS, Endpoint
 from target_omnisend.api.call import Call, waits
+from target_omnisend.api.lane import FIRST_CALLS, MAX_FAULTS
 from target_omnisend.api.scheduler import (
-    FIRST_CALLS,
     FIRST_CONTACT_SECONDS,
-    MAX_FAULTS,
     MAX_FORBIDDEN,
     MAX_FORBIDDEN_PARTS,
     MAX_STRAYS,

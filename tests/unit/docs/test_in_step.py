@@ -7,7 +7,8 @@ import dataclasses
 from omnisend_sandbox.limits import DEFAULT_LIMIT, LIMITS
 from omnisend_sandbox.model import Store
 from target_omnisend.api.budget import Endpoint
-from target_omnisend.config.schema import CONFIG_JSONSCHEMA, CONTACT_FIELDS
+from target_omnisend.config.parts import CONTACT_FIELDS
+from target_omnisend.config.schema import CONFIG_JSONSCHEMA
 from target_omnisend.config.settings import Settings
 from target_omnisend.mapping.mapper import FIELDS
 from target_omnisend.report.page import PURPOSES

@@ -15,7 +15,8 @@ import pytest
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_omnisend.signals import Interrupt, Stopped
-from target_omnisend.singer.reader import MessageReader, split_lines
+from target_omnisend.singer.decoding import split_lines
+from target_omnisend.singer.reader import MessageReader
 from target_omnisend.singer.undecodable import LEVELS, LONG_NUMBER, NESTED, rest_of
 
 if TYPE_CHECKING:
