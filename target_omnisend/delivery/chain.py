@@ -103,8 +103,11 @@ class Chain:
 
     def has_room(self) -> bool:
         """Whether another entry may be admitted."""
-        held = self.batcher.held + self.leavers.held  # asked for each record
-        return self.unsent < READ_AHEAD and held < self._max_unconfirmed
+        batcher = self.batcher  # asked for each record, so without `unsent`
+        return (
+            batcher.pending + self.gate.entries + self.submitter.entries < READ_AHEAD
+            and batcher.held + self.leavers.held < self._max_unconfirmed
+        )
 
     @property
     def is_full(self) -> bool:

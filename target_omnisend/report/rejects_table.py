@@ -34,17 +34,18 @@ def table_path(rejects: Path) -> Path:
     return rejects.with_suffix(".csv")
 
 
-def make_table(rejects: Path) -> Path:
+def make_table(rejects: Path, most: int = MAX_ROWS) -> Path:
     """Write the table of a rejects file beside it, with mode 0600; its path.
 
-    It has one row for each rejected record, and one column for each of theirs. No cell begins a
-    formula: an apostrophe stands before it. A table that is there already is replaced.
+    It has one row for each rejected record, at most `most`, and one column for each of theirs. No
+    cell begins a formula: an apostrophe stands before it. A table that is there already is
+    replaced.
 
     Raises:
         OSError: when a file cannot be read or written.
     """
     columns = list(
-        dict.fromkeys(name for message in _records(rejects) for name in _record(message))
+        dict.fromkeys(name for message in _records(rejects, most) for name in _record(message))
     )
     path = table_path(rejects)
     draft = path.with_suffix(".csv.tmp")
@@ -56,7 +57,7 @@ def make_table(rejects: Path) -> Path:
         with open(descriptor, "w", encoding="utf-8-sig", newline="") as file:  # noqa: PTH123 - a descriptor
             writer = csv.writer(file)
             writer.writerow(map(_cell, (*HEADS, "stream", *columns)))
-            for message in _records(rejects):
+            for message in _records(rejects, most):
                 writer.writerow(map(_cell, _row(message, columns)))
         draft.replace(path)
     except BaseException:
@@ -66,7 +67,7 @@ def make_table(rejects: Path) -> Path:
     return path
 
 
-def _records(rejects: Path) -> Iterator[Mapping[str, t.Any]]:
+def _records(rejects: Path, most: int) -> Iterator[Mapping[str, t.Any]]:
     """RECORD messages of the file, as far as a table has room for them."""
     number = 0
     with rejects.open("rb") as file:
@@ -75,7 +76,7 @@ def _records(rejects: Path) -> Iterator[Mapping[str, t.Any]]:
             if message.get("type") == "RECORD":
                 yield message
                 number += 1
-                if number == MAX_ROWS:
+                if number == most:
                     return
 
 

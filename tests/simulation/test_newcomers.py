@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.calls import NOON
-from support.simulation import Member, Simulation, Wait, failure_of, members, with_states
+from support.simulation import (
+    Member,
+    Simulation,
+    StoreClient,
+    Wait,
+    failure_of,
+    members,
+    with_states,
+)
 
 from omnisend_sandbox.faults import Fault
 from target_omnisend.delivery.newcomers import Growth
 from target_omnisend.delivery.presence import Addresses
 from target_omnisend.errors import ExitCode
+
+if TYPE_CHECKING:
+    from target_omnisend.api.answers import Answer
 
 READ = "GET /contacts"
 MANY = 50
@@ -25,9 +36,11 @@ def limit_of(limit: int) -> Growth:
     return Growth(limit=limit, looking=True, max_look_ups=MANY)
 
 
-def shop(growth: Growth, known: int, **options: Any) -> Simulation:
+def shop(
+    growth: Growth, known: int, kind: type[Simulation] = Simulation, **options: Any
+) -> Simulation:
     """A run to come, and a store that has the first ones of its people."""
-    run = Simulation(growth=growth, **{"batch_latency": 2.0, **options})
+    run = kind(growth=growth, **{"batch_latency": 2.0, **options})
     for number in range(known):
         run.store.people.seed({"email": f"p{number}@example.com"}, NOON - 1000)
     return run
@@ -207,11 +220,19 @@ def test_stopped_while_people_are_counted_nothing_was_sent(count: int) -> None:
     assert (total.not_sent, total.unconfirmed) == (total.received, 0)
 
 
-def test_a_look_up_without_sense_has_the_store_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = shop(KNOWN_ONLY, 20)
-    find = run.api.find_contact
-    monkeypatch.setattr(run.api, "find_contact", lambda _: find("p19@example.com"))
-    run.run(members(40))
+class OneAnswer(StoreClient):
+    """Whoever is looked up, the answer is about one person."""
+
+    def find_contact(self, email: str) -> Answer:  # noqa: ARG002
+        return super().find_contact("p19@example.com")
+
+
+class Senseless(Simulation):
+    client = OneAnswer
+
+
+def test_a_look_up_without_sense_has_the_store_read() -> None:
+    run = shop(KNOWN_ONLY, 20, kind=Senseless).run(members(40))
     assert (run.outcome.exit_code, run.outcome.total().accepted) == (0, 20)
 
 

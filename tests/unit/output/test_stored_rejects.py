@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 
 from target_omnisend.errors import ExitCode, RunFailed
-from target_omnisend.output import object_store
 from target_omnisend.output.object_store import ObjectStore
 from target_omnisend.output.stored_rejects import StoredRejects
 
@@ -148,10 +149,10 @@ def test_a_store_that_does_not_answer_holds_nothing_up(
 def test_a_missing_package_is_named_by_its_extra(
     protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(*_: Any, **__: Any) -> None:
-        raise ImportError("Install s3fs to access S3")
-
-    monkeypatch.setattr(object_store, "url_to_fs", missing)
+    for name in ("s3fs", "gcsfs", "adlfs"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("s3", "gs", "az", "abfs"):
+        monkeypatch.delitem(_registry, name, raising=False)
     with pytest.raises(RunFailed, match=r"target-omnisend\[(s3|gs|az)\]") as failed:
         ObjectStore(f"{protocol}://bucket/rejects")
     assert failed.value.exit_code is ExitCode.SETTINGS
