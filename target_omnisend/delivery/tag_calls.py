@@ -173,8 +173,9 @@ class TagCalls:
             enough = queue.ready(now, MAX_TAG_EMAILS) >= MAX_TAG_EMAILS
             if enough and not self._waits_for_ids(segment, queue, now):
                 return segment
-        patience = SOON_AFTER if soon else FULL_OR_AFTER
         for segment, queue in self._queues.items():
+            hurried = soon and not self._waits_for_ids(segment, queue, now)
+            patience = SOON_AFTER if hurried else FULL_OR_AFTER
             if queue.oldest + patience <= now or (quiet and queue.newest <= now):
                 return segment
             if not quiet or queue.oldest > now:  # the next ones came later
