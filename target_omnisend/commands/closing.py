@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from target_omnisend.commands import history, notices
-from target_omnisend.config.environment import notify_url_of, report_path_of
+from target_omnisend.config.environment import loader_name, notify_url_of, report_path_of
 from target_omnisend.delivery.failures import none_arrived, too_many
 from target_omnisend.delivery.outcome import Outcome
 from target_omnisend.errors import ExitCode, RunFailed, unexpected
@@ -164,6 +164,7 @@ def _build(session: Session, rejects_table: Path | None) -> Report:
         store=session.runner.brand.get("name") if session.began else None,
         rejects_table=rejects_table,
         history=session.earlier_runs,
+        loader=loader_name(),
     )
 
 

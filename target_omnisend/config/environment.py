@@ -93,6 +93,14 @@ def readable(paths: tuple[str, ...]) -> _ConfigInput:
     return read
 
 
+def loader_name() -> str | None:
+    """The name of this loader in `meltano.yml`, if Meltano runs it.
+
+    Source: Meltano's documentation, "Environment variables", `MELTANO_<PLUGIN TYPE>_NAME`.
+    """
+    return os.environ.get("MELTANO_LOADER_NAME") or None
+
+
 def with_environment(config: _ConfigInput) -> dict[str, t.Any]:
     """The settings, and where they are read from the environment, two of those that are there.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from target_omnisend.api.answers import as_list
+from target_omnisend.delivery.trimming import PHONE, SETTINGS
 from target_omnisend.mapping.contact import NEVER_NEWER
 
 if t.TYPE_CHECKING:
@@ -23,10 +24,7 @@ PROPERTY: t.Final = "customProperties."
 
 SUBSCRIBED: t.Final = "subscribed"
 
-_FIELDS: t.Final = (
-    *("firstName", "lastName", "country", "countryCode", "state", "city", "address"),
-    *("postalCode", "birthdate", "gender"),
-)
+_FIELDS: t.Final = tuple(name for name in SETTINGS if name != PHONE)
 _TOGETHER: t.Final = {"country": "countryCode", "countryCode": "country"}
 """A field of which Omnisend derives another one."""
 _NOTHING: t.Final[tuple[t.Any, ...]] = (None, "", [], {})

@@ -7,6 +7,8 @@ import typing as t
 
 import msgspec
 
+from target_omnisend.mapping.fields import PLAIN_FIELDS
+
 if t.TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
@@ -26,12 +28,7 @@ SETTINGS: t.Final = {
     "gender": "mapping.gender",
     "country": "mapping.country",
     "countryCode": "mapping.country",
-    "firstName": "mapping.first_name",
-    "lastName": "mapping.last_name",
-    "address": "mapping.address",
-    "city": "mapping.city",
-    "state": "mapping.state",
-    "postalCode": "mapping.postal_code",
+    **{name: f"mapping.{field}" for field, name in PLAIN_FIELDS.items()},
 }
 """The setting that names the column of each optional field, by Omnisend's name."""
 

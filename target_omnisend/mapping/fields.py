@@ -1,4 +1,4 @@
-"""The contact fields that are more than plain text: each adds itself to the body, or warns."""
+"""The contact fields. Those that are more than plain text add themselves to the body, or warn."""
 
 from __future__ import annotations
 
@@ -13,6 +13,18 @@ from target_omnisend.mapping.country import country_code
 
 Record: TypeAlias = Mapping[str, Any]
 Body: TypeAlias = dict[str, Any]
+
+PLAIN_FIELDS: Final = MappingProxyType(
+    {
+        "first_name": "firstName",
+        "last_name": "lastName",
+        "address": "address",
+        "city": "city",
+        "state": "state",
+        "postal_code": "postalCode",
+    }
+)
+"""Omnisend's name of each field that is plain text."""
 
 _SMS: Final = channels("sms", "nonSubscribed")
 

@@ -20,6 +20,7 @@ from target_omnisend.mapping.contact import (
     encode,
 )
 from target_omnisend.mapping.fields import (
+    PLAIN_FIELDS,
     STEPS,
     Body,
     Record,
@@ -46,16 +47,6 @@ if TYPE_CHECKING:
 Step: TypeAlias = Callable[[Record, Body, list[LeftOut]], None]
 """Adds its fields to the body and its warnings to the list."""
 
-PLAIN_FIELDS: Final = MappingProxyType(
-    {
-        "first_name": "firstName",
-        "last_name": "lastName",
-        "address": "address",
-        "city": "city",
-        "state": "state",
-        "postal_code": "postalCode",
-    }
-)
 FIELDS: Final = (
     "email",
     *PLAIN_FIELDS,

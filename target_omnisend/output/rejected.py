@@ -6,11 +6,13 @@ import contextlib
 import functools
 import json
 import typing as t
+from shlex import quote
 
 import msgspec
 
 if t.TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -32,12 +34,12 @@ class Where(t.NamedTuple):
     Attributes:
         place: a path, a URL, or "the ledger".
         clause: the way to send them again, at the end of the log.
-        step: the same for the report, as the rest of a sentence.
+        step: the same for the report, as a part of a sentence, for the command of the run.
     """
 
     place: str
     clause: str
-    step: str
+    step: Callable[[str], str]
 
 
 _IN_ORDER: t.Final = ("code", "field", "message", "stage", "batch_id", "item_id", "status")
@@ -48,7 +50,9 @@ def in_file(path: Path) -> Where:
     return Where(
         str(path),
         "correct that file and send it with --input",
-        f"once they are corrected, send them with `--input {path}`",
+        lambda command: (
+            f"once they are corrected, send them with `{command} --input {quote(str(path))}`"
+        ),
     )
 
 
@@ -57,14 +61,19 @@ def in_store(pattern: str) -> Where:
     return Where(
         pattern,
         "copy these files, correct the copies and send each with --input",
-        "copy these files, correct the copies, and send each with `--input FILE`",
+        lambda command: (
+            f"copy these files, correct the copies, and send each with `{command} --input FILE`"
+        ),
     )
 
 
 IN_LEDGER: t.Final = Where(
     "the ledger",
     "print them with --rejects, correct the text and send it with --input",
-    "print them with `--rejects > FILE`, correct the file, and send it with `--input FILE`",
+    lambda command: (
+        f"print them with `{command} --rejects > FILE`, correct the file, and send it with "
+        f"`{command} --input FILE`"
+    ),
 )
 
 

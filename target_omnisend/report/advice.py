@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from shlex import quote
 
 from target_omnisend.report.codes import EXITS, REJECTIONS, WARNINGS
 from target_omnisend.report.losses import losses
@@ -16,9 +17,15 @@ if t.TYPE_CHECKING:
 
 
 def what_next(
-    outcome: Outcome, rejects: Where | None, rejects_table: Path | None = None
+    outcome: Outcome,
+    rejects: Where | None,
+    rejects_table: Path | None = None,
+    loader: str | None = None,
 ) -> list[str]:
-    """The cure of how the run ended, of each loss and each rejection, and how to send again."""
+    """The cure of how the run ended, of each loss and each rejection, and how to send again.
+
+    `loader` is the name by which Meltano started the run.
+    """
     total = outcome.total()
     steps = []
     if outcome.exit_code:
@@ -32,9 +39,9 @@ def what_next(
         if code in REJECTIONS
     ]
     if total.rejected and rejects:
-        steps.append(_send_again(rejects, rejects_table))
+        steps.append(_send_again(rejects, rejects_table, loader))
     steps += [
-        f"{count:,} values left out or altered: {_explained(code, WARNINGS[code])}"
+        f"{_values(count)} left out or altered: {_explained(code, WARNINGS[code])}"
         for code, count in total.warnings.most_common()
         if code in WARNINGS
     ]
@@ -51,12 +58,18 @@ def _records(count: int) -> str:
     return f"{count:,} {'record was' if count == 1 else 'records were'}"
 
 
-def _send_again(rejects: Where, table: Path | None) -> str:
+def _values(count: int) -> str:
+    return f"{count:,} {'value' if count == 1 else 'values'}"
+
+
+def _send_again(rejects: Where, table: Path | None, loader: str | None) -> str:
     also = f", and as a table in `{table}`" if table else ""
+    command, rest = "target-omnisend", " and the options of this run"
+    if loader is not None:
+        command, rest = f"meltano invoke {quote(loader)}", ""
     return (
         f"The rejected records are in `{rejects.place}`{also}. Correct the source, and the next "
-        f"run sends them. Or, {rejects.step}, beside the options of this run; in Meltano, "
-        "`meltano invoke target-omnisend` stands before them."
+        f"run sends them. Or, {rejects.step(command)}{rest}."
     )
 
 

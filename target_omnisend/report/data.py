@@ -42,6 +42,7 @@ def build(  # noqa: PLR0913 - each is a fact of its own
     store: str | None = None,
     rejects_table: Path | None = None,
     history: Sequence[Mapping[str, t.Any]] = (),
+    loader: str | None = None,
 ) -> dict[str, t.Any]:
     """The report, ready for JSON: `throughput` and `ceiling` are contacts per 10 s.
 
@@ -60,6 +61,7 @@ def build(  # noqa: PLR0913 - each is a fact of its own
         store: its name, if Omnisend gave it.
         rejects_table: the rejects file as a table, if there is one.
         history: the runs before it, the oldest first, if a ledger remembers them.
+        loader: the name by which Meltano started the run.
     """
     total = outcome.total()
     return {
@@ -75,7 +77,7 @@ def build(  # noqa: PLR0913 - each is a fact of its own
             "unconfirmed_batches": outcome.lost_batches,
         },
         "store": store if isinstance(store, str) else None,
-        "next": what_next(outcome, rejects, rejects_table),
+        "next": what_next(outcome, rejects, rejects_table, loader),
         "totals": total.reported(),
         "streams": {
             name: {

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 
 PURPOSES: t.Final = {
     "GET /brands/current": "check the key",
-    "GET /contacts": "check the key",
+    "GET /contacts": "look people up, or check the key",
     "POST /batches": "hand contacts over, up to 100 a call",
     "GET /batches": "ask which batches are done",
     "GET /batches/{id}": "ask for one batch",

@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.reports import REPORTS, clean, failed, outcome_of, refusals, report, stopped
 
 from target_omnisend.delivery.outcome import Outcome
+from target_omnisend.output.rejected import in_file
+from target_omnisend.report.advice import what_next
 from target_omnisend.report.codes import EXITS, REJECTIONS, WARNINGS
 from target_omnisend.report.page import render
 from target_omnisend.report.plot import duration, plot
@@ -61,6 +64,24 @@ def test_what_to_do_next_is_the_cure_of_each_code() -> None:
     assert failed()["next"] == [EXITS["3"].cure]
     assert stopped()["next"] == [EXITS["130, 143"].cure]
     assert clean()["next"] == ["Nothing is left to do."]
+
+
+@pytest.mark.parametrize(
+    ("loader", "command"),
+    [
+        (None, "`target-omnisend --input 'my rejects/1.jsonl'` and the options of this run."),
+        (
+            "target-omnisend--shop",
+            "`meltano invoke target-omnisend--shop --input 'my rejects/1.jsonl'`.",
+        ),
+    ],
+)
+def test_the_command_that_sends_them_again_can_be_copied(loader: str | None, command: str) -> None:
+    outcome = outcome_of("vip")
+    outcome.streams["vip"].rejections["email_invalid"] = 1
+    outcome.streams["vip"].rejected = 1
+    steps = what_next(outcome, in_file(Path("my rejects/1.jsonl")), loader=loader)
+    assert steps[-1].endswith(f"Or, once they are corrected, send them with {command}")
 
 
 @pytest.mark.parametrize("make", REPORTS)
