@@ -81,6 +81,7 @@ class Answer:
         reason: why nothing came, in words, when nothing came.
         detail: Omnisend's own words for an answer that is not a success. They can quote what
             the call carried, so the log can have them only if that was nothing personal.
+        date: of a success, as HTTP writes it, by Omnisend's clock; empty if it is not said.
     """
 
     kind: Kind
@@ -91,6 +92,7 @@ class Answer:
     fields: tuple[str, ...] = ()
     reason: str = ""
     detail: str = field(default="", repr=False)
+    date: str = ""
 
 
 def read_problem(status: int, body: t.Any, headers: Mapping[str, str]) -> Answer:

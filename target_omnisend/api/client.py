@@ -193,7 +193,7 @@ def _read(response: requests.Response, content: bytes) -> Answer:
         return read_problem(response.status_code, body, response.headers)
     if broken:
         return Answer(Kind.RETRY, response.status_code, fault="an answer that is not JSON")
-    return Answer(Kind.DONE, response.status_code, body)
+    return Answer(Kind.DONE, response.status_code, body, date=response.headers.get("Date", ""))
 
 
 def _with(answer: Answer, key: str, kind: type) -> Answer:

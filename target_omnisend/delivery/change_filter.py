@@ -31,7 +31,7 @@ class NoContacts:
         """All of them."""
         return None, []
 
-    def keep(self, parts: Sequence[array[int]]) -> None:
+    def keep(self, parts: Sequence[array[int]], date: str) -> None:
         """Remember nothing."""
 
 

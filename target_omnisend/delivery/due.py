@@ -25,7 +25,9 @@ def cut_due(chain: Chain, now: float) -> None:
                 cutter.cut(segment, now, partial=True)
     if segments.full and not chain.has_room():
         cutter.cut_full(now)
-    if segments.full and chain.submitter.is_free and not chain.gate.entries:
+    # A run that looks people up needs to know many of them: then it reads contacts by the page.
+    looking = chain.newcomers.looking
+    if segments.full and not looking and chain.submitter.is_free and not chain.gate.entries:
         _cut_soon(chain, now)
     for segment in segments.older_than(now - waits.seconds(waits.IDLE)):
         cutter.cut(segment, now, partial=len(segment.pending) < MAX_ITEMS)

@@ -33,6 +33,8 @@ class Pages:
         calls: how many pages came.
         kept_back: the answer that kept a page back; None if none did. Its kind is one that
             `Call.done` can get, FORBIDDEN among them: the API key lacks contacts.read.
+        date: of the first page, as HTTP writes it, by Omnisend's clock; empty if it is not said.
+        cut_off: Omnisend says that there are more contacts, and leads to none of them.
     """
 
     def __init__(self, filters: Mapping[str, str], *, wait: float = 0.0) -> None:
@@ -42,6 +44,8 @@ class Pages:
         """
         self.calls = 0
         self.kept_back: Answer | None = None
+        self.date = ""
+        self.cut_off = False
         self._filters = dict(filters)
         self._cursor: str | None = None
         self._cursors: set[int] = set()
@@ -57,7 +61,8 @@ class Pages:
             self.kept_back, self._over = answer, True
             return None
         self.calls += 1
-        self._follow(cursor_of(answer.body.get("paging")))
+        self.date = self.date or answer.date
+        self._follow(answer.body.get("paging"))
         return [one for one in as_list(answer.body["contacts"]) if isinstance(one, dict)]
 
     def _ask(self) -> Exchange[Answer]:
@@ -71,9 +76,11 @@ class Pages:
                 break
         return answer
 
-    def _follow(self, cursor: str | None) -> None:
+    def _follow(self, paging: t.Any) -> None:
+        cursor = cursor_of(paging)
         # A cursor that leads back would lead round for ever. Its hash costs less than its text.
         self._over = cursor is None or hash(cursor) in self._cursors
+        self.cut_off = self._over and isinstance(paging, dict) and bool(paging.get("hasMore"))
         self._cursors.add(hash(cursor))
         self._cursor = cursor
 

@@ -25,7 +25,6 @@ if t.TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Sequence
 
-    from target_omnisend.api.answers import Answer
     from target_omnisend.api.scheduler import Scheduler
     from target_omnisend.delivery.exchange import Exchange
     from target_omnisend.delivery.lookup import Finding
@@ -202,24 +201,25 @@ class Presence:
     def _read(self) -> Exchange[None]:
         memory = self._settlement.changes.contacts
         since, known = memory.begin()
-        kept_back = yield from self._read_pages(since, known)
-        if since and kept_back is not None and kept_back.kind is Kind.INVALID:
+        pages = yield from self._read_pages(since, known)
+        if since and pages.kept_back is not None and pages.kept_back.kind is Kind.INVALID:
             # The filter is documented, and no user was seen to use it.
-            kept_back = yield from self._read_pages(*memory.begin(whole=True))
+            pages = yield from self._read_pages(*memory.begin(whole=True))
         if self._cancelled:
             return
-        if kept_back is not None:
-            self._fail(kept_back.fault, forbidden=kept_back.kind is Kind.FORBIDDEN)
+        if (answer := pages.kept_back) is not None:
+            self._fail(answer.fault, forbidden=answer.kind is Kind.FORBIDDEN)
             return
         self._store.close()
-        memory.keep(self._store.parts)
+        if not pages.cut_off:
+            memory.keep(self._store.parts, pages.date)
         self._is_read = True
         self._decide_known(list(self.waiting))
 
     def _read_pages(
         self, since: dt.datetime | None, known: Sequence[array[int]]
-    ) -> Exchange[Answer | None]:
-        """Read the contacts that changed since then, or all; the answer that kept a page back."""
+    ) -> Exchange[Pages]:
+        """Read the contacts that changed since then, or all; the pages, which are over."""
         self._store = Addresses(known)
         which = "the contacts that changed lately" if since else "all contacts of the store once"
         logger.info(
@@ -231,7 +231,7 @@ class Presence:
         while not self._cancelled and (page := (yield from pages.next_page())) is not None:
             self._count += len(page)
             self._store.add(email for email in map(email_of, page) if email)
-        return pages.kept_back
+        return pages
 
     def _decide_known(self, entries: list[Entry]) -> None:
         for entry in entries:

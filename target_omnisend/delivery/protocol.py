@@ -113,8 +113,8 @@ class ReadContacts(t.Protocol):
     def begin(self, *, whole: bool = False) -> tuple[dt.datetime | None, list[array[int]]]:
         """Begin to read contacts: the moment from which on to read, and those known from before."""
 
-    def keep(self, parts: Sequence[array[int]]) -> None:
-        """Remember what the reading found."""
+    def keep(self, parts: Sequence[array[int]], date: str) -> None:
+        """Remember what the reading found, which began at an HTTP date."""
 
 
 class Ledger(t.Protocol):

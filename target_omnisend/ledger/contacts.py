@@ -6,6 +6,7 @@ import datetime as dt
 import sys
 import typing as t
 from array import array
+from email.utils import parsedate_to_datetime
 
 import sqlalchemy as sa
 
@@ -22,6 +23,10 @@ LASTS: t.Final = dt.timedelta(days=7)
 
 OVERLAP: t.Final = dt.timedelta(days=1)
 """Omnisend has shown changes hours late (status page, 2026-04-10)."""
+
+
+_SIZE: t.Final = 8
+"""Bytes of a number."""
 
 
 class ReadContacts:
@@ -51,48 +56,62 @@ class ReadContacts:
             rows = self._database.connection.execute(
                 sa.select(CONTACTS).where(self._of_brand).order_by(CONTACTS.c.part)
             ).all()
-        is_good = rows and rows[0].whole_at >= (now - LASTS).timestamp()
-        if whole or not is_good or rows[0].read_at > self._began:
+        oldest = (now - LASTS).timestamp()
+        if whole or not rows or not all(_is_good(row, oldest, self._began) for row in rows):
             return None, []
         self._whole = rows[0].whole_at
         since = dt.datetime.fromtimestamp(rows[0].read_at, dt.UTC) - OVERLAP
         return since, [_numbers(row.numbers) for row in rows]
 
-    def keep(self, parts: Sequence[array[int]]) -> None:
-        """Remember, durably, what the reading found, in sorted parts."""
+    def keep(self, parts: Sequence[array[int]], date: str) -> None:
+        """Remember, durably, what the reading found, in sorted parts.
+
+        It began at `date`, as HTTP writes it, by Omnisend's clock. If Omnisend did not say it, the
+        clock of this machine counts, which can be wrong.
+        """
         if self._dry:
             return
+        read_at = min(self._began, _seconds(date) or self._began)
         with self._database.guard(), self._database.transaction():
             self._database.connection.execute(CONTACTS.delete().where(self._of_brand))
             for number, part in enumerate(parts):
                 row = {"brand": self._brand, "part": number, "numbers": _bytes(part)}
-                row |= {"whole_at": self._whole, "read_at": self._began}
+                row |= {"whole_at": self._whole, "read_at": read_at}
                 self._database.connection.execute(CONTACTS.insert(), row)
 
     def drop(self) -> None:
-        """Forget all of them."""
+        """Forget all of them, so that the next reading is a whole one."""
         with self._database.guard():
             self._database.connection.execute(CONTACTS.delete().where(self._of_brand))
 
     def erase(self, email: str) -> int:
-        """Forget a person; 1 if it was known, otherwise 0."""
-        number, found = email_number(email), 0
-        with self._database.guard(), self._database.transaction():
-            for row in self._database.connection.execute(
-                sa.select(CONTACTS).where(self._of_brand)
-            ).all():
-                part = _numbers(row.numbers)
-                if (kept := array("q", (one for one in part if one != number))) != part:
-                    found = 1
-                    this = sa.and_(self._of_brand, CONTACTS.c.part == row.part)
-                    self._database.connection.execute(
-                        CONTACTS.update().where(this).values(numbers=_bytes(kept))
-                    )
-        return found
+        """Forget all of them if a person is among them; 1 if so, otherwise 0.
+
+        Without that person alone, runs would take the contact for one that Omnisend does not have.
+        """
+        query = sa.select(CONTACTS.c.numbers).where(self._of_brand)
+        with self._database.guard():
+            parts = self._database.connection.scalars(query).all()
+        if not any(email_number(email) in _numbers(part) for part in parts):
+            return 0
+        self.drop()
+        return 1
 
     @property
     def _of_brand(self) -> sa.ColumnElement[bool]:
         return CONTACTS.c.brand == self._brand
+
+
+def _is_good(row: sa.Row[t.Any], oldest: float, newest: float) -> bool:
+    whole = len(row.numbers) % _SIZE == 0
+    return whole and oldest <= row.whole_at <= newest and row.read_at <= newest
+
+
+def _seconds(date: str) -> int | None:
+    try:
+        return int(parsedate_to_datetime(date).timestamp())
+    except ValueError:
+        return None
 
 
 def _numbers(text: bytes) -> array[int]:

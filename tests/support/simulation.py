@@ -11,6 +11,7 @@ import random
 from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
@@ -133,7 +134,8 @@ class StoreClient(OmnisendClient):
             return Answer(Kind.RETRY, fault="ReadTimeout")
         response = requests.Response()
         response.status_code = reply.status
-        response.headers.update(reply.headers)
+        now = datetime.fromtimestamp(self._store.advance(), UTC)
+        response.headers.update({**reply.headers, "Date": format_datetime(now, usegmt=True)})
         return _read(response, reply.body)
 
 
