@@ -92,7 +92,8 @@ class ReadContacts:
         query = sa.select(CONTACTS.c.numbers).where(self._of_brand)
         with self._database.guard():
             parts = self._database.connection.scalars(query).all()
-        if not any(email_number(email) in _numbers(part) for part in parts):
+        number = email_number(email)
+        if not any(_is_damaged(part) or number in _numbers(part) for part in parts):
             return 0
         self.drop()
         return 1
@@ -103,8 +104,12 @@ class ReadContacts:
 
 
 def _is_good(row: sa.Row[t.Any], oldest: float, newest: float) -> bool:
-    whole = len(row.numbers) % _SIZE == 0
-    return whole and oldest <= row.whole_at <= newest and row.read_at <= newest
+    in_time = oldest <= row.whole_at <= newest and row.read_at <= newest
+    return in_time and not _is_damaged(row.numbers)
+
+
+def _is_damaged(text: bytes) -> bool:
+    return len(text) % _SIZE > 0
 
 
 def _seconds(date: str) -> int | None:
