@@ -13,7 +13,7 @@ from target_omnisend.commands.closing import named
 from target_omnisend.commands.history import keep
 from target_omnisend.commands.parts import Parts
 from target_omnisend.delivery import doubts
-from target_omnisend.delivery.chain import Limits
+from target_omnisend.delivery.chain import Chain, Limits
 from target_omnisend.delivery.change_filter import ChangeFilter
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery
@@ -197,23 +197,25 @@ class Session:
         """A delivery that starts at the moment `now` of its runner's clock."""
         settings = self.settings
         return Delivery(
-            Limits(
-                quota_share=settings.quota_share,
-                confirm_timeout=settings.confirm_timeout,
-                max_unconfirmed=settings.max_unconfirmed,
-                # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
-                since=(self.started_at - dt.timedelta(days=1)).date(),
-                growth=Growth.of(
-                    settings.create_contacts, settings.max_new_contacts, dry=self.parts.dry
+            Chain(
+                Limits(
+                    quota_share=settings.quota_share,
+                    confirm_timeout=settings.confirm_timeout,
+                    max_unconfirmed=settings.max_unconfirmed,
+                    # A day early: the day in Omnisend's `dateFrom` may be of another time zone.
+                    since=(self.started_at - dt.timedelta(days=1)).date(),
+                    growth=Growth.of(
+                        settings.create_contacts, settings.max_new_contacts, dry=self.parts.dry
+                    ),
+                    check_tags=not self.parts.dry,
                 ),
-                check_tags=not self.parts.dry,
-            ),
-            now=now,
-            key=email_key,
-            checkpoint=Checkpoint(self._emit_state),
-            rejects=self.rejects,
-            outcome=self.outcome,
-            looking=settings.verify != "off" and not self.parts.dry,
+                now=now,
+                key=email_key,
+                checkpoint=Checkpoint(self._emit_state),
+                rejects=self.rejects,
+                outcome=self.outcome,
+                looking=settings.verify != "off" and not self.parts.dry,
+            )
         )
 
     def _remember_by(self, ledger: Ledger) -> None:

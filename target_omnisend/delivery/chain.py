@@ -65,9 +65,20 @@ class Chain:
         checkpoint: Checkpoint,
         rejects: Rejects,
         outcome: Outcome,
-        looking: bool,
+        looking: bool = False,
     ) -> None:
-        """Hold no entry; the arguments are those of `Delivery`."""
+        """Hold no entry.
+
+        Args:
+            limits: the bounds of the run.
+            now: when it starts.
+            key: normalises an e-mail as the admitted ones are.
+            checkpoint: emits a state once all before it is settled.
+            rejects: where rejected records are kept.
+            outcome: it gets the verdicts.
+            looking: people are looked at before and after a batch.
+        """
+        self.outcome = outcome
         self._max_unconfirmed = limits.max_unconfirmed
         self.checkpoint = checkpoint
         self.scheduler = scheduler = Scheduler(limits.quota_share)

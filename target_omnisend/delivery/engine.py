@@ -25,18 +25,14 @@ from target_omnisend.delivery.segment_creator import SegmentCreator
 from target_omnisend.errors import RunFailed
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from target_omnisend.api.answers import Answer
     from target_omnisend.api.call import Call
-    from target_omnisend.delivery.chain import Limits
     from target_omnisend.delivery.change_filter import Changes
-    from target_omnisend.delivery.checkpoint import Checkpoint
     from target_omnisend.delivery.exchange import Exchange
     from target_omnisend.delivery.leavers import Pages
     from target_omnisend.delivery.model import Origin, Segment
-    from target_omnisend.delivery.outcome import Outcome
-    from target_omnisend.delivery.protocol import Rejects
 
 
 class Delivery:
@@ -58,32 +54,10 @@ class Delivery:
         gate: lets batches out once their people were looked at.
     """
 
-    def __init__(
-        self,
-        limits: Limits,
-        *,
-        now: float,
-        key: Callable[[str], str],
-        checkpoint: Checkpoint,
-        rejects: Rejects,
-        outcome: Outcome,
-        looking: bool = False,
-    ) -> None:
-        """Start empty.
-
-        `key` normalises an e-mail as the admitted ones are. With `looking`, people are looked at
-        before and after a batch.
-        """
-        self.chain = chain = Chain(
-            limits,
-            now=now,
-            key=key,
-            checkpoint=checkpoint,
-            rejects=rejects,
-            outcome=outcome,
-            looking=looking,
-        )
-        self.outcome = outcome
+    def __init__(self, chain: Chain) -> None:
+        """Start empty, with these stages."""
+        self.chain = chain
+        self.outcome = chain.outcome
         self.brand: Mapping[str, t.Any] = {}
         self.checked = False
         self.scheduler = chain.scheduler

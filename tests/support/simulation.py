@@ -21,7 +21,7 @@ from omnisend_sandbox.model import DEFAULT_KEY, Store
 from support.calls import NOON, OLD
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.client import OmnisendClient, _read
-from target_omnisend.delivery.chain import Limits
+from target_omnisend.delivery.chain import Chain, Limits
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery
 from target_omnisend.delivery.model import Origin, Segment
@@ -224,19 +224,21 @@ class Simulation:
         self.rejects = Rejects()
         self.states: list[Emitted] = []
         self.delivery = Delivery(
-            Limits(
-                quota_share=quota_share,
-                confirm_timeout=confirm_timeout,
-                max_unconfirmed=max_unconfirmed,
-                since=datetime.fromtimestamp(NOON - 86_400, UTC).date(),
-                growth=growth,
-            ),
-            now=0.0,
-            key=email_key,
-            checkpoint=Checkpoint(self._emitted),
-            rejects=self.rejects,
-            outcome=self.outcome,
-            looking=looking,
+            Chain(
+                Limits(
+                    quota_share=quota_share,
+                    confirm_timeout=confirm_timeout,
+                    max_unconfirmed=max_unconfirmed,
+                    since=datetime.fromtimestamp(NOON - 86_400, UTC).date(),
+                    growth=growth,
+                ),
+                now=0.0,
+                key=email_key,
+                checkpoint=Checkpoint(self._emitted),
+                rejects=self.rejects,
+                outcome=self.outcome,
+                looking=looking,
+            )
         )
         self.origins = {
             stream: self._open(stream, tuple(names))

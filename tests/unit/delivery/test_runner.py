@@ -11,7 +11,7 @@ from support.simulation import Rejects, StoreClient, item_of
 from omnisend_sandbox.faults import Fault
 from omnisend_sandbox.model import Store
 from target_omnisend.delivery.call_threads import CallThreads
-from target_omnisend.delivery.chain import Limits
+from target_omnisend.delivery.chain import Chain, Limits
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery
 from target_omnisend.delivery.model import Origin, Segment
@@ -45,12 +45,14 @@ class Running:
         self.outcome = Outcome()
         limits = Limits(0.9, 60.0, 1000, dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
         self.delivery = Delivery(
-            limits,
-            now=time.monotonic(),
-            key=email_key,
-            checkpoint=Checkpoint(emit),
-            rejects=Rejects(),
-            outcome=self.outcome,
+            Chain(
+                limits,
+                now=time.monotonic(),
+                key=email_key,
+                checkpoint=Checkpoint(emit),
+                rejects=Rejects(),
+                outcome=self.outcome,
+            )
         )
         self.api = StoreClient(self.store)
         self.failures: list[RunFailed] = []
