@@ -54,13 +54,9 @@ class TargetOmnisend(Target):
     config_jsonschema = copy.deepcopy(CONFIG_JSONSCHEMA)  # the SDK adds its own settings to it
     message_reader_class = MessageReader
     capabilities: t.ClassVar = [
-        PluginCapabilities.ABOUT,
-        PluginCapabilities.BATCH,
-        PluginCapabilities.STREAM_MAPS,
-        PluginCapabilities.FLATTENING,
-        PluginCapabilities.ACTIVATE_VERSION,
-        PluginCapabilities.STRUCTURED_LOGGING,
-        TargetCapabilities.VALIDATE_RECORDS,
+        *(PluginCapabilities.ABOUT, PluginCapabilities.BATCH, PluginCapabilities.STREAM_MAPS),
+        *(PluginCapabilities.FLATTENING, PluginCapabilities.ACTIVATE_VERSION),
+        *(PluginCapabilities.STRUCTURED_LOGGING, TargetCapabilities.VALIDATE_RECORDS),
     ]
 
     def __init__(self, *, session: Callable[..., Session] = Session, **kwargs: t.Any) -> None:
@@ -197,8 +193,7 @@ class TargetOmnisend(Target):
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Have the records take the way of all: the SDK maps and validates none from a file."""
         self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
-        way = self._direct.get(self.reader.stream)
-        columns = way.columns_used if way else None
+        columns = way.columns_used if (way := self._direct.get(self.reader.stream)) else None
         for record in records_of(message_dict, self._batch_files, self.reader, columns):
             self._process_record_message(record)
 
