@@ -111,13 +111,13 @@ class Gate:
 
     def _send_alone(self) -> None:
         if self._waiting:
-            self._alone = self._look_at(self._waiting.popleft(), PEOPLE)
+            self._alone = self._look_at(Watch(self._waiting.popleft(), PEOPLE))
 
     def _pass(self, batch: Batch) -> None:
         """Submit a batch at once, or look at some of its people first."""
         self._number += 1
         if people := self._people_of_next():
-            self._look_at(batch, people)
+            self._look_at(Watch(batch, people, MOST_CALLS))
         else:
             self._submit(batch)
 
@@ -131,8 +131,7 @@ class Gate:
             return 0
         return 0 if self._number % EVERY else ALONGSIDE
 
-    def _look_at(self, batch: Batch, people: int) -> Watch:
-        watch = Watch(batch, people)
+    def _look_at(self, watch: Watch) -> Watch:
         watch.asking = len(watch.people)
         self._planned += 2 * len(watch.people)
         self._looked_at.append(watch)

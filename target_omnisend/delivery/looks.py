@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
@@ -87,11 +88,17 @@ class Person:
         """Look once."""
         self.before = yield from look_up(self.entry.email)
 
-    def look_after(self, looks: Looks) -> Exchange[None]:
-        """Look until all is as it should be, or for a minute."""
+    def look_after(self, looks: Looks, most_calls: float) -> Exchange[None]:
+        """Look until all is as it should be, or for a minute.
+
+        Once the run has made so many look-ups, this person is not judged.
+        """
         for number, gap in enumerate(GAPS, 1):
-            self.after = yield from look_up(self.entry.email, wait=waits.seconds(gap))
+            if looks.calls >= most_calls:
+                self.after = None
+                return
             looks.calls += 1
+            self.after = yield from look_up(self.entry.email, wait=waits.seconds(gap))
             if not self.after.is_known or self._needs_no_look(number):
                 return
 
@@ -183,9 +190,10 @@ class Watch:
         looking_after: it is done, and the looks after it have begun.
         retagged: its tags were given once more.
         failed: its looks ended the run.
+        most_calls: look-ups of the run after which its people are not looked at any more.
     """
 
-    def __init__(self, batch: Batch, people: int) -> None:
+    def __init__(self, batch: Batch, people: int, most_calls: float = math.inf) -> None:
         """Choose so many people, from all over the batch."""
         step = max(1, len(batch.entries) // people)
         self.batch = batch
@@ -197,6 +205,7 @@ class Watch:
         self.looking_after = False
         self.retagged = False
         self.failed = False
+        self.most_calls = most_calls
 
     @property
     def is_seen(self) -> bool:

@@ -121,7 +121,7 @@ class Proof:
                 self._exchanges.start(self._look(watch, person), now)
 
     def _look(self, watch: Watch, person: Person) -> Exchange[None]:
-        yield from person.look_after(self.looks)
+        yield from person.look_after(self.looks, watch.most_calls)
         watch.asking -= 1
 
     def tick(self, now: float) -> None:

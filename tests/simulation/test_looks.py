@@ -175,6 +175,11 @@ def test_without_a_subscribed_person_later_batches_are_looked_at() -> None:
     assert 40 + 2 * 5 < run.calls[LOOK] <= 200
     slow = run_of(40_000, known=0, batch_latency=60.0)  # all of them are under way at once
     assert 150 < slow.calls[LOOK] <= 200
+    late_tags = Fault("tags_late", seconds=40.0, skip=1)  # a state can leave before they show
+    late = run_of(20_000, late_tags, known=0, batch_latency=0.5, verify=False)
+    assert late.outcome.exit_code == 0
+    assert late.outcome.total().accepted == 20_000
+    assert 150 < late.calls[LOOK] <= 200
     later = run_of(4_000, known=4_000)
     assert later.calls[LOOK] <= 45
 
