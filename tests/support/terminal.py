@@ -29,7 +29,7 @@ class Terminal:
 
     Attributes:
         raw: all that the terminal was sent.
-        display: the screen's lines at the moment when most was to be seen of the display.
+        display: the screen's lines at the latest moment when most was to be seen of the display.
     """
 
     def __init__(self, process: Process, leader: int, columns: int) -> None:
@@ -95,8 +95,15 @@ class Terminal:
                 self.raw += said
                 self._stream.feed(said)
                 lines = [line.rstrip() for line in self._screen.display]
-            if any(line.endswith(COUNTS) for line in lines):
+            # What comes at once can end within a picture that is drawn, or wiped out.
+            if 0 < _shown(lines) >= _shown(self.display):
                 self.display = lines
+
+
+def _shown(lines: list[str]) -> int:
+    """How many lines of the display are to be seen."""
+    heads = [number for number, line in enumerate(lines) if line.endswith(COUNTS)]
+    return sum(map(bool, lines[heads[0] :])) if heads else 0
 
 
 @contextmanager
