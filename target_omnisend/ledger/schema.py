@@ -12,7 +12,7 @@ from target_omnisend.ledger.runs import OF_RUNS, runs_table
 if t.TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION: t.Final = 2
+VERSION: t.Final = 3
 
 UPGRADES: dict[int, Sequence[str]] = {
     1: (
@@ -82,6 +82,8 @@ UPGRADES: dict[int, Sequence[str]] = {
             PRIMARY KEY (brand, segment, email)
         )
         """,
+    ),
+    2: (
         """
         CREATE TABLE target_omnisend_contacts (
             brand TEXT NOT NULL,

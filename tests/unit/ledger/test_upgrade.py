@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from conftest import Opener
 
-OLD = Path(__file__).with_name("version_1")
+EARLIER = range(1, VERSION)
 WHOLE: dict[str, Any] = {"sync_mode": "mirror", "mirror_on": "end_of_stream"}
 
 
@@ -32,16 +32,17 @@ def _execute(url: str, *statements: str) -> None:
     engine.dispose()
 
 
-@pytest.fixture
-def old_url(new_url: Callable[[], str]) -> str:
-    """Names a ledger that version 1 made, its last run killed."""
+@pytest.fixture(params=EARLIER)
+def old_url(request: pytest.FixtureRequest, new_url: Callable[[], str]) -> str:
+    """Names a ledger that an earlier version made, its last run killed."""
     url = new_url()
+    old = Path(__file__).with_name(f"version_{request.param}")
     if url.startswith("sqlite"):
         path = Path(url.removeprefix("sqlite:///"))
         path.parent.mkdir(parents=True)
-        shutil.copy(OLD / "ledger.db", path)
+        shutil.copy(old / "ledger.db", path)
     else:
-        _execute(url, *(OLD / "ledger.sql").read_text().split(";\n"))
+        _execute(url, *(old / "ledger.sql").read_text().split(";\n"))
     return url
 
 
@@ -91,4 +92,4 @@ def test_its_first_mirror_removes_nobody_and_the_next_one_does(
 
 
 def test_the_version_is_the_one_that_is_tested() -> None:
-    assert VERSION == 2, "keep a ledger of the version before, and test its upgrade"
+    assert VERSION == 3, "keep a ledger of the version before, and test its upgrade"
