@@ -17,6 +17,7 @@ if t.TYPE_CHECKING:
 
     from requests import Response
     from urllib3 import PoolManager, ProxyManager
+    from urllib3.connectionpool import ConnectionPool
 
 MAX_ANSWER_BYTES: t.Final = 64_000_000
 """Of one answer, decompressed: the largest one known, 250 batches or 100 items, has under 2 MB."""
@@ -56,7 +57,18 @@ def body_of(response: Response) -> bytes:
 
 
 class Adapter(HTTPAdapter):
-    """Sends as `requests` does, over connections that keep the deadline."""
+    """Sends as `requests` does, to one host, over connections that keep the deadline."""
+
+    def __init__(self, **options: t.Any) -> None:
+        """As `HTTPAdapter`."""
+        super().__init__(**options)
+        self._pool: ConnectionPool | None = None
+
+    def get_connection_with_tls_context(self, *args: t.Any, **options: t.Any) -> ConnectionPool:
+        """The pool of the host, which `requests` would look up by a dozen facts for each call."""
+        if self._pool is None:
+            self._pool = super().get_connection_with_tls_context(*args, **options)
+        return self._pool
 
     def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
         """Make the pools of direct connections."""
