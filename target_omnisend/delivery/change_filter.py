@@ -27,7 +27,10 @@ UNKNOWN: t.Final = b""
 class NoContacts:
     """Without a ledger all contacts have to be read."""
 
-    def begin(self, *, whole: bool = False) -> tuple[None, list[array[int]]]:  # noqa: ARG002
+    def drop(self) -> None:
+        """Forget nothing."""
+
+    def begin(self) -> tuple[None, list[array[int]]]:
         """All of them."""
         return None, []
 

@@ -204,7 +204,8 @@ class Presence:
         pages = yield from self._read_pages(since, known)
         if since and pages.kept_back is not None and pages.kept_back.kind is Kind.INVALID:
             # The filter is documented, and no user was seen to use it.
-            pages = yield from self._read_pages(*memory.begin(whole=True))
+            memory.drop()
+            pages = yield from self._read_pages(*memory.begin())
         if self._cancelled:
             return
         if (answer := pages.kept_back) is not None:

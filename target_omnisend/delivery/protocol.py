@@ -110,7 +110,10 @@ class RetryStore(t.Protocol):
 class ReadContacts(t.Protocol):
     """The contacts that a run last read, as numbers; `ledger.contacts.ReadContacts` is one."""
 
-    def begin(self, *, whole: bool = False) -> tuple[dt.datetime | None, list[array[int]]]:
+    def drop(self) -> None:
+        """Have the next reading be a whole one."""
+
+    def begin(self) -> tuple[dt.datetime | None, list[array[int]]]:
         """Begin to read contacts: the moment from which on to read, and those known from before."""
 
     def keep(self, parts: Sequence[array[int]], date: str) -> None:

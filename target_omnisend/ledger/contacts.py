@@ -45,10 +45,10 @@ class ReadContacts:
         self._dry = dry
         self._began = self._whole = 0
 
-    def begin(self, *, whole: bool = False) -> tuple[dt.datetime | None, list[array[int]]]:
+    def begin(self) -> tuple[dt.datetime | None, list[array[int]]]:
         """Begin to read contacts: the moment from which on to read, and those known from before.
 
-        With None all of them have to be: with `whole`, or if the last whole reading is old.
+        With None all of them have to be: none is known, or the last whole reading is old.
         """
         now = self._utc_now()
         self._began = self._whole = int(now.timestamp())
@@ -57,7 +57,7 @@ class ReadContacts:
                 sa.select(CONTACTS).where(self._of_brand).order_by(CONTACTS.c.part)
             ).all()
         oldest = (now - LASTS).timestamp()
-        if whole or not rows or not all(_is_good(row, oldest, self._began) for row in rows):
+        if not rows or not all(_is_good(row, oldest, self._began) for row in rows):
             return None, []
         self._whole = rows[0].whole_at
         since = dt.datetime.fromtimestamp(rows[0].read_at, dt.UTC) - OVERLAP
@@ -127,4 +127,4 @@ def _numbers(text: bytes) -> array[int]:
 
 
 def _bytes(numbers: array[int]) -> bytes:
-    return _numbers(numbers.tobytes()).tobytes()
+    return _numbers(numbers.tobytes()).tobytes()  # the same swap leads there and back

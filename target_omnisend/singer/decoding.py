@@ -37,7 +37,7 @@ def decode_object(line: bytes) -> dict[str, t.Any]:
     """Decode a line that is to hold a JSON object.
 
     Raises:
-        InvalidInputLine: when it holds none; its text stays unsaid.
+        InvalidInputLine: when it holds another value or no JSON; the sentence does not quote it.
     """
     try:
         value = decode(line)

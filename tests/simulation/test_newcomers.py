@@ -221,7 +221,7 @@ def test_stopped_while_people_are_counted_nothing_was_sent(count: int) -> None:
 
 
 class OneAnswer(StoreClient):
-    """Whoever is looked up, the answer is about one person."""
+    """Each look-up gets the contact of the same person."""
 
     def find_contact(self, email: str) -> Answer:  # noqa: ARG002
         return super().find_contact("p19@example.com")

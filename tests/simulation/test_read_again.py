@@ -196,8 +196,7 @@ def test_a_part_that_is_damaged_is_read_anew(nights: Nights) -> None:
     assert nights.run("customer7@example.com") == (0, 1, 10)
 
 
-def test_a_slow_tap_reads_contacts_in_place_of_looking_each_person_up(nights: Nights) -> None:
-    nights.run()
+def test_a_slow_tap_reads_contacts_in_place_of_looking_each_person_up() -> None:
     looks = Simulation(growth=Growth(create=False, looking=True, max_look_ups=1_000))
     messages: list[Message] = []
     for second in range(30):

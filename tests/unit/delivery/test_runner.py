@@ -22,13 +22,46 @@ from target_omnisend.mapping.address import email_key
 from target_omnisend.threads import start_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from target_omnisend.api.answers import Answer
+    from target_omnisend.api.call import Call
     from target_omnisend.threads import Start
 
 import datetime as dt
 
 LINE = b'{"type":"RECORD","record":{"email":"ada@example.com","name":"Ada"}}'
+
+
+class Unheard(BaseException):
+    """No `Exception`, as the panics of a library in Rust."""
+
+
+class BrittleClient(StoreClient):
+    """A client with a fault of its own, once `place` is "a call"."""
+
+    place = ""
+
+    def post_batch(self, items: Sequence[bytes]) -> Answer:
+        if self.place == "a call":
+            raise Unheard
+        return super().post_batch(items)
+
+
+class BrittleDelivery(Delivery):
+    """A delivery with a fault of its own, once `place` names where."""
+
+    place = ""
+
+    def answered(self, call: Call, answer: Answer, now: float) -> None:
+        if self.place == "its answer":
+            raise Unheard
+        super().answered(call, answer, now)
+
+    def next_call(self, now: float) -> Call | None:
+        if self.place == "the schedule":
+            raise Unheard
+        return super().next_call(now)
 
 
 class Running:
@@ -40,11 +73,13 @@ class Running:
         emit: Callable[[Any], None] = print,
         stopped: Callable[[], None] = lambda: None,
         start: Start = start_thread,
+        max_unconfirmed: int = 1000,
     ) -> None:
         self.store = Store(time.time)
         self.outcome = Outcome()
-        limits = Limits(0.9, 60.0, 1000, dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
-        self.delivery = Delivery(
+        yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+        limits = Limits(0.9, 60.0, max_unconfirmed, yesterday)
+        self.delivery = BrittleDelivery(
             Chain(
                 limits,
                 now=time.monotonic(),
@@ -54,7 +89,7 @@ class Running:
                 outcome=self.outcome,
             )
         )
-        self.api = StoreClient(self.store)
+        self.api = BrittleClient(self.store)
         self.failures: list[RunFailed] = []
         clock = time.monotonic
         threads = CallThreads(
@@ -131,9 +166,8 @@ def test_a_stop_is_noticed_while_waiting_for_room() -> None:
         if wanted:
             raise Stop
 
-    running = Running(stopped=stopped)
+    running = Running(stopped=stopped, max_unconfirmed=0)
     running.runner.check()
-    running.delivery.has_room = lambda: False
     wanted.append(True)
     with pytest.raises(Stop):
         running.admit()
@@ -173,26 +207,11 @@ def test_the_threads_that_could_start_make_do(room: int) -> None:
     assert (running.outcome.exit_code, running.outcome.total().accepted) == (ExitCode.DONE, 500)
 
 
-class Unheard(BaseException):
-    """No `Exception`, as the panics of a library in Rust."""
-
-
 @pytest.mark.parametrize("place", ["a call", "its answer", "the schedule"])
 def test_a_fault_anywhere_in_a_thread_ends_the_run(place: str) -> None:
     running = Running()
     running.runner.check()
-    delivery: Any = running.delivery
-
-    def broken(*_: Any) -> Any:
-        raise Unheard
-
-    if place == "a call":
-        api: Any = running.api
-        api.post_batch = broken
-    elif place == "its answer":
-        delivery.answered = broken
-    else:
-        delivery.scheduler.wake_at = broken
+    running.api.place = running.delivery.place = place
 
     def deliver() -> None:
         running.admit()
