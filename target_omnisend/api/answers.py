@@ -76,9 +76,9 @@ class Answer:
         status: HTTP status; None when no whole answer came.
         body: the decoded JSON of a success, else None.
         retry_after: seconds, for `THROTTLED`.
-        fault: for the log: what came, without any value of ours. Empty for a success.
+        fault: for the log: what came, or why nothing did, without any value of ours. Empty for a
+            success.
         fields: paths of the request that a 400 names.
-        reason: why nothing came, in words, when nothing came.
         detail: Omnisend's own words for an answer that is not a success. They can quote what
             the call carried, so the log can have them only if that was nothing personal.
         date: of a success, as HTTP writes it, by Omnisend's clock; empty if it is not said.
@@ -90,7 +90,6 @@ class Answer:
     retry_after: float = 0.0
     fault: str = ""
     fields: tuple[str, ...] = ()
-    reason: str = ""
     detail: str = field(default="", repr=False)
     date: str = ""
 
@@ -152,7 +151,7 @@ def _codes(errors: list[dict[str, t.Any]]) -> list[str]:
 
 
 def _retry_after(problem: Mapping[str, t.Any], headers: Mapping[str, str]) -> float:
-    for value in (problem.get("retryAfter"), headers.get("Retry-After")):
+    for value in (problem.get("retryAfter"), headers.get("retry-after")):
         seconds = as_int(value)
         if seconds is not None and seconds >= 0:
             return float(min(seconds, LONGEST_RETRY_AFTER))

@@ -9,17 +9,21 @@ import typing as t
 from urllib.parse import quote, urlencode
 
 import msgspec
-import requests
 
 from target_omnisend.api.answers import Answer, Kind, read_problem
-from target_omnisend.api.certificates import check_certificates
-from target_omnisend.api.quiet_queries import keep_queries_out
-from target_omnisend.api.reasons import reason_of
-from target_omnisend.api.transport import Adapter, TooLargeError, body_of, set_deadline
+from target_omnisend.api.transport import NoAnswerError, Response, TooLargeError, Transport
 
 if t.TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class Sender(t.Protocol):
+    """What sends calls to Omnisend; a `Transport`."""
+
+    def send(self, method: str, path: str, body: bytes | None) -> Response:
+        """See `Transport.send`."""
+
 
 PAGE: t.Final = 250
 """Batches that one `GET /batches` lists at the most, and contacts one `GET /contacts`."""
@@ -36,37 +40,22 @@ class OmnisendClient:
         api_version: str,
         user_agent: str,
         timeout: float,
-        connections: int,
+        transport: Callable[..., Sender] = Transport,
     ) -> None:
-        """Open a session.
+        """Prepare the calls.
 
         `timeout` is in seconds, for a whole call; `authorization` is the header.
 
         Raises:
             RunFailed: if the environment names certificates that cannot be read.
         """
-        self._url = url
-        self._timeout = timeout
-        self._headers = {
+        headers = {
             "Authorization": authorization,
             "Omnisend-Version": api_version,
             "User-Agent": user_agent,
             "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
         }
-        keep_queries_out()
-        self._session = requests.Session()
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, Adapter(pool_maxsize=connections))
-        self._templates: dict[str, requests.PreparedRequest] = {}
-        # Proxy and certificate settings of the environment, read once and not at each call.
-        self._environment = self._session.merge_environment_settings(
-            url, {}, stream=True, verify=None, cert=None
-        )
-        if url.lower().startswith("https://"):
-            check_certificates(self._environment["verify"])
-        else:  # plain http is for this machine; a proxy elsewhere would read key and contacts
-            self._environment["proxies"] = {}
+        self._send = transport(url, headers, timeout=timeout).send
 
     def current_brand(self) -> Answer:
         """`GET /brands/current`: the store that the key belongs to."""
@@ -150,14 +139,6 @@ class OmnisendClient:
         """`GET /segments/{id}/statistics`. Body: {contactsCount}."""
         return self._call("GET", f"/segments/{segment_id}/statistics")
 
-    def _prepared(self, method: str, url: str) -> requests.PreparedRequest:
-        # A third of a call's CPU is preparing it, and most calls differ in their body alone.
-        if (known := self._templates.get(url)) is None or known.method != method:
-            known = requests.Request(method, url, headers=self._headers).prepare()
-            if method == "POST":
-                self._templates[url] = known
-        return known.copy()
-
     def _call(
         self,
         method: str,
@@ -165,35 +146,24 @@ class OmnisendClient:
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        url = f"{self._url}{path}?{urlencode(query)}" if query else f"{self._url}{path}"
+        if query:
+            path = f"{path}?{urlencode(query)}"
         try:
-            request = self._prepared(method, url)
-            if body is not None:
-                request.body = body
-                request.headers["Content-Length"] = str(len(body))
-                request.headers["Content-Type"] = "application/json"
-            set_deadline(self._timeout)
-            response = self._session.send(
-                request, timeout=self._timeout, allow_redirects=False, **self._environment
-            )
-            content = body_of(response)
+            response = self._send(method, path, body)
         except TooLargeError:
-            return Answer(Kind.RETRY, response.status_code, fault="an answer that is too large")
-        except (OSError, ValueError, OverflowError) as error:
-            # The text of such an error names hosts, URLs and headers; its type says enough.
-            # Those of `requests` are OSErrors, as is one for certificates that have gone.
-            # The last two are for what `requests` lets through: odd headers and timeouts.
-            return Answer(Kind.RETRY, fault=type(error).__name__, reason=reason_of(error))
-        return _read(response, content)
+            return Answer(Kind.RETRY, fault="an answer that is too large")
+        except NoAnswerError as error:
+            return Answer(Kind.RETRY, fault=str(error))
+        return _read(response)
 
 
-def _read(response: requests.Response, content: bytes) -> Answer:
-    body, broken = _decode(content)
-    if not 200 <= response.status_code < 300:
-        return read_problem(response.status_code, body, response.headers)
+def _read(response: Response) -> Answer:
+    body, broken = _decode(response.content)
+    if not 200 <= response.status < 300:
+        return read_problem(response.status, body, response.headers)
     if broken:
-        return Answer(Kind.RETRY, response.status_code, fault="an answer that is not JSON")
-    return Answer(Kind.DONE, response.status_code, body, date=response.headers.get("Date", ""))
+        return Answer(Kind.RETRY, response.status, fault="an answer that is not JSON")
+    return Answer(Kind.DONE, response.status, body, date=response.headers.get("date", ""))
 
 
 def _with(answer: Answer, key: str, kind: type) -> Answer:

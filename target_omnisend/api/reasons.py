@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 import os
-import socket
-import ssl
 import typing as t
 
-import requests
+import pycurl
 
-if t.TYPE_CHECKING:
-    from collections.abc import Iterator
+_WORDS: t.Final = {
+    pycurl.E_URL_MALFORMAT: "no call can be made to this address",
+    pycurl.E_COULDNT_RESOLVE_HOST: "the host's name is not known",
+    pycurl.E_COULDNT_CONNECT: "no connection comes about",
+    pycurl.E_OPERATION_TIMEDOUT: "nothing came in time",
+    pycurl.E_SSL_CONNECT_ERROR: "no secure connection comes about",
+    pycurl.E_PEER_FAILED_VERIFICATION: "the certificate is not trusted",
+    pycurl.E_SSL_CACERT_BADFILE: "the certificates to check against cannot be read",
+    pycurl.E_SEND_ERROR: "the connection was cut",
+    pycurl.E_RECV_ERROR: "the connection was cut",
+    pycurl.E_SEND_FAIL_REWIND: "the connection was cut",
+    pycurl.E_GOT_NOTHING: "the connection was cut",
+    pycurl.E_PARTIAL_FILE: "the answer was cut short",
+}
 
-_WORDS: t.Final[tuple[tuple[type[BaseException], str], ...]] = (
-    (requests.exceptions.ProxyError, "the proxy does not answer"),
-    (socket.gaierror, "the host's name is not known"),
-    (ssl.SSLCertVerificationError, "the certificate is not trusted"),
-    (ssl.SSLError, "no secure connection comes about"),
-    (requests.Timeout, "nothing came in time"),
-    (TimeoutError, "nothing came in time"),
-)
-
-
-def reason_of(error: BaseException) -> str:
-    """The first reason that the error, or one that it came from, gives."""
-    for link in _chain(error):
-        for kind, words in _WORDS:
-            if isinstance(link, kind):
-                return words
-        if isinstance(link, OSError) and link.errno:
-            return os.strerror(link.errno)
-    return type(error).__name__
+_OF_A_PROXY: t.Final = 97
+"""`CURLE_PROXY`, which pycurl does not name."""
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    known: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        link = waiting.pop(0)
-        if isinstance(link, BaseException) and id(link) not in known:
-            known.add(id(link))
-            yield link
-            waiting += [getattr(link, "reason", None), *link.args, link.__cause__, link.__context__]
+def reason_of(code: int, curl: pycurl.Curl, *, proxied: bool) -> str:
+    """The reason for an error of libcurl's, after the call that had it; it may go by a proxy."""
+    at_proxy = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_PROXY, _OF_A_PROXY}
+    if proxied and (code in at_proxy or curl.getinfo(pycurl.HTTP_CONNECTCODE) not in {0, 200}):
+        return "the proxy does not answer"
+    if code == pycurl.E_COULDNT_CONNECT and (number := curl.getinfo(pycurl.OS_ERRNO)):
+        return os.strerror(number)
+    return _WORDS.get(code, f"error {code} of libcurl")

@@ -1,141 +1,178 @@
-"""HTTP for one call, bounded as a whole: in seconds and in bytes."""
+"""HTTP for one call, bounded as a whole: in seconds and in bytes.
+
+libcurl makes the calls, because the same call costs four times the CPU with `requests`.
+`requests` says what the environment means by its proxies and certificates.
+"""
 
 from __future__ import annotations
 
-import http.client
 import io
+import logging
 import threading
-import time
 import typing as t
+from pathlib import Path
 
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+import pycurl
+from requests import Session
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
+
+from target_omnisend.api.certificates import check_certificates
+from target_omnisend.api.reasons import reason_of
+from target_omnisend.events import event
 
 if t.TYPE_CHECKING:
-    import socket
-
-    from requests import Response
-    from urllib3 import PoolManager, ProxyManager
-    from urllib3.connectionpool import ConnectionPool
+    from collections.abc import Mapping
 
 MAX_ANSWER_BYTES: t.Final = 64_000_000
 """Of one answer, decompressed: the largest one known, 250 batches or 100 items, has under 2 MB."""
 
-_CHUNK: t.Final = 65_536
+logger = logging.getLogger("target-omnisend.api")
 
-_call: t.Final = threading.local()
-"""`deadline`: when the call that this thread makes must be over, by `time.monotonic`."""
+
+class NoAnswerError(Exception):
+    """No whole answer came; the text says why, and names neither host nor header."""
 
 
 class TooLargeError(Exception):
     """The answer has more than `MAX_ANSWER_BYTES`."""
 
 
-def set_deadline(seconds: float) -> None:
-    """Give the next call of this thread so many seconds, however it is answered.
+class Response(t.NamedTuple):
+    """An answer as it came.
 
-    `requests` bounds each read alone: a server that sends a byte a minute would never end.
+    Attributes:
+        status: of HTTP.
+        headers: by name, in lower case.
+        content: the body.
     """
-    _call.deadline = time.monotonic() + seconds
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
-def body_of(response: Response) -> bytes:
-    """The body of a response that is being streamed.
+class Transport:
+    """Calls to one host; safe to use from many threads, each of which keeps a connection."""
 
-    Raises:
-        TooLargeError: it is larger than any answer of Omnisend's.
-    """
-    chunks, size = [], 0
-    for chunk in response.iter_content(_CHUNK):
-        size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
-            response.close()
-            raise TooLargeError
-        chunks.append(chunk)
-    return b"".join(chunks)
+    def __init__(self, url: str, headers: Mapping[str, str], *, timeout: float) -> None:
+        """Read what the environment says of proxies and certificates.
 
+        `url` begins each call's; `headers` go with each; `timeout` is in seconds, for a whole call.
 
-class Adapter(HTTPAdapter):
-    """Sends as `requests` does, to one host, over connections that keep the deadline."""
+        Raises:
+            RunFailed: if the environment names certificates that cannot be read.
+        """
+        environment = Session().merge_environment_settings(url, {}, None, None, None)
+        self._proxy, self._certificates = "", DEFAULT_CA_BUNDLE_PATH
+        # Plain http is for this machine: a proxy elsewhere would read key and contacts.
+        if url.lower().startswith("https://"):
+            check_certificates(environment["verify"])
+            if isinstance(environment["verify"], str):
+                self._certificates = environment["verify"]
+            self._proxy = select_proxy(url, environment["proxies"]) or ""
+        self._url = url
+        # Without the last one libcurl would ask whether it may send a large body.
+        self._headers = [f"{name}: {value}".encode() for name, value in headers.items()]
+        self._headers.append(b"Expect:")
+        self._headers_of_json = [*self._headers, b"Content-Type: application/json"]
+        self._milliseconds = max(1, int(timeout * 1000))
+        self._own = threading.local()
 
-    def __init__(self, **options: t.Any) -> None:
-        """As `HTTPAdapter`."""
-        super().__init__(**options)
-        self._pool: ConnectionPool | None = None
+    def send(self, method: str, path: str, body: bytes | None) -> Response:
+        """Make a call; `path` has the query too.
 
-    def get_connection_with_tls_context(self, *args: t.Any, **options: t.Any) -> ConnectionPool:
-        """The pool of the host, which `requests` would look up by a dozen facts for each call."""
-        if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*args, **options)
-        return self._pool
+        Raises:
+            NoAnswerError: no whole answer came in time.
+            TooLargeError: it is larger than any of Omnisend's.
+        """
+        curl = self._handle()
+        head, content = _Head(), _Content()
+        curl.setopt(pycurl.URL, (self._url + path).encode())
+        if body is None:
+            curl.setopt(pycurl.HTTPGET, 1)
+            curl.setopt(pycurl.HTTPHEADER, self._headers)
+        else:
+            curl.setopt(pycurl.POST, 1)
+            curl.setopt(pycurl.HTTPHEADER, self._headers_of_json)
+            curl.setopt(pycurl.POSTFIELDSIZE, len(body))
+            # libcurl can't rewind it. Otherwise it could send it twice, unseen, if the connection
+            # was dropped.
+            curl.setopt(pycurl.READFUNCTION, io.BytesIO(body).read)
+        curl.setopt(pycurl.CUSTOMREQUEST, method)
+        curl.setopt(pycurl.HEADERFUNCTION, head.take)
+        curl.setopt(pycurl.WRITEFUNCTION, content.take)
+        try:
+            curl.perform()
+        except pycurl.error as error:
+            reason = reason_of(int(error.args[0]), curl, proxied=bool(self._proxy))
+            # A handle that was asked to rewind fails from then on (curl/curl#18206).
+            self._own.handle = None
+            curl.close()
+            if content.is_too_large:
+                raise TooLargeError from None
+            raise NoAnswerError(reason) from None
+        status = curl.getinfo(pycurl.RESPONSE_CODE)
+        if logger.isEnabledFor(logging.DEBUG):
+            # Less the query: a look-up by address has the address there.
+            place = path.partition("?")[0]
+            logger.debug("%s %s: %d", method, place, status, extra=event("call_answered"))
+        return Response(status, head.fields, b"".join(content.parts))
 
-    def init_poolmanager(self, *args: t.Any, **options: t.Any) -> None:
-        """Make the pools of direct connections."""
-        super().init_poolmanager(*args, **options)
-        _use_our_pools(self.poolmanager)
+    def _handle(self) -> pycurl.Curl:
+        """This thread's own: no two threads can use one."""
+        curl: pycurl.Curl | None = getattr(self._own, "handle", None)
+        if curl is None:
+            curl = self._own.handle = self._make_handle()
+        return curl
 
-    def proxy_manager_for(self, proxy: str, **options: t.Any) -> ProxyManager:
-        """Make the pools of connections through a proxy."""
-        manager: ProxyManager = super().proxy_manager_for(proxy, **options)
-        if not proxy.lower().startswith("socks"):
-            _use_our_pools(manager)
-        return manager
-
-
-def _use_our_pools(manager: PoolManager) -> None:
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
-
-
-class _Reading(io.RawIOBase):
-    """A socket's bytes; each read may last no longer than the call has left."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._file = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: t.Any) -> int | None:
-        left = _call.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the call takes too long")
-        self._sock.settimeout(left)
-        return self._file.readinto(buffer)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
-
-
-class _Socket:
-    """As much of a socket as `http.client.HTTPResponse` asks for."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-
-    def makefile(self, _: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reading(self._sock))
-
-
-class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: t.Any, **options: t.Any) -> None:
-        super().__init__(_Socket(sock), *args, **options)  # type: ignore[arg-type]
-
-
-class _Connection(HTTPConnection):
-    response_class = _Response
-
-
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    def _make_handle(self) -> pycurl.Curl:
+        curl = pycurl.Curl()
+        is_folder = Path(self._certificates).is_dir()
+        options = {
+            pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+            pycurl.NOSIGNAL: 1,  # for threads
+            pycurl.TIMEOUT_MS: self._milliseconds,
+            pycurl.ACCEPT_ENCODING: "gzip, deflate",
+            pycurl.PATH_AS_IS: 1,
+            pycurl.PROXY: self._proxy,
+            pycurl.NOPROXY: "",  # `requests` has read that of the environment
+            pycurl.CAPATH if is_folder else pycurl.CAINFO: self._certificates,
+            pycurl.PROXY_CAPATH if is_folder else pycurl.PROXY_CAINFO: self._certificates,
+        }
+        if not self._proxy.lower().startswith(("https:", "socks")):
+            options[pycurl.PROXYPORT] = 80  # of a proxy without one; libcurl takes that of SOCKS
+        for option, value in options.items():
+            curl.setopt(option, value)
+        return curl
 
 
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+class _Head:
+    """Takes the lines before the body; of several answers, as a proxy's, the last counts."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, str] = {}
+
+    def take(self, line: bytes) -> None:
+        if line.startswith(b"HTTP/"):
+            self.fields.clear()
+        name, _, value = line.decode("latin-1").partition(":")
+        self.fields[name.lower()] = value.strip()
+
+
+class _Content:
+    """Takes the body, and ends the call if it gets too large."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self._size = 0
+
+    @property
+    def is_too_large(self) -> bool:
+        return self._size > MAX_ANSWER_BYTES
+
+    def take(self, part: bytes) -> int | None:
+        self._size += len(part)
+        if self.is_too_large:
+            return 0
+        self.parts.append(part)
+        return None

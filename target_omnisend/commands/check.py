@@ -67,7 +67,7 @@ class CheckRunner(Runner):
         if clock.monotonic() < self._ends_at:
             return
         fault = self._delivery.scheduler.latest_fault
-        reason = (fault.reason or fault.fault) if fault else "nothing came in time"
+        reason = fault.fault if fault else "nothing came in time"
         raise RunFailed(
             ExitCode.SETTINGS,
             f"Omnisend at {self._host} does not answer ({reason}). Check the network and "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from target_omnisend.api import clock as real_time
 from target_omnisend.api.client import OmnisendClient
 from target_omnisend.commands.kept_rejects import make_rejects
-from target_omnisend.delivery.call_threads import MAX_CALLS_AT_ONCE, CallThreads
+from target_omnisend.delivery.call_threads import CallThreads
 from target_omnisend.delivery.protocol import Rejects
 from target_omnisend.delivery.runner import Runner
 from target_omnisend.progress.reporter import progress_of
@@ -63,7 +63,6 @@ def make_client(settings: Settings, version: str) -> Api:
         api_version=settings.api_version,
         user_agent=f"target-omnisend/{version}",
         timeout=settings.request_timeout,
-        connections=MAX_CALLS_AT_ONCE,
     )
 
 

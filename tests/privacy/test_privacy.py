@@ -50,7 +50,7 @@ JSON_LOG = {
     "formatters": {"json": {"()": "singer_sdk.logging.StructuredFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"level": "DEBUG", "handlers": ["console"]},
-    "loggers": {name: {"level": "DEBUG"} for name in ("sqlalchemy.engine", "urllib3", "psycopg")},
+    "loggers": {name: {"level": "DEBUG"} for name in ("sqlalchemy.engine", "psycopg")},
 }
 BOOKMARK = state(bookmarks={"members": {"after": PERSON["email"]}})
 

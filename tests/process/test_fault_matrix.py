@@ -82,7 +82,7 @@ def test_connections_refused_for_a_while(tmp_path: Path) -> None:
     with running_sandbox(store) as sandbox:
         run = Run(Command(tmp_path, sandbox.api_url), sandbox, tap, 0, batch_size_rows=100)
         run.wait_until(lambda: len(store.batches) >= 2)
-    run.wait_until(lambda: "ConnectionError. The call is tried again" in run.log)
+    run.wait_until(lambda: "Connection refused. The call is tried again" in run.log)
     assert run.process.poll() is None
     with running_sandbox(store, port=int(sandbox.url.rpartition(":")[2])):
         ran = run.end()

@@ -84,7 +84,7 @@ class Ran:
     @property
     def _lines(self) -> list[str]:
         # A call under way at the end of a failed run is told at DEBUG, also after the last line.
-        return [line for line in self.log.splitlines() if "| urllib3.connectionpool " not in line]
+        return [line for line in self.log.splitlines() if "| target-omnisend.api " not in line]
 
     @property
     def counts(self) -> Counter[str]:

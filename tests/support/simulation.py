@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
-import requests
 
 from omnisend_sandbox.model import DEFAULT_KEY, Store
 from support.calls import NOON, OLD
-from target_omnisend.api.answers import Answer, Kind
-from target_omnisend.api.client import OmnisendClient, _read
+from target_omnisend.api.client import OmnisendClient
+from target_omnisend.api.transport import NoAnswerError, Response
 from target_omnisend.delivery.chain import Chain, Limits
 from target_omnisend.delivery.checkpoint import Checkpoint
 from target_omnisend.delivery.engine import Delivery
@@ -100,43 +100,56 @@ def _item(email: str, name: str) -> bytes:
     ).encode()
 
 
-class StoreClient(OmnisendClient):
-    """The real client, whose calls reach a store instead of a network.
+class StoreTransport:
+    """Brings calls to a store in place of a network.
 
     Attributes:
         delay: seconds that the latest answer was held back.
     """
 
+    def __init__(self, store: Store, headers: Mapping[str, str], *, timeout: float) -> None:
+        self.delay = 0.0
+        self._store = store
+        self._headers = headers
+        self._timeout = timeout
+
+    def send(self, method: str, path: str, body: bytes | None) -> Response:
+        place, _, query = path.partition("?")
+        reply = self._store.handle(
+            method, unquote(place), dict(parse_qsl(query)), self._headers, body or b""
+        )
+        self.delay = min(reply.delay, self._timeout)
+        if reply.wire != "whole":
+            raise NoAnswerError("the connection was cut")
+        if reply.delay > self._timeout:
+            raise NoAnswerError("nothing came in time")
+        now = datetime.fromtimestamp(self._store.advance(), UTC)
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        headers["date"] = format_datetime(now, usegmt=True)
+        return Response(reply.status, headers, reply.body)
+
+
+class StoreClient(OmnisendClient):
+    """The real client, whose calls reach a store in place of a network."""
+
     def __init__(self, store: Store, *, key: str = DEFAULT_KEY, timeout: float = 60.0) -> None:
+        def transport(_: str, headers: Mapping[str, str], *, timeout: float) -> StoreTransport:
+            self._transport = StoreTransport(store, headers, timeout=timeout)
+            return self._transport
+
         super().__init__(
             "http://127.0.0.1/api",
             authorization=f"Omnisend-API-Key {key}",
             api_version="2026-03-15",
             user_agent="target-omnisend/simulated",
             timeout=timeout,
-            connections=1,
+            transport=transport,
         )
-        self._store = store
-        self.delay = 0.0
 
-    def _call(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Answer:
-        reply = self._store.handle(method, path, query or {}, self._headers, body or b"")
-        self.delay = min(reply.delay, self._timeout)
-        if reply.wire != "whole":
-            return Answer(Kind.RETRY, fault="ConnectionError")
-        if reply.delay > self._timeout:
-            return Answer(Kind.RETRY, fault="ReadTimeout")
-        response = requests.Response()
-        response.status_code = reply.status
-        now = datetime.fromtimestamp(self._store.advance(), UTC)
-        response.headers.update({**reply.headers, "Date": format_datetime(now, usegmt=True)})
-        return _read(response, reply.body)
+    @property
+    def delay(self) -> float:
+        """Seconds that the latest answer was held back."""
+        return self._transport.delay
 
 
 @dataclass(frozen=True)

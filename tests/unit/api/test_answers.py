@@ -60,12 +60,12 @@ def test_no_status_is_without_a_row_and_only_2xx_is_a_success() -> None:
     [
         ({"retryAfter": 17}, {}, 17.0),
         ({"retryAfter": 0}, {}, 0.0),
-        ({"retryAfter": 17}, {"Retry-After": "5"}, 17.0),
+        ({"retryAfter": 17}, {"retry-after": "5"}, 17.0),
         ({"retryAfter": "17"}, {}, 17.0),
         ({"retryAfter": 17.9}, {}, 17.0),
-        ({}, {"Retry-After": "5"}, 5.0),
-        ({"retryAfter": None}, {"Retry-After": "5"}, 5.0),
-        ({"retryAfter": -1}, {"Retry-After": "5"}, 5.0),
+        ({}, {"retry-after": "5"}, 5.0),
+        ({"retryAfter": None}, {"retry-after": "5"}, 5.0),
+        ({"retryAfter": -1}, {"retry-after": "5"}, 5.0),
         ({"retryAfter": "soon"}, {}, 60.0),
         ({"retryAfter": True}, {}, 60.0),
         ({"retryAfter": 10**12}, {}, 600.0),
@@ -73,7 +73,7 @@ def test_no_status_is_without_a_row_and_only_2xx_is_a_success() -> None:
         ({"retryAfter": [1]}, {}, 60.0),
         ({"retryAfter": float("inf")}, {}, 60.0),
         ({"retryAfter": float("nan")}, {}, 60.0),
-        ({}, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, 60.0),
+        ({}, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 60.0),
         ({}, {}, 60.0),
         (None, {}, 60.0),
         ([], {}, 60.0),
@@ -89,7 +89,7 @@ def test_a_429_waits_as_the_body_says_or_the_header_or_a_minute(
 
 
 def test_only_a_429_waits() -> None:
-    assert read_problem(503, {"retryAfter": 9}, {"Retry-After": "9"}).retry_after == 0.0
+    assert read_problem(503, {"retryAfter": 9}, {"retry-after": "9"}).retry_after == 0.0
 
 
 PROBLEM = {

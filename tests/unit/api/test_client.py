@@ -48,7 +48,6 @@ OPTIONS: dict[str, Any] = {
     "api_version": "2026-03-15",
     "user_agent": "target-omnisend/1.2.3",
     "timeout": 5.0,
-    "connections": 2,
 }
 
 
@@ -129,9 +128,9 @@ def test_a_page_of_contacts_is_of_those_that_pass_the_filters(client: OmnisendCl
 def test_an_address_in_a_url_stays_out_of_the_log(
     client: OmnisendClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level("DEBUG", logger="urllib3.connectionpool"):
+    with caplog.at_level("DEBUG", logger="target-omnisend.api"):
         client.find_contact(EMAIL)
-    assert '"GET /api/contacts HTTP/1.1" 200' in caplog.text
+    assert "GET /contacts: 200" in caplog.text
     assert "ada.private" not in caplog.text
 
 
@@ -245,8 +244,8 @@ def test_a_version_of_the_past_is_retired(sandbox: Sandbox) -> None:
         (Fault("status", status=403), Kind.FORBIDDEN, 403, "403"),
         (Fault("status", status=413), Kind.TOO_LARGE, 413, "413"),
         (Fault("status", status=307), Kind.RETRY, 307, "307"),
-        (Fault("reset_before"), Kind.RETRY, None, "ConnectionError"),
-        (Fault("reset_after"), Kind.RETRY, None, "ConnectionError"),
+        (Fault("reset_before"), Kind.RETRY, None, "the connection was cut"),
+        (Fault("reset_after"), Kind.RETRY, None, "the connection was cut"),
         (Fault("throttle", retry_after=7), Kind.THROTTLED, 429, "429 rate-limit-exceeded"),
     ],
 )
@@ -266,7 +265,7 @@ WITH_A_BODY = [endpoint for endpoint in CALLS if endpoint != "POST /contacts/tag
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (Fault("cut"), "ChunkedEncodingError"),
+        (Fault("cut"), "the answer was cut short"),
         (Fault("broken_json"), "an answer that is not JSON"),
     ],
 )
@@ -316,7 +315,7 @@ def test_a_429_says_how_long(
 def test_an_answer_after_the_timeout_is_none(sandbox: Sandbox) -> None:
     sandbox.store.faults.add(Fault("slow", seconds=1.0, times=1))
     answer = client_of(sandbox.api_url, timeout=0.1).current_brand()
-    assert (answer.kind, answer.status, answer.fault) == (Kind.RETRY, None, "ReadTimeout")
+    assert (answer.kind, answer.status, answer.fault) == (Kind.RETRY, None, "nothing came in time")
 
 
 def test_nobody_at_the_address_is_no_answer() -> None:
@@ -324,24 +323,12 @@ def test_nobody_at_the_address_is_no_answer() -> None:
     port = listening.getsockname()[1]
     listening.close()
     answer = client_of(f"http://127.0.0.1:{port}/api").current_brand()
-    assert (answer.kind, answer.status, answer.fault) == (Kind.RETRY, None, "ConnectionError")
+    assert (answer.kind, answer.status, answer.fault) == (Kind.RETRY, None, "Connection refused")
 
 
-@pytest.mark.parametrize(
-    ("url", "options", "said"),
-    [
-        ("http://127.0.0.1:port/api", {}, ["InvalidURL"]),
-        # By requests from 2.34 on, and before that by what it sends with.
-        ("http://127.0.0.1/api", {"authorization": f"{KEY}\n"}, ["InvalidHeader", "ValueError"]),
-        ("http://127.0.0.1:9/api", {"authorization": f"{KEY}☃"}, ["UnicodeEncodeError"]),
-    ],
-)
-def test_a_call_that_cannot_be_made_is_an_answer_not_an_exception(
-    url: str, options: dict[str, Any], said: list[str]
-) -> None:
-    answer = client_of(url, **options).current_brand()
-    assert answer.kind is Kind.RETRY
-    assert answer.fault in said
+def test_a_call_that_cannot_be_made_is_an_answer_not_an_exception() -> None:
+    answer = client_of("http://127.0.0.1:port/api").current_brand()
+    assert (answer.kind, answer.fault) == (Kind.RETRY, "no call can be made to this address")
 
 
 @every_call
@@ -420,7 +407,11 @@ def test_certificates_that_disappear_meanwhile_are_a_fault_that_passes(
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(Path(DEFAULT_CA_BUNDLE_PATH).read_bytes())
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    client = client_of("https://127.0.0.1:9/api")
-    bundle.unlink()
-    answer = client.any_contact()
-    assert (answer.kind, answer.fault) == (Kind.RETRY, "OSError")
+    with listen("127.0.0.1", 0) as listening:
+        client = client_of(f"https://127.0.0.1:{listening.getsockname()[1]}/api")
+        bundle.unlink()
+        answer = client.any_contact()
+    assert (answer.kind, answer.fault) == (
+        Kind.RETRY,
+        "the certificates to check against cannot be read",
+    )

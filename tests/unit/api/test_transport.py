@@ -1,16 +1,19 @@
-"""A call is bounded as a whole, whatever the other end does with the connection."""
+"""A call is bounded as a whole, and made once, whatever the other end does."""
 
 from __future__ import annotations
 
 import gzip
 import itertools
+import select
 import socket
+import ssl
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from target_omnisend.api.answers import Answer, Kind
 from target_omnisend.api.client import OmnisendClient
@@ -18,7 +21,9 @@ from target_omnisend.api.transport import MAX_ANSWER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
+KEY = "key-that-nobody-may-see"
 TIMEOUT = 0.5
 LONG = 10.0
 """Seconds for which a server here goes on, were it not for the bound."""
@@ -48,16 +53,18 @@ def served(answer: Callable[[], Iterable[bytes]]) -> Iterator[str]:
     thread.join(5)
 
 
-def ask(url: str, timeout: float = TIMEOUT) -> Answer:
-    client = OmnisendClient(
+def client_of(url: str, timeout: float = TIMEOUT) -> OmnisendClient:
+    return OmnisendClient(
         url,
-        authorization="Omnisend-API-Key k",
+        authorization=f"Omnisend-API-Key {KEY}",
         api_version="2026-03-15",
         user_agent="target-omnisend/1",
         timeout=timeout,
-        connections=1,
     )
-    return client.current_brand()
+
+
+def ask(url: str, timeout: float = TIMEOUT) -> Answer:
+    return client_of(url, timeout).current_brand()
 
 
 def dripping(text: bytes) -> Iterator[bytes]:
@@ -137,3 +144,178 @@ def test_a_small_answer_that_becomes_too_large_is_not_kept(status: bytes) -> Non
     with served(bomb) as url:
         given = ask(url, timeout=60.0)
     assert (given.kind, given.fault) == (Kind.RETRY, "an answer that is too large")
+
+
+# -- once ------------------------------------------------------------------------------
+
+
+class Kept:
+    """Takes calls over one connection after another, and ends each after its second call."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/api"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                with connection, suppress(OSError):
+                    for number in range(2):
+                        if not connection.recv(65_536):
+                            break
+                        self.calls += 1
+                        if number == 0:
+                            connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(5)
+
+
+def test_a_call_over_a_connection_that_ends_is_not_made_again_unseen() -> None:
+    kept = Kept()
+    client = client_of(kept.url, LONG)
+    kinds = [client.add_tags(["a@example.com"], ["vip"]).kind for _ in range(4)]
+    kept.close()
+    assert kinds == [Kind.DONE, Kind.RETRY, Kind.DONE, Kind.RETRY]
+    assert kept.calls == 4
+
+
+# -- encryption and proxies ------------------------------------------------------------
+
+
+@contextmanager
+def encrypted(authority: trustme.CA) -> Iterator[str]:
+    """The URL of a server whose certificate this authority gave."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                plain, _ = listening.accept()
+                with plain, suppress(OSError), context.wrap_socket(plain, server_side=True) as one:
+                    one.recv(65_536)
+                    one.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{listening.getsockname()[1]}/api"
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+    thread.join(5)
+
+
+class Proxy:
+    """A proxy for encrypted calls; `passed` is what went through it from the client."""
+
+    def __init__(self, status: bytes = b"200 OK") -> None:
+        self.passed = b""
+        self._status = status
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                with client, suppress(OSError):
+                    head = client.recv(65_536)
+                    self.passed += head
+                    client.sendall(b"HTTP/1.1 %s\r\nDate: of the proxy\r\n\r\n" % self._status)
+                    if self._status.startswith(b"200"):
+                        host, port = head.split()[1].split(b":")
+                        with socket.create_connection((host.decode(), int(port))) as server:
+                            self._join(client, server)
+
+    def _join(self, client: socket.socket, server: socket.socket) -> None:
+        while True:
+            for one in select.select([client, server], [], [])[0]:
+                part = one.recv(65_536)
+                if not part:
+                    return
+                if one is client:
+                    self.passed += part
+                (server if one is client else client).sendall(part)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    bundle = tmp_path / "bundle.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    return authority
+
+
+def test_a_server_with_a_certificate_of_the_environments_is_called(trusted: trustme.CA) -> None:
+    with encrypted(trusted) as url:
+        assert ask(url, LONG).body == {}
+
+
+def test_a_server_with_a_certificate_of_anybodys_is_not_called(authority: trustme.CA) -> None:
+    with encrypted(authority) as url:
+        answer = ask(url, LONG)
+    assert (answer.kind, answer.fault) == (Kind.RETRY, "the certificate is not trusted")
+
+
+def test_a_certificate_of_another_host_is_not_trusted(trusted: trustme.CA) -> None:
+    with encrypted(trusted) as url:
+        answer = ask(url.replace("127.0.0.1", "localhost"), LONG)
+    assert (answer.kind, answer.fault) == (Kind.RETRY, "the certificate is not trusted")
+
+
+def test_a_proxy_passes_what_it_cannot_read(
+    trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Proxy()
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    with encrypted(trusted) as url:
+        answer = ask(url, LONG)
+    assert (answer.kind, answer.date) == (Kind.DONE, "")
+    assert proxy.passed.startswith(b"CONNECT 127.0.0.1:")
+    assert KEY.encode() not in proxy.passed
+
+
+def test_hosts_that_need_no_proxy_get_none(
+    trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with encrypted(trusted) as url:
+        assert ask(url, LONG).kind is Kind.DONE
+
+
+@pytest.mark.parametrize("status", [b"403 Forbidden", b"407 Proxy Authentication Required"])
+def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, status: bytes) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", Proxy(status).url)
+    answer = ask("https://api.example.com/api", LONG)
+    assert (answer.kind, answer.fault) == (Kind.RETRY, "the proxy does not answer")
+
+
+def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "127.0.0.1:9")
+    answer = ask("https://api.example.com/api", LONG)
+    assert (answer.kind, answer.fault) == (Kind.RETRY, "the proxy does not answer")
+
+
+def test_a_name_that_nobody_has_is_told() -> None:
+    answer = ask("https://nobody.invalid/api", LONG)
+    assert (answer.kind, answer.fault) == (Kind.RETRY, "the host's name is not known")
