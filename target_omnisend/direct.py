@@ -56,7 +56,7 @@ class DirectWay:
 
     @property
     def columns_used(self) -> frozenset[str] | None:
-        """The columns that matter here; None if all do."""
+        """The columns of a record that matter here; None if all do."""
         return self._sink.columns_used
 
     def count(self) -> None:
@@ -75,6 +75,10 @@ class DirectWays:
         self._possible = not any(target.config.get(name) for name in _CHANGING)
         self._ways: dict[str | None, DirectWay] = {}
         self.get = self._ways.get
+
+    def columns_used(self, stream: str | None) -> frozenset[str] | None:
+        """The columns of a stream's records that matter; None if all do."""
+        return way.columns_used if (way := self.get(stream)) else None
 
     def open(self, stream: str | None, sinks: Mapping[str, Sink]) -> None:
         """Note the sink of a stream whose schema has come."""

@@ -28,7 +28,7 @@ from target_omnisend.output.terminal import PrintableRecord
 from target_omnisend.signals import Interrupt
 from target_omnisend.singer import meltano_test
 from target_omnisend.singer.batch_files import BatchFiles
-from target_omnisend.singer.batch_messages import records_of
+from target_omnisend.singer.batch_messages import head_of, records_of
 from target_omnisend.singer.completeness import LastState
 from target_omnisend.singer.decoding import raw_value
 from target_omnisend.singer.noise import keep_out, quotes_no_value
@@ -150,24 +150,23 @@ class TargetOmnisend(Target):
             if self.config.get("stream_maps"):  # they may be to blame
                 raise
             raise InvalidJSONSchema("holds a schema that cannot be read") from None
-        self._let_go_of_old_sinks()
-        self._direct.open(self.reader.stream, self._sinks_active)
-
-    def _let_go_of_old_sinks(self) -> None:
-        """End the sinks whose schema has changed: the delivery has their records.
-
-        The SDK keeps them until its next drain, which a schema a record would make thousands.
-        """
+        # The delivery has the records of the sinks whose schema has changed. The SDK keeps these
+        # until its next drain: with a schema before each record that would be thousands.
         for sink in self._sinks_to_clear:
             sink.clean_up()
         self._sinks_to_clear.clear()
+        self._direct.open(self.reader.stream, self._sinks_active)
 
     def _process_record_message(self, message_dict: dict[str, t.Any]) -> None:
+        self._take(message_dict["record"], message_dict)
+
+    def _take(self, record: dict[str, t.Any], head: dict[str, t.Any]) -> None:
+        """Take in a record; `head` is the rest of its message."""
         try:
             if way := self._direct.get(self.reader.stream):
-                way.take(message_dict["record"])
+                way.take(record)
             else:
-                super()._process_record_message(message_dict)
+                super()._process_record_message({**head, "record": record})
         except RecursionError:  # decoding bears more levels than flattening, say
             super()._process_record_message(self.reader.decode_less())
 
@@ -193,9 +192,10 @@ class TargetOmnisend(Target):
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Have the records take the way of all: the SDK maps and validates none from a file."""
         self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
-        columns = way.columns_used if (way := self._direct.get(self.reader.stream)) else None
+        columns = self._direct.columns_used(self.reader.stream)
+        head = head_of(message_dict)
         for record in records_of(message_dict, self._batch_files, self.reader, columns):
-            self._process_record_message(record)
+            self._take(record, head)
 
     def process_endofpipe(self) -> None:
         """Drain, then wait until every record has its verdict.
@@ -205,8 +205,10 @@ class TargetOmnisend(Target):
         """
         for watch in self.watches.values():
             watch.end()
-        if any(not self._has_records(stream) for stream in self._bare):
-            raise InvalidJSONSchema("lacks 'properties', and its stream has no record")
+        counts = self.session.outcome.stream
+        for stream in self._bare:
+            if not any(counts(one).received for one in self._aliases(stream)):
+                raise InvalidJSONSchema("lacks 'properties', and its stream has no record")
         self.drain()
         self._doubt_what_is_not_over()
         self.session.finish()
@@ -219,9 +221,6 @@ class TargetOmnisend(Target):
         for source, why in self._last_state.unfinished():
             for name in self._aliases(source):
                 self.session.doubt(name, why)
-
-    def _has_records(self, stream: str) -> bool:
-        return any(self.session.outcome.stream(one).received for one in self._aliases(stream))
 
     def _aliases(self, stream: str) -> list[str]:
         """The streams that the tap's stream becomes by stream maps."""

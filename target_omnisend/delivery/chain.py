@@ -112,18 +112,22 @@ class Chain:
         """Entries that wait for their submission."""
         return self.batcher.pending + self.gate.entries + self.submitter.entries
 
+    def room(self) -> int:
+        """How many more entries may be admitted; 0 or less for none."""
+        return min(READ_AHEAD - self.unsent, self._unheld)
+
     def has_room(self) -> bool:
         """Whether another entry may be admitted."""
-        batcher = self.batcher  # asked for each record, so without `unsent`
-        return (
-            batcher.pending + self.gate.entries + self.submitter.entries < READ_AHEAD
-            and batcher.held + self.leavers.held < self._max_unconfirmed
-        )
+        return self.room() > 0
 
     @property
     def is_full(self) -> bool:
         """Whether no more entries may wait for their verdict."""
-        return self.batcher.held + self.leavers.held >= self._max_unconfirmed
+        return self._unheld <= 0
+
+    @property
+    def _unheld(self) -> int:
+        return self._max_unconfirmed - self.batcher.held - self.leavers.held
 
     @property
     def is_idle(self) -> bool:

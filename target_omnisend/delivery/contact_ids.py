@@ -59,8 +59,10 @@ class ContactIds:
 
         `coming` entries of other batches are expected within a minute.
         """
-        needing = sum(entry.needs_tags for entry in batch.entries)
-        if judgement is None and needing and self._is_worth_it(batch, coming, now):
+        needing = 0
+        if judgement is None and self._is_worth_it(batch, coming, now):
+            needing = sum(entry.needs_tags for entry in batch.entries)
+        if needing:
             self._read(batch, needing)
         else:
             self._results.judged(batch, judgement, now)

@@ -45,6 +45,7 @@ class Delivery:
             the person, and how many would leave in all.
         reject: takes in a record that makes no contact, see `Settlement.reject_record`.
         has_room: whether another entry may be admitted.
+        room: how many more.
         chain: the stages.
         scheduler: the calls that are to be made.
         outcome: the verdicts.
@@ -70,6 +71,7 @@ class Delivery:
         self.delete = chain.leavers.delete
         self.reject = chain.settlement.reject_record
         self.has_room = chain.has_room
+        self.room = chain.room
 
     @property
     def changes(self) -> Changes:

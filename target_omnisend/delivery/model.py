@@ -131,7 +131,7 @@ class Entry:
     @property
     def needs_tags(self) -> bool:
         """Whether the tags of its segment are to be given once its contact is accepted."""
-        return not self.member and not self.leaves
+        return not self.member and self.action is not LEAVE
 
     @property
     def from_record(self) -> bool:

@@ -51,10 +51,11 @@ class Tagger:
         if not segment.tags:
             self._proof.accept(segment, entries, now)
             return
-        if tagged := [entry for entry in entries if not entry.needs_tags]:
+        needing = [entry for entry in entries if entry.needs_tags]
+        if len(needing) < len(entries):
+            tagged = [entry for entry in entries if not entry.needs_tags]
             self._proof.accept(segment, tagged, now)
-            entries = [entry for entry in entries if entry.needs_tags]
-        self.adding.add(segment, entries, now + VISIBLE_AFTER)
+        self.adding.add(segment, needing, now + VISIBLE_AFTER)
 
     def tag_again(self, segment: Segment, entries: list[Entry], now: float) -> None:
         """Take contacts whose tags Omnisend took and does not show."""

@@ -50,16 +50,22 @@ class Position:
         return FileFault(f"{fault} after its {self._unit} {after}") if after else fault
 
 
+def head_of(message: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The RECORD message that each record of a BATCH message stands for, less the record."""
+    head = {"type": "RECORD", "stream": message["stream"]}
+    return head | {key: message[key] for key in _KEPT if key in message}
+
+
 def records_of(
     message: dict[str, t.Any],
     files: BatchFiles,
     reader: MessageReader,
     columns: Collection[str] | None = None,
-) -> Iterator[dict[str, t.Any]]:
-    """The RECORD messages that a BATCH message stands for; `reader` holds the one under way.
+) -> Iterator[Record]:
+    """The records that a BATCH message names; `reader` holds the message of the one under way.
 
-    So they go the way of all records and, if they are rejected, can be sent again. A record
-    needs no other than these columns; without `columns` it needs all of them.
+    So a record that is rejected can be sent again. A record needs no other than these columns;
+    without `columns` it needs all of them.
 
     Raises:
         InvalidInputLine: when the message, a file or a line cannot be used.
@@ -67,8 +73,7 @@ def records_of(
         Stopped: when a signal comes first.
     """
     unit, decoder = _encoding(message["encoding"], columns)
-    head = {"type": "RECORD", "stream": message["stream"]}
-    head |= {key: message[key] for key in _KEPT if key in message}
+    head = head_of(message)
     for url in _manifest(message["manifest"]):
         reader.part = position = Position(name_of(url), unit)
         try:
@@ -93,7 +98,7 @@ def _of_lines(
             record = reader.decode_record(text)
             _check_is_no_message(record)
             reader.source = opening + text + b"}"
-            yield {**head, "record": record}
+            yield record
 
 
 def _of_rows(
@@ -109,7 +114,7 @@ def _of_rows(
         if may_be_messages:
             _check_is_no_message(record)
         reader.source = Row(rows, number)
-        yield {**head, "record": record}
+        yield record
 
 
 def _check_is_no_message(record: dict[str, t.Any]) -> None:

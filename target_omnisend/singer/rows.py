@@ -9,7 +9,7 @@ import typing as t
 import msgspec
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
 
@@ -67,10 +67,16 @@ class Rows:
         self._whole = whole
 
     def records(self) -> list[Record]:
-        """The records of all rows."""
-        names = self._batch.schema.names
-        columns = [_values(column) for column in self._batch.columns]
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        """The records of all rows, with the values that they have after a way through JSON."""
+        records: list[Record] = self._batch.to_pylist()
+        # Of a name that comes twice Arrow takes the last column.
+        columns = dict(zip(self._batch.schema.names, self._batch.columns, strict=True))
+        for name, column in columns.items():
+            if str(column.type) not in _AS_THEY_ARE:
+                values = msgspec.json.decode(_ENCODER.encode(column.to_pylist()))
+                for record, value in zip(records, values, strict=True):
+                    record[name] = value
+        return records
 
     def record(self, number: int) -> Record:
         """The record of one row."""
@@ -113,14 +119,6 @@ class Row:
     def message(self) -> Record:
         """The RECORD message, with the columns that were read."""
         return self._rows.head | {"record": self._rows.record(self._number)}
-
-
-def _values(column: pa.Array) -> Sequence[t.Any]:
-    """A column's values as they are after a way through JSON."""
-    values: list[t.Any] = column.to_pylist()
-    if str(column.type) in _AS_THEY_ARE:
-        return values
-    return t.cast("list[t.Any]", msgspec.json.decode(_ENCODER.encode(values)))
 
 
 _AS_THEY_ARE: t.Final = frozenset(

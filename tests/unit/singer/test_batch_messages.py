@@ -25,7 +25,7 @@ from support.waiting import wait_for
 
 from target_omnisend.signals import Interrupt, Stopped
 from target_omnisend.singer.batch_files import BatchFiles, name_of
-from target_omnisend.singer.batch_messages import records_of
+from target_omnisend.singer.batch_messages import head_of, records_of
 from target_omnisend.singer.column_files import parquet
 from target_omnisend.singer.input_errors import at_line
 from target_omnisend.singer.reader import MessageReader
@@ -57,9 +57,10 @@ class Expanding:
         files = BatchFiles({"storage": storage}, self.interrupt)
         self.reader.number = 4
         self.reader.deserialize_json(json.dumps(message).encode())
-        for made in records_of(message, files, self.reader):
-            assert {**json.loads(self.reader.line), "record": made["record"]} == made
-            self.records.append(made["record"])
+        for record in records_of(message, files, self.reader):
+            line = json.loads(self.reader.line)
+            assert {**line, "record": record} == {**head_of(message), "record": record}
+            self.records.append(record)
             self.lines.append(self.reader.line)
         return self.records
 
@@ -448,7 +449,7 @@ def test_a_record_of_a_file_that_is_nested_too_deeply_is_one_record(
     reader = expand.reader
     reader.deserialize_json(json.dumps(message := batch(tmp_path / "x", encoding=PLAIN)).encode())
     records = records_of(message, BatchFiles({}, expand.interrupt), reader)
-    found = [(made["record"]["email"], reader.excess) for made in records]
+    found = [(record["email"], reader.excess) for record in records]
     emails = [person["email"] for person in THREE]
     assert found == [
         *((email, None) for email in emails),

@@ -59,10 +59,10 @@ class Reading:
         """The records; `rows` are what stands for their lines."""
         records = []
         self.reader.deserialize_json(json.dumps(message).encode())
-        for made in records_of(message, BatchFiles({}, self.interrupt), self.reader, WANTED):
+        for record in records_of(message, BatchFiles({}, self.interrupt), self.reader, WANTED):
             assert isinstance(self.reader.source, Row)
             self.rows.append(self.reader.source)
-            records.append(made["record"])
+            records.append(record)
         return records
 
     def line(self, number: int) -> Any:
