@@ -24,12 +24,16 @@ _COUNTED_TOGETHER: t.Final = 100
 
 
 class DirectWay:
-    """The way to one sink."""
+    """The way to one sink.
+
+    Attributes:
+        sink: where it leads.
+    """
 
     def __init__(self, target: Target, sink: SegmentSink) -> None:
         """Lead to `sink`."""
         self._target = target
-        self._sink = sink
+        self.sink = sink
         self._process = sink.process_record
         self._keys = tuple(sink.key_properties)
         # A divisor of the sink's size, so that it drains at exactly the record that fills it.
@@ -45,25 +49,20 @@ class DirectWay:
         """
         for key in self._keys:
             if key not in record:
-                self._sink._singer_validate_message(record)  # noqa: SLF001 - the SDK's hook
+                self.sink._singer_validate_message(record)  # noqa: SLF001 - the SDK's hook
         self._process(record, self._context)
         self._uncounted += 1
         if self._uncounted == self._step:
             self.count()
-            if self._sink.is_full:
-                self._target.drain_one(self._sink)
+            if self.sink.is_full:
+                self._target.drain_one(self.sink)
             self._target._handle_max_record_age()  # noqa: SLF001 - as the SDK does
-
-    @property
-    def columns_used(self) -> frozenset[str] | None:
-        """The columns of a record that matter here; None if all do."""
-        return self._sink.columns_used
 
     def count(self) -> None:
         """Have the SDK count the records that it has not counted."""
         read, self._uncounted = self._uncounted, 0
-        self._sink.tally_record_read(read)
-        self._sink.record_counter_metric.increment(read)
+        self.sink.tally_record_read(read)
+        self.sink.record_counter_metric.increment(read)
 
 
 class DirectWays:
@@ -76,9 +75,9 @@ class DirectWays:
         self._ways: dict[str | None, DirectWay] = {}
         self.get = self._ways.get
 
-    def columns_used(self, stream: str | None) -> frozenset[str] | None:
-        """The columns of a stream's records that matter; None if all do."""
-        return way.columns_used if (way := self.get(stream)) else None
+    def sink(self, stream: str | None) -> SegmentSink | None:
+        """The sink that the stream's records come to as they were read, if they do."""
+        return way.sink if (way := self.get(stream)) else None
 
     def open(self, stream: str | None, sinks: Mapping[str, Sink]) -> None:
         """Note the sink of a stream whose schema has come."""

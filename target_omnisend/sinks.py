@@ -125,7 +125,7 @@ class SegmentSink(BatchSink):
                 return
         if self._watch.is_open:
             self._watch.look(record)
-        made = self._contact_of(record)
+        made = self._map(record) if self._reader.is_fit else self._contact_of(record)
         if not isinstance(made, Contact):
             self._refuse(record, made)
             return
@@ -192,6 +192,10 @@ class SegmentSink(BatchSink):
         if self._watch.is_open:  # it names the columns there are
             return None
         return frozenset({*self._mapper.columns.values(), *self._markers, *self.key_properties})
+
+    def fits_all(self, kinds: Mapping[str, str]) -> bool:
+        """Whether no value of a file with columns of these types needs to be validated."""
+        return self._check is None or self._check.fits_all(kinds)
 
     def activate_version(self, new_version: int) -> None:
         """The stream says that the records of this version are all there are."""

@@ -192,9 +192,10 @@ class TargetOmnisend(Target):
     def _process_batch_message(self, message_dict: dict[str, t.Any]) -> None:
         """Have the records take the way of all: the SDK maps and validates none from a file."""
         self._assert_line_requires(message_dict, requires={"stream", "encoding", "manifest"})
-        columns = self._direct.columns_used(self.reader.stream)
+        sink = self._direct.sink(self.reader.stream)
+        needs = (sink.columns_used, sink.fits_all) if sink else ()
         head = head_of(message_dict)
-        for record in records_of(message_dict, self._batch_files, self.reader, columns):
+        for record in records_of(message_dict, self._batch_files, self.reader, *needs):
             self._take(record, head)
 
     def process_endofpipe(self) -> None:

@@ -61,11 +61,13 @@ def records_of(
     files: BatchFiles,
     reader: MessageReader,
     columns: Collection[str] | None = None,
+    fits_all: Callable[[dict[str, str]], bool] = lambda _: False,
 ) -> Iterator[Record]:
     """The records that a BATCH message names; `reader` holds the message of the one under way.
 
     So a record that is rejected can be sent again. A record needs no other than these columns;
-    without `columns` it needs all of them.
+    without `columns` it needs all of them. `fits_all` says whether columns of these types hold
+    no unfit value, see `ColumnCheck.fits_all`.
 
     Raises:
         InvalidInputLine: when the message, a file or a line cannot be used.
@@ -79,11 +81,14 @@ def records_of(
         try:
             for piece in files.read(url, decoder):
                 if isinstance(piece, tuple):
+                    reader.is_fit = fits_all(piece[0].kinds)
                     yield from _of_rows(piece, head, reader, position)
                 else:
                     yield from _of_lines(piece, head, reader, position)
         except FileFault as fault:
             raise position.of_the_file(fault) from None
+        finally:
+            reader.is_fit = False
     reader.part = None
 
 

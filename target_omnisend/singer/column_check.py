@@ -16,6 +16,9 @@ if t.TYPE_CHECKING:
 _SHARED: tuple[str, ...] = ("$schema", "$id", "id", "definitions", "$defs")
 """Parts of a schema that its columns can refer to."""
 
+_UNJUDGED: t.Final = frozenset({"type", "format", "title", "description", "default", "multipleOf"})
+"""Keywords by which no value of the type is judged."""
+
 _UNIONS: t.Final = ("anyOf", "oneOf", "allOf")
 _PROBLEMS: t.Final = (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError)
 
@@ -38,6 +41,7 @@ class ColumnCheck:
         """
         self._columns = frozenset(columns)
         self._types = types
+        self._rules = {name: schema["properties"].get(name, {}) for name in self._columns}
         self._schema = _compile(schema, self._columns)
 
     def fits(self, record: dict[str, t.Any]) -> bool:
@@ -46,6 +50,13 @@ class ColumnCheck:
             return self._schema.is_valid(record)
         except (ValueError, OverflowError):  # half a surrogate pair: for the mapping to judge
             return True
+
+    def fits_all(self, kinds: Mapping[str, str]) -> bool:
+        """Whether every record fits whose columns have these types, by JSON Schema's names.
+
+        A null in a column always fits, because it has nothing to lose.
+        """
+        return all(_is_met(self._rules[name], kinds[name]) for name in self._columns & kinds.keys())
 
     def unfit(self, record: dict[str, t.Any]) -> dict[str, str]:
         """The rule that is broken, by mapped column whose value does not fit."""
@@ -65,6 +76,15 @@ class ColumnCheck:
         return value is not None and not (
             isinstance(value, str) and self._types.get(column) == "number"
         )
+
+
+def _is_met(rule: t.Any, kind: str) -> bool:
+    """Whether a column's rule is about its type alone, and allows this one."""
+    if not isinstance(rule, dict) or not _UNJUDGED.issuperset(rule):
+        return False
+    types = rule.get("type", kind)
+    allowed = {types} if isinstance(types, str) else types
+    return kind in allowed or (kind == "integer" and "number" in allowed)
 
 
 def _compile(schema: dict[str, t.Any], columns: frozenset[str]) -> jsonschema_rs.Validator:

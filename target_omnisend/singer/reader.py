@@ -42,6 +42,8 @@ class MessageReader(GenericSingerReader[bytes]):
         stream: the stream it names, if it could be read.
         version: the version of its stream that it belongs to, if it says so.
         excess: in which way a record is beyond the decoder's limits; it is decoded without that.
+        is_fit: the columns of the file that it is from have the schema's types, so that none of
+            its values can be unfit.
         kind: its type; at the end of the input, the last one's.
         is_fed_back: a rejected record of an earlier run was among the input.
         part: where in a file that the message names, if it is from there.
@@ -58,6 +60,7 @@ class MessageReader(GenericSingerReader[bytes]):
         self.stream: str | None = None
         self.version: t.Any = None
         self.excess: str | None = None
+        self.is_fit = False
         self.kind = ""
         self.is_fed_back = False
         self.part: object | None = None

@@ -78,6 +78,11 @@ class Rows:
                     record[name] = value
         return records
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """JSON Schema's name of each column's type; "" for a type that is more than that."""
+        return {one.name: _KINDS.get(str(one.type), "") for one in self._batch.schema}
+
     def record(self, number: int) -> Record:
         """The record of one row."""
         return t.cast("Record", msgspec.json.decode(_ENCODER.encode(self._row(number))))
@@ -121,7 +126,11 @@ class Row:
         return self._rows.head | {"record": self._rows.record(self._number)}
 
 
-_AS_THEY_ARE: t.Final = frozenset(
-    {"string", "large_string", "bool", "int8", "int16", "int32", "int64"}
-)
-"""Types whose values JSON leaves as they are."""
+_AS_THEY_ARE: t.Final = {
+    **dict.fromkeys(("string", "large_string"), "string"),
+    "bool": "boolean",
+    **dict.fromkeys(("int8", "int16", "int32", "int64"), "integer"),
+}
+"""Types whose values JSON leaves as they are, and JSON Schema's names of these types."""
+
+_KINDS: t.Final = _AS_THEY_ARE | dict.fromkeys(("float", "double"), "number")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from support.batches import PARQUET, batch
 from support.command import people, record, schema
 from support.rehearsal import Rehearsal
 
@@ -154,6 +157,25 @@ def test_a_mapped_value_that_does_not_fit_costs_itself_alone(run: Rehearsal, cas
     assert ran.left_out == {(code, column): 1}
     kept = {"city": "Paris", "points": 3} | {"city" if column == "town" else "points": None}
     assert _sent(run) == (kept["city"] or "", {"points": 3} if kept["points"] else {})
+
+
+@pytest.mark.parametrize("town", [{"type": ["string", "null"]}, {"type": "string", "maxLength": 5}])
+def test_a_file_of_columns_hides_no_value_that_does_not_fit(
+    run: Rehearsal, tmp_path: Path, town: dict[str, Any]
+) -> None:
+    """Also not one of a line or a file after it."""
+    for name, value in (("text", "Paris"), ("number", 75), ("long", "Llanfair")):
+        table = pa.Table.from_pylist([{"email": f"{name}@example.com", "town": value, "points": 1}])
+        pq.write_table(table, tmp_path / name)
+    ran = run(
+        _schema(properties={**COLUMNS, "town": town}),
+        *(batch(tmp_path / name, encoding=PARQUET) for name in ("text", "number", "long")),
+        record("line@example.com", town=7),
+        **MAPPED,
+    )
+    unfit = 3 if "maxLength" in town else 2
+    assert ran.left_out == {("value_unfit", "town"): unfit}
+    assert ran.counts["accepted"] == 4
 
 
 def test_a_number_written_as_text_in_a_column_of_numbers_is_one(run: Rehearsal) -> None:
