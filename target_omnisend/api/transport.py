@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import threading
 import typing as t
 from pathlib import Path
@@ -95,8 +96,8 @@ class Transport:
             curl.setopt(pycurl.POST, 1)
             curl.setopt(pycurl.HTTPHEADER, self._headers_of_json)
             curl.setopt(pycurl.POSTFIELDSIZE, len(body))
-            # libcurl can't rewind it. Otherwise it could send it twice, unseen, if the connection
-            # was dropped.
+            # A function cannot go back. A text libcurl could send twice, unseen, when a connection
+            # is dropped.
             curl.setopt(pycurl.READFUNCTION, io.BytesIO(body).read)
         curl.setopt(pycurl.CUSTOMREQUEST, method)
         curl.setopt(pycurl.HEADERFUNCTION, head.take)
@@ -127,17 +128,20 @@ class Transport:
 
     def _make_handle(self) -> pycurl.Curl:
         curl = pycurl.Curl()
-        is_folder = Path(self._certificates).is_dir()
+        places = [pycurl.CAINFO, pycurl.PROXY_CAINFO]
+        if Path(self._certificates).is_dir():
+            for file in places:
+                curl.unsetopt(file)  # libcurl has one of its own, and would trust both
+            places = [pycurl.CAPATH, pycurl.PROXY_CAPATH]
         options = {
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
             pycurl.NOSIGNAL: 1,  # for threads
             pycurl.TIMEOUT_MS: self._milliseconds,
             pycurl.ACCEPT_ENCODING: "gzip, deflate",
             pycurl.PATH_AS_IS: 1,
-            pycurl.PROXY: self._proxy,
+            pycurl.PROXY: self._proxy.encode(),
             pycurl.NOPROXY: "",  # `requests` has read that of the environment
-            pycurl.CAPATH if is_folder else pycurl.CAINFO: self._certificates,
-            pycurl.PROXY_CAPATH if is_folder else pycurl.PROXY_CAINFO: self._certificates,
+            **dict.fromkeys(places, os.fsencode(self._certificates)),  # as text it must be ASCII
         }
         if not self._proxy.lower().startswith(("https:", "socks")):
             options[pycurl.PROXYPORT] = 80  # of a proxy without one; libcurl takes that of SOCKS
@@ -155,8 +159,9 @@ class _Head:
     def take(self, line: bytes) -> None:
         if line.startswith(b"HTTP/"):
             self.fields.clear()
-        name, _, value = line.decode("latin-1").partition(":")
-        self.fields[name.lower()] = value.strip()
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            self.fields[name.lower()] = value.strip()
 
 
 class _Content:
