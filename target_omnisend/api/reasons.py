@@ -17,7 +17,9 @@ _WORDS: t.Final = {
     pycurl.E_SSL_CACERT_BADFILE: "the certificates to check against cannot be read",
     pycurl.E_SEND_ERROR: "the connection was cut",
     pycurl.E_RECV_ERROR: "the connection was cut",
+    # A body was to go out once more; the second is how 8.11 says so.
     pycurl.E_SEND_FAIL_REWIND: "the connection was cut",
+    pycurl.E_READ_ERROR: "the connection was cut",
     pycurl.E_GOT_NOTHING: "the connection was cut",
     pycurl.E_PARTIAL_FILE: "the answer was cut short",
 }
