@@ -22,17 +22,33 @@ _WORDS: t.Final = {
     pycurl.E_READ_ERROR: "the connection was cut",
     pycurl.E_GOT_NOTHING: "the connection was cut",
     pycurl.E_PARTIAL_FILE: "the answer was cut short",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "the answer is not HTTP",
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "the answer is not HTTP",
+    pycurl.E_WRITE_ERROR: "the answer cannot be unpacked",
+    pycurl.E_BAD_CONTENT_ENCODING: "the answer cannot be unpacked",
 }
 
 _OF_A_PROXY: t.Final = 97
 """`CURLE_PROXY`, which pycurl does not name."""
 
+_CREDENTIALS_WANTED: t.Final = 407
+
 
 def reason_of(code: int, curl: pycurl.Curl, *, proxied: bool) -> str:
     """The reason for an error of libcurl's, after the call that had it; it may go by a proxy."""
-    at_proxy = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_PROXY, _OF_A_PROXY}
-    if proxied and (code in at_proxy or curl.getinfo(pycurl.HTTP_CONNECTCODE) not in {0, 200}):
-        return "the proxy does not answer"
+    if proxied and (reason := _reason_at_proxy(code, curl.getinfo(pycurl.HTTP_CONNECTCODE))):
+        return reason
     if code == pycurl.E_COULDNT_CONNECT and (number := curl.getinfo(pycurl.OS_ERRNO)):
         return os.strerror(number)
     return _WORDS.get(code, f"error {code} of libcurl")
+
+
+def _reason_at_proxy(code: int, status: int) -> str:
+    """The reason if it is the proxy, which answered with this status or, with 0, not at all."""
+    if status == _CREDENTIALS_WANTED:
+        return "the proxy does not accept the user name and password"
+    if status not in {0, 200}:
+        return f"the proxy answers {status}"
+    if code in {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_PROXY, _OF_A_PROXY}:
+        return "the proxy cannot be reached"
+    return ""

@@ -303,17 +303,42 @@ def test_hosts_that_need_no_proxy_get_none(
         assert ask(url, LONG).kind is Kind.DONE
 
 
-@pytest.mark.parametrize("status", [b"403 Forbidden", b"407 Proxy Authentication Required"])
-def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, status: bytes) -> None:
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (b"403 Forbidden", "the proxy answers 403"),
+        (b"407 Denied", "the proxy does not accept the user name and password"),
+    ],
+)
+def test_a_proxy_that_refuses_is_named(
+    monkeypatch: pytest.MonkeyPatch, status: bytes, said: str
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", Proxy(status).url)
     answer = ask("https://api.example.com/api", LONG)
-    assert (answer.kind, answer.fault) == (Kind.RETRY, "the proxy does not answer")
+    assert (answer.kind, answer.fault) == (Kind.RETRY, said)
 
 
-def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "127.0.0.1:9")
+@pytest.mark.parametrize("proxy", ["127.0.0.1:9", "http://127.0.0.1:9", "http://127.0.0.1:no"])
+def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
     answer = ask("https://api.example.com/api", LONG)
-    assert (answer.kind, answer.fault) == (Kind.RETRY, "the proxy does not answer")
+    assert (answer.kind, answer.fault) == (Kind.RETRY, "the proxy cannot be reached")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"<html>not here</html>", "the answer is not HTTP"),
+        (HEAD + b"Content-Length: many\r\n\r\n{}", "the answer is not HTTP"),
+        (HEAD + b"Content-Encoding: gzip\r\n\r\nno gzip at all", "the answer cannot be unpacked"),
+        (HEAD + b"Content-Length: 9\r\n\r\n{}", "the answer was cut short"),
+        (b"", "the connection was cut"),
+    ],
+)
+def test_an_answer_that_is_none_is_told_apart(answer: bytes, said: str) -> None:
+    with served(lambda: [answer]) as url:
+        given = ask(url, LONG)
+    assert (given.kind, given.status, given.fault) == (Kind.RETRY, None, said)
 
 
 def test_a_name_that_nobody_has_is_told() -> None:
