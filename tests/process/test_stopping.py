@@ -13,6 +13,7 @@ from signal import SIGINT, SIGKILL, SIGTERM, Signals
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import processes
 from support.stopping import TAG, Run, Tap, moment
 
 from omnisend_sandbox.faults import Fault
@@ -20,6 +21,7 @@ from target_omnisend.waits import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from support.command import Command
     from support.sandbox import Sandbox
@@ -205,3 +207,26 @@ def test_silent_input_does_not_hold_back_what_was_read(
 
     assert run.end().code == 143
     assert len(sandbox.store.contacts) == 30
+
+
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+def test_stopped_while_modules_are_imported(tmp_path: Path, number: Signals) -> None:
+    (tmp_path / "singer_sdk.py").write_text(
+        "import time\nprint('importing', flush=True)\ntime.sleep(600)\n"
+    )
+    process = processes.start(
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        real=True,
+        stdin=processes.DEVNULL,
+        stdout=processes.PIPE,
+        stderr=processes.PIPE,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"importing\n"
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    code = CODES[number]
+    assert process.returncode == code
+    assert told.decode() == f"Stopped by {number.name} before the run; exit code {code}.\n"
