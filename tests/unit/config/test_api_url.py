@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
+import pycurl
 import pytest
 import requests
 from hypothesis import given
@@ -69,6 +71,8 @@ def test_an_address_with_two_readings_is_not_taken(url: str) -> None:
 @pytest.mark.parametrize("url", HERE)
 def test_an_address_with_one_reading_is_taken(url: str) -> None:
     assert address_problems(url) == []
+    if url.lower().startswith("http:"):
+        assert reached_by_libcurl(url) <= {"127.0.0.1", "127.8.9.1", "::1"}
 
 
 @pytest.mark.parametrize(
@@ -105,3 +109,23 @@ def test_all_parsers_see_the_same_host_in_an_address_that_is_taken(
     loopback = host in {"localhost", "::1"} or host.startswith("127.0.0.")
     assert place["scheme"] == "https" or loopback
     assert "Authorization" not in request.headers
+    if place["scheme"] == "http":
+        assert reached_by_libcurl(url) <= {"127.0.0.1", "::1"} | {host}
+
+
+def reached_by_libcurl(url: str) -> set[str]:
+    """The addresses that libcurl would connect to; it makes no connection."""
+    reached = []
+
+    def refuse(_: int, address: Any) -> int:
+        reached.append(address.addr[0])
+        return int(pycurl.SOCKET_BAD)
+
+    curl = pycurl.Curl()
+    curl.setopt(pycurl.URL, url.encode())
+    curl.setopt(pycurl.PROXY, "")
+    curl.setopt(pycurl.OPENSOCKETFUNCTION, refuse)
+    with pytest.raises(pycurl.error):
+        curl.perform()
+    assert reached
+    return set(reached)
