@@ -1,6 +1,6 @@
 """HTTP for one call, bounded as a whole: in seconds and in bytes.
 
-libcurl makes the calls, because the same call costs four times the CPU with `requests`.
+libcurl makes the calls, because the same call costs three times the CPU with `requests`.
 `requests` says what the environment means by its proxies and certificates.
 """
 
@@ -72,9 +72,8 @@ class Transport:
                 self._certificates = environment["verify"]
             self._proxy = select_proxy(url, environment["proxies"]) or ""
         self._url = url
-        # Without the last one libcurl would ask whether it may send a large body.
         self._headers = [f"{name}: {value}".encode() for name, value in headers.items()]
-        self._headers.append(b"Expect:")
+        self._headers.append(b"Expect:")  # else libcurl asks whether it may send a large body
         self._headers_of_json = [*self._headers, b"Content-Type: application/json"]
         self._milliseconds = max(1, int(timeout * 1000))
         self._own = threading.local()

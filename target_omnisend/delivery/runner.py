@@ -93,7 +93,7 @@ class Runner:
         """
         delivery = self._delivery
         with self._lock:
-            # Asked once for many records: without one of ours, entries only become fewer.
+            # The room is asked for once for many records: only what comes in here takes it.
             if delivery.outcome.failure is not None or self._room <= 0:
                 self._make_room()
             self._room -= 1

@@ -29,28 +29,40 @@ LONG = 10.0
 """Seconds for which a server here goes on, were it not for the bound."""
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+EMPTY = HEAD + b"Content-Length: 2\r\n\r\n{}"
+
+
+@contextmanager
+def listening(talk: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Host and port of a server that has this talk over one connection after another."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection, suppress(OSError):
+                    talk(connection)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.getsockname()[1]}"
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join(5)
 
 
 @contextmanager
 def served(answer: Callable[[], Iterable[bytes]]) -> Iterator[str]:
     """The URL of a server that sends these parts to each call, one connection a call."""
-    listening = socket.create_server(("127.0.0.1", 0))
 
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listening.accept()
-                with connection, suppress(OSError):
-                    connection.recv(65_536)
-                    for part in answer():
-                        connection.sendall(part)
+    def talk(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        for part in answer():
+            connection.sendall(part)
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/api"
-    listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
-    thread.join(5)
+    with listening(talk) as place:
+        yield f"http://{place}/api"
 
 
 def client_of(url: str, timeout: float = TIMEOUT) -> OmnisendClient:
@@ -149,41 +161,22 @@ def test_a_small_answer_that_becomes_too_large_is_not_kept(status: bytes) -> Non
 # -- once ------------------------------------------------------------------------------
 
 
-class Kept:
-    """Takes calls over one connection after another, and ends each after its second call."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/api"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listening.accept()
-                with connection, suppress(OSError):
-                    for number in range(2):
-                        if not connection.recv(65_536):
-                            break
-                        self.calls += 1
-                        if number == 0:
-                            connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
-
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self._thread.join(5)
-
-
 def test_a_call_over_a_connection_that_ends_is_not_made_again_unseen() -> None:
-    kept = Kept()
-    client = client_of(kept.url, LONG)
-    kinds = [client.add_tags(["a@example.com"], ["vip"]).kind for _ in range(4)]
-    kept.close()
+    calls = []
+
+    def end_after_two(connection: socket.socket) -> None:
+        for number in range(2):
+            if not (call := connection.recv(65_536)):
+                return
+            calls.append(call)
+            if number == 0:
+                connection.sendall(EMPTY)
+
+    with listening(end_after_two) as place:
+        client = client_of(f"http://{place}/api", LONG)
+        kinds = [client.add_tags(["a@example.com"], ["vip"]).kind for _ in range(4)]
     assert kinds == [Kind.DONE, Kind.RETRY, Kind.DONE, Kind.RETRY]
-    assert kept.calls == 4
+    assert len(calls) == 4
 
 
 # -- encryption and proxies ------------------------------------------------------------
@@ -194,56 +187,42 @@ def encrypted(authority: trustme.CA) -> Iterator[str]:
     """The URL of a server whose certificate this authority gave."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    listening = socket.create_server(("127.0.0.1", 0))
 
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                plain, _ = listening.accept()
-                with plain, suppress(OSError), context.wrap_socket(plain, server_side=True) as one:
-                    one.recv(65_536)
-                    one.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+    def talk(plain: socket.socket) -> None:
+        with context.wrap_socket(plain, server_side=True) as connection:
+            connection.recv(65_536)
+            connection.sendall(EMPTY)
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield f"https://127.0.0.1:{listening.getsockname()[1]}/api"
-    listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
-    thread.join(5)
+    with listening(talk) as place:
+        yield f"https://{place}/api"
 
 
-class Proxy:
-    """A proxy for encrypted calls; `passed` is what went through it from the client."""
+@contextmanager
+def proxied(passed: bytearray, status: bytes = b"200 OK") -> Iterator[str]:
+    """The URL of a proxy for encrypted calls; what the client sends is added to `passed`."""
 
-    def __init__(self, status: bytes = b"200 OK") -> None:
-        self.passed = b""
-        self._status = status
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
+    def talk(client: socket.socket) -> None:
+        head = client.recv(65_536)
+        passed.extend(head)
+        client.sendall(b"HTTP/1.1 %s\r\nDate: of the proxy\r\n\r\n" % status)
+        if status.startswith(b"200"):
+            host, port = head.split()[1].split(b":")
+            with socket.create_connection((host.decode(), int(port))) as server:
+                _join(client, server, passed)
 
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                with client, suppress(OSError):
-                    head = client.recv(65_536)
-                    self.passed += head
-                    client.sendall(b"HTTP/1.1 %s\r\nDate: of the proxy\r\n\r\n" % self._status)
-                    if self._status.startswith(b"200"):
-                        host, port = head.split()[1].split(b":")
-                        with socket.create_connection((host.decode(), int(port))) as server:
-                            self._join(client, server)
+    with listening(talk) as place:
+        yield f"http://{place}"
 
-    def _join(self, client: socket.socket, server: socket.socket) -> None:
-        while True:
-            for one in select.select([client, server], [], [])[0]:
-                part = one.recv(65_536)
-                if not part:
-                    return
-                if one is client:
-                    self.passed += part
-                (server if one is client else client).sendall(part)
+
+def _join(client: socket.socket, server: socket.socket, passed: bytearray) -> None:
+    while True:
+        for one in select.select([client, server], [], [])[0]:
+            part = one.recv(65_536)
+            if not part:
+                return
+            if one is client:
+                passed.extend(part)
+            (server if one is client else client).sendall(part)
 
 
 @pytest.fixture(scope="module")
@@ -265,12 +244,12 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return authority
 
 
-def test_a_server_with_a_certificate_of_the_environments_is_called(trusted: trustme.CA) -> None:
+def test_a_certificate_that_the_environment_names_is_trusted(trusted: trustme.CA) -> None:
     with encrypted(trusted) as url:
         assert ask(url, LONG).body == {}
 
 
-def test_a_server_with_a_certificate_of_anybodys_is_not_called(authority: trustme.CA) -> None:
+def test_a_certificate_of_an_unknown_authority_is_not_trusted(authority: trustme.CA) -> None:
     with encrypted(authority) as url:
         answer = ask(url, LONG)
     assert (answer.kind, answer.fault) == (Kind.RETRY, "the certificate is not trusted")
@@ -285,13 +264,13 @@ def test_a_certificate_of_another_host_is_not_trusted(trusted: trustme.CA) -> No
 def test_a_proxy_passes_what_it_cannot_read(
     trusted: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = Proxy()
-    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    with encrypted(trusted) as url:
+    passed = bytearray()
+    with encrypted(trusted) as url, proxied(passed) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
         answer = ask(url, LONG)
     assert (answer.kind, answer.date) == (Kind.DONE, "")
-    assert proxy.passed.startswith(b"CONNECT 127.0.0.1:")
-    assert KEY.encode() not in proxy.passed
+    assert passed.startswith(b"CONNECT 127.0.0.1:")
+    assert KEY.encode() not in passed
 
 
 def test_hosts_that_need_no_proxy_get_none(
@@ -313,8 +292,9 @@ def test_hosts_that_need_no_proxy_get_none(
 def test_a_proxy_that_refuses_is_named(
     monkeypatch: pytest.MonkeyPatch, status: bytes, said: str
 ) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", Proxy(status).url)
-    answer = ask("https://api.example.com/api", LONG)
+    with proxied(bytearray(), status) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        answer = ask("https://api.example.com/api", LONG)
     assert (answer.kind, answer.fault) == (Kind.RETRY, said)
 
 
@@ -335,12 +315,13 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, pro
         (b"", "the connection was cut"),
     ],
 )
-def test_an_answer_that_is_none_is_told_apart(answer: bytes, said: str) -> None:
+def test_each_answer_that_cannot_be_used_has_its_reason(answer: bytes, said: str) -> None:
     with served(lambda: [answer]) as url:
         given = ask(url, LONG)
     assert (given.kind, given.status, given.fault) == (Kind.RETRY, None, said)
 
 
-def test_a_name_that_nobody_has_is_told() -> None:
-    answer = ask("https://nobody.invalid/api", LONG)
+def test_a_name_that_is_not_known_is_told() -> None:
+    # libcurl asks no name server for names under .onion.
+    answer = ask("https://api.onion/api", LONG)
     assert (answer.kind, answer.fault) == (Kind.RETRY, "the host's name is not known")

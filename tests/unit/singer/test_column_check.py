@@ -82,4 +82,6 @@ def test_each_mapped_column_counts_and_no_other() -> None:
     assert ColumnCheck(schema, ["x"], {}).fits_all(kinds)
     assert ColumnCheck(schema, ["x", "z"], {}).fits_all(kinds)
     assert not ColumnCheck(schema, ["x", "y"], {}).fits_all(kinds)
-    assert ColumnCheck(schema, ["x", "y"], {}).fits_all({"x": "string"}), "nobody has the other"
+    assert ColumnCheck(schema, ["x", "y"], {}).fits_all({"x": "string"}), (
+        "no record has the other column"
+    )
